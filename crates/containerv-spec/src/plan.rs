@@ -1,0 +1,1 @@
+//! Plans: ordered, typed steps that a backend executes.

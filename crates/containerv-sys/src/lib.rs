@@ -1,0 +1,1 @@
+//! Safe wrappers of the system calls and DLL functions that containerv needs.

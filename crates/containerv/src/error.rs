@@ -1,0 +1,223 @@
+//! The one error of the library.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use containerv_spec::errno;
+
+/// What kind of failure an [`Error`] is; for programs that branch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The named object does not exist.
+    NotFound,
+    /// The named object exists already.
+    AlreadyExists,
+    /// A value that the caller gave is wrong.
+    InvalidArgument,
+    /// The object is not in a state that allows this.
+    InvalidState,
+    /// The system refused for lack of privilege.
+    PermissionDenied,
+    /// This backend cannot do it, ever.
+    Unsupported,
+    /// This machine cannot do it as it is now.
+    Unavailable,
+    /// Memory, processes, disk or another resource ran out.
+    ResourceExhausted,
+    /// It took longer than allowed.
+    TimedOut,
+    /// Stored data is damaged.
+    Corrupt,
+    /// The program could not be found in the container (exit code 127).
+    CommandNotFound,
+    /// The program was found and could not be executed (exit code 126).
+    CommandNotExecutable,
+    /// Another failure of the system.
+    Other,
+}
+
+/// A failure: what was being done, to which object, what the system said, and what to do next.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    errno: Option<i32>,
+    hint: Option<String>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+    problems: Vec<Error>,
+}
+
+/// The library's result.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// A failure of this kind. `message` says what was being done to which object.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self(Box::new(Inner { kind, message, errno: None, hint: None, source: None, problems: Vec::new() }))
+    }
+
+    /// A failed system call; the kind follows from the error number.
+    pub fn os(number: i32, message: impl Into<String>) -> Self {
+        let mut error = Self::new(kind_of_errno(number), message);
+        error.0.errno = Some(number);
+        error
+    }
+
+    /// A failed operation of the standard library.
+    pub fn io(source: io::Error, message: impl Into<String>) -> Self {
+        match source.raw_os_error() {
+            Some(number) => Self::os(number, message),
+            None => {
+                let kind = match source.kind() {
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ErrorKind::Corrupt,
+                    io::ErrorKind::InvalidInput => ErrorKind::InvalidArgument,
+                    io::ErrorKind::TimedOut => ErrorKind::TimedOut,
+                    _ => ErrorKind::Other,
+                };
+                Self::new(kind, message).with_source(source)
+            }
+        }
+    }
+
+    /// Several things wrong with one request; never empty.
+    pub fn problems(message: impl Into<String>, problems: Vec<Error>) -> Self {
+        let kind = problems.first().map_or(ErrorKind::InvalidArgument, Error::kind);
+        let mut error = Self::new(kind, message);
+        error.0.problems = problems;
+        error
+    }
+
+    /// Adds what the reader can do now.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Replaces the kind.
+    #[must_use]
+    pub fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// Wraps this failure into a larger operation that failed because of it.
+    #[must_use]
+    pub fn context(self, message: impl Into<String>) -> Self {
+        let mut outer = Self::new(self.kind(), message);
+        outer.0.errno = None;
+        outer.with_source(self)
+    }
+
+    /// Returns the kind.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Returns what the reader can do now, from this failure or the nearest cause that knows.
+    pub fn hint(&self) -> Option<&str> {
+        let inner = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
+        self.0.hint.as_deref().or_else(|| inner.and_then(Self::hint))
+    }
+
+    /// Returns the error number of the system call at the root of this failure.
+    pub fn raw_os_error(&self) -> Option<i32> {
+        let inner = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
+        self.0.errno.or_else(|| inner.and_then(Self::raw_os_error))
+    }
+
+    /// Returns each thing that is wrong with a request; empty for other failures.
+    pub fn all_problems(&self) -> &[Error] {
+        &self.0.problems
+    }
+}
+
+fn kind_of_errno(number: i32) -> ErrorKind {
+    match errno::describe(number).map_or("", |entry| entry.0) {
+        "ENOENT" | "ESRCH" | "ENXIO" | "ENODEV" => ErrorKind::NotFound,
+        "EEXIST" => ErrorKind::AlreadyExists,
+        "EINVAL" | "ENAMETOOLONG" | "ELOOP" | "ENOTDIR" | "EISDIR" | "E2BIG" => ErrorKind::InvalidArgument,
+        "EPERM" | "EACCES" | "EROFS" => ErrorKind::PermissionDenied,
+        "ENOSYS" | "EOPNOTSUPP" => ErrorKind::Unavailable,
+        "ENOMEM" | "EMFILE" | "ENFILE" | "ENOSPC" | "EAGAIN" | "EDQUOT" | "EUSERS" => {
+            ErrorKind::ResourceExhausted
+        }
+        "ETIMEDOUT" => ErrorKind::TimedOut,
+        "EBUSY" | "ETXTBSY" | "ENOTEMPTY" => ErrorKind::InvalidState,
+        _ => ErrorKind::Other,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        match self.0.errno.map(|number| (number, errno::describe(number))) {
+            Some((_, Some((name, text)))) => write!(f, ": {text} ({name})")?,
+            Some((number, None)) => write!(f, ": error {number}")?,
+            None => {}
+        }
+        for problem in &self.0.problems {
+            write!(f, "\n  {problem}")?;
+        }
+        match self.0.source.as_deref() {
+            Some(source) => write!(f, ": {source}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({:?}: {self}", self.0.kind)?;
+        match self.hint() {
+            Some(hint) => write!(f, "; hint: {hint})"),
+            None => f.write_str(")"),
+        }
+    }
+}
+
+impl StdError for Error {
+    // `Display` prints the whole chain, so a reporter that walks `source` must not see it twice.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_reads_as_one_sentence_with_the_systems_name() {
+        let error = Error::os(13, "mount `/srv/www` at `/www`")
+            .with_hint("`/srv/www` belongs to a uid that is not mapped")
+            .context("cannot start container `web`");
+        assert_eq!(
+            error.to_string(),
+            "cannot start container `web`: mount `/srv/www` at `/www`: Permission denied (EACCES)"
+        );
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        assert_eq!(error.raw_os_error(), Some(13));
+        assert!(error.hint().is_some_and(|hint| hint.contains("not mapped")));
+    }
+
+    #[test]
+    fn all_problems_are_listed() {
+        let one = Error::new(ErrorKind::InvalidArgument, "`--memory`: too small");
+        let two = Error::new(ErrorKind::Unsupported, "`--gpus`: not offered by the linux backend");
+        let error = Error::problems("cannot lower the request", vec![one, two]);
+        assert_eq!(error.all_problems().len(), 2);
+        assert!(error.to_string().contains("\n  `--gpus`"));
+    }
+}
