@@ -1,1 +1,7 @@
 //! Safe wrappers of the system calls and DLL functions that containerv needs.
+//!
+//! This crate holds the workspace's unsafe code. It knows nothing of containers: it starts
+//! prepared programs, waits for processes and opens descriptors.
+
+#[cfg(target_os = "linux")]
+pub mod linux;

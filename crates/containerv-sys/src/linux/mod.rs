@@ -1,0 +1,4 @@
+//! Linux.
+
+pub mod process;
+pub mod stage;

@@ -1,0 +1,199 @@
+//! Making and attaching mounts. Only descriptors are attached, never paths.
+
+use crate::call;
+use crate::program::{Operation, Program};
+use crate::sys::{self, AT_EMPTY_PATH, AT_FDCWD, AT_RECURSIVE, Sys};
+use crate::tree::{self, Rules};
+use crate::wire::{self, attach, op};
+use crate::Stage;
+
+const OPEN_TREE_CLONE: u64 = 1;
+const OPEN_TREE_CLOEXEC: u64 = sys::O_CLOEXEC as u64;
+const MOVE_MOUNT_F_EMPTY_PATH: usize = 4;
+const MOVE_MOUNT_T_EMPTY_PATH: usize = 0x40;
+const MOUNT_ATTR_RDONLY: u64 = 1;
+
+const EMPTY: *const u8 = c"".as_ptr().cast();
+
+/// `PROPAGATION`.
+pub fn propagation(flags: u64) -> Sys<()> {
+    call!(MOUNT, 0, c"/".as_ptr(), 0, flags, 0).map(drop)
+}
+
+/// open_tree(2) of a path, cloned.
+pub fn clone_tree(dir: i32, path: *const u8, flags: u64) -> Sys<i32> {
+    call!(OPEN_TREE, dir, path, flags | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC).map(|fd| fd as i32)
+}
+
+/// mount_setattr(2) on a mount's descriptor.
+pub fn set_attributes(mount: i32, set: u64, clear: u64, propagation: u64, recursive: u64) -> Sys<()> {
+    if set | clear | propagation == 0 {
+        return Ok(());
+    }
+    let attributes = [set, clear, propagation, 0];
+    let flags = AT_EMPTY_PATH as u64 | recursive;
+    call!(MOUNT_SETATTR, mount, EMPTY, flags, attributes.as_ptr(), 32).map(drop)
+}
+
+/// `TREE`.
+pub fn tree(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    let mount = clone_tree(AT_FDCWD, program.text(o.arg(1)), o.arg(2))?;
+    let set = set_attributes(mount, o.arg(3), o.arg(4), o.arg(6), o.arg(5));
+    stage.set_register(o.arg(0), mount)?;
+    set
+}
+
+/// `FILESYSTEM`: fsopen(2), fsconfig(2), fsmount(2).
+pub fn filesystem(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    const SET_FLAG: usize = 0;
+    const SET_STRING: usize = 1;
+    const CREATE: usize = 6;
+    let context = call!(FSOPEN, program.text(o.arg(1)), 1)? as i32;
+    for (key, value) in program.list(o.arg(3)).zip(program.list(o.arg(4))) {
+        let (key, value) = (program.text(key), program.text(value));
+        // SAFETY: texts of a program end with NUL; an empty value means a flag.
+        let command = if unsafe { *value } == 0 { SET_FLAG } else { SET_STRING };
+        let value = if command == SET_FLAG { core::ptr::null() } else { value };
+        call!(FSCONFIG, context, command, key, value, 0)?;
+    }
+    call!(FSCONFIG, context, CREATE, 0, 0, 0)?;
+    let mount = call!(FSMOUNT, context, 1, o.arg(2))? as i32;
+    sys::close(context);
+    stage.set_register(o.arg(0), mount)
+}
+
+/// Attaches a detached mount on what `target` refers to.
+pub fn attach_to(mount: i32, target: i32) -> Sys<()> {
+    let flags = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+    call!(MOVE_MOUNT, mount, EMPTY, target, EMPTY, flags).map(drop)
+}
+
+/// `ATTACH`.
+pub fn attach_op(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    let root = stage.register(wire::ROOT)?;
+    let mount = stage.register(o.arg(0))?;
+    let path = program.bytes(o.arg(1));
+    let target = open_target(root, path, mount, o.arg(2))?;
+    let attached = attach_to(mount, target);
+    sys::close(target);
+    attached
+}
+
+fn open_target(root: i32, path: &[u8], mount: i32, flags: u64) -> Sys<i32> {
+    let rules = if flags & attach::STRICT != 0 { Rules::STRICT } else { Rules::CONFINED };
+    let found = tree::open(root, path, sys::O_PATH, rules);
+    let create = flags & (attach::CREATE_DIR | attach::CREATE_FILE | attach::CREATE_LIKE);
+    if found != Err(sys::ENOENT) || create == 0 {
+        return found;
+    }
+    let directory = create & attach::CREATE_DIR != 0 || (create & attach::CREATE_LIKE != 0 && is_directory(mount)?);
+    if directory {
+        return tree::make_directories(root, path, rules);
+    }
+    tree::make_file(root, path, rules)?;
+    tree::open(root, path, sys::O_PATH, rules)
+}
+
+/// Says whether a descriptor refers to a directory.
+pub fn is_directory(fd: i32) -> Sys<bool> {
+    Ok(file_type(fd)? == 0o040_000)
+}
+
+/// Returns the type bits of `st_mode`.
+pub fn file_type(fd: i32) -> Sys<u32> {
+    // `struct stat` of x86-64: 144 bytes, `st_mode` at 24.
+    let mut stat = [0u64; 18];
+    call!(FSTAT, fd, stat.as_mut_ptr())?;
+    Ok(stat[3] as u32 & 0o170_000)
+}
+
+/// `MKDIR`, `MKNOD` and `SYMLINK` in a mount that is not attached yet.
+pub fn make(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    let dir = stage.register(o.arg(0))?;
+    let name = program.text(o.arg(1));
+    match o.code {
+        op::MKDIR => call!(MKDIRAT, dir, name, o.arg(2)).map(drop),
+        op::MKNOD => call!(MKNODAT, dir, name, o.arg(2), o.arg(3)).map(drop),
+        _ => call!(SYMLINKAT, program.text(o.arg(2)), dir, name).map(drop),
+    }
+}
+
+/// `HOST_MKDIR`.
+pub fn host_mkdir(program: &Program, o: &Operation) -> Sys<()> {
+    match call!(MKDIRAT, AT_FDCWD, program.text(o.arg(0)), o.arg(1)) {
+        Ok(_) | Err(sys::EEXIST) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// `MASK`: a directory is covered by a clone of an empty one, anything else by the null device.
+///
+/// Both were cloned from the host before the root was attached, so a root file system cannot put
+/// another file in their place.
+pub fn mask(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    let root = stage.register(wire::ROOT)?;
+    let (empty, null) = (stage.register(o.arg(0))?, stage.register(o.arg(1))?);
+    for entry in program.list(o.arg(2)) {
+        let target = match tree::open(root, program.bytes(entry), sys::O_PATH, Rules::NO_LINKS) {
+            Ok(target) => target,
+            Err(sys::ENOENT | sys::ENOTDIR | sys::ELOOP | sys::EACCES) => continue,
+            Err(error) => return Err(error),
+        };
+        let cover = if is_directory(target)? { empty } else { null };
+        let cover = clone_tree(cover, EMPTY, AT_EMPTY_PATH as u64)?;
+        attach_to(cover, target)?;
+        sys::close(cover);
+        sys::close(target);
+    }
+    Ok(())
+}
+
+/// `READONLY`.
+pub fn read_only(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    let root = stage.register(wire::ROOT)?;
+    for entry in program.list(o.arg(0)) {
+        let target = match tree::open(root, program.bytes(entry), sys::O_PATH, Rules::NO_LINKS) {
+            Ok(target) => target,
+            Err(sys::ENOENT | sys::ENOTDIR | sys::ELOOP | sys::EACCES) => continue,
+            Err(error) => return Err(error),
+        };
+        let mount = clone_tree(target, EMPTY, AT_EMPTY_PATH as u64 | AT_RECURSIVE as u64)?;
+        set_attributes(mount, MOUNT_ATTR_RDONLY, 0, 0, AT_RECURSIVE as u64)?;
+        attach_to(mount, target)?;
+        sys::close(mount);
+        sys::close(target);
+    }
+    Ok(())
+}
+
+/// `SYSCTL`: only a file of proc is ever written.
+pub fn sysctl(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
+    let proc = stage.register(wire::PROC)?;
+    let file = tree::open(proc, program.bytes(o.arg(0)), sys::O_WRONLY, Rules::NO_LINKS)?;
+    if file_system_type(file)? != PROC_SUPER_MAGIC {
+        return Err(sys::EXDEV);
+    }
+    let written = sys::write_all(file, program.bytes(o.arg(1)));
+    sys::close(file);
+    written
+}
+
+/// Returns `f_type` of fstatfs(2).
+pub fn file_system_type(fd: i32) -> Sys<u64> {
+    let mut statfs = [0u64; 15];
+    call!(FSTATFS, fd, statfs.as_mut_ptr())?;
+    Ok(statfs[0])
+}
+
+/// `FILE`: a new small file in the root, such as `/etc/hosts` of a memory root.
+pub fn small_file(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    let root = stage.register(wire::ROOT)?;
+    let path = program.bytes(o.arg(0));
+    tree::make_file(root, path, Rules::CONFINED)?;
+    let file = tree::open(root, path, sys::O_WRONLY | sys::O_TRUNC | sys::O_NOFOLLOW, Rules::CONFINED)?;
+    let written = sys::write_all(file, program.blob(o.arg(1), o.arg(2)));
+    let _ = call!(FCHMOD, file, o.arg(3));
+    sys::close(file);
+    written
+}

@@ -1,0 +1,240 @@
+//! How a monitor ends: the last output, the record, and the removal of what nobody needs.
+
+use super::{LAST_WORDS_MS, Monitor, log};
+use crate::call;
+use crate::logline::{self, Sink};
+use crate::program::Program;
+use crate::sys::{self, AT_FDCWD};
+use crate::wire::{frame, monitor_flag};
+
+const AT_REMOVEDIR: usize = 0x200;
+const ENOTEMPTY: i32 = 39;
+const EISDIR: i32 = 21;
+const EBUSY: i32 = 16;
+
+impl Monitor {
+    /// The command has ended.
+    pub(super) fn end(&mut self, program: &Program) -> ! {
+        const WALL: usize = 0x4000_0000;
+        let mut status = 0u32;
+        let _ = call!(WAIT4, self.pid, &raw mut status, WALL, 0);
+        if self.gate >= 0 {
+            self.hear_gate();
+        }
+        for stream in 0..2 {
+            while self.streams.output[stream] >= 0 && self.wait_for_readers() && self.pass_output(stream) {}
+        }
+        self.wait_for_readers();
+        self.log.finish();
+        self.record(status);
+        self.clients.broadcast_event(frame::EXITED, &status.to_ne_bytes());
+        if self.settings.has(monitor_flag::REMOVE) {
+            remove_everything(program, self.settings.removals);
+        }
+        sys::exit(0)
+    }
+
+    /// Lets clients take the last piece of output. Returns false when one does not in time.
+    fn wait_for_readers(&mut self) -> bool {
+        const STEP_MS: usize = 10;
+        for _ in 0..LAST_WORDS_MS / STEP_MS {
+            if !self.clients.has_output() {
+                return true;
+            }
+            let _ = call!(POLL, 0, 0, STEP_MS);
+            self.clients.catch_up();
+        }
+        false
+    }
+
+    /// Writes `exit.json` under another name and renames it, so that a reader never sees half.
+    fn record(&self, status: u32) {
+        let mut text = Text { bytes: [0; 192], length: 0 };
+        let signal = status & 0x7f;
+        let code = match (self.failure, signal) {
+            (Some((_, sys::ENOENT)), _) => 127,
+            (Some(_), _) => 126,
+            (None, 0) => status >> 8 & 0xff,
+            (None, signal) => 128 + signal,
+        };
+        text.put(b"{\"code\":");
+        logline::number(&mut text, u64::from(code), 1);
+        if signal != 0 {
+            text.put(b",\"signal\":");
+            logline::number(&mut text, u64::from(signal), 1);
+        }
+        let oom: &[u8] = if out_of_memory(self.settings.oom) { b"true" } else { b"false" };
+        text.put(b",\"out_of_memory\":");
+        text.put(oom);
+        let (seconds, nanoseconds) = log::now();
+        text.put(b",\"finished_unix_ns\":");
+        logline::number(&mut text, seconds as u64 * 1_000_000_000 + u64::from(nanoseconds), 1);
+        text.put(b"}");
+        write_record(self.settings.directory, &text.bytes[..text.length]);
+    }
+}
+
+struct Text {
+    bytes: [u8; 192],
+    length: usize,
+}
+
+impl Sink for Text {
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.bytes.get_mut(self.length..self.length + bytes.len()) {
+            place.copy_from_slice(bytes);
+            self.length += bytes.len();
+        }
+    }
+}
+
+fn write_record(directory: i32, bytes: &[u8]) {
+    let (temporary, name) = (c"exit.json.new".as_ptr(), c"exit.json".as_ptr());
+    let flags = sys::O_CREAT | sys::O_TRUNC | sys::O_WRONLY | sys::O_CLOEXEC | sys::O_NOFOLLOW;
+    if let Ok(file) = call!(OPENAT, directory, temporary, flags, 0o600) {
+        let written = sys::write_all(file as i32, bytes);
+        sys::close(file as i32);
+        if written.is_ok() {
+            let _ = call!(RENAMEAT, directory, temporary, directory, name);
+        }
+    }
+}
+
+/// Looks for `oom_kill N` with N above 0 in `memory.events` (v2) or `memory.oom_control` (v1).
+fn out_of_memory(events: i32) -> bool {
+    let mut text = [0u8; 512];
+    if events < 0 {
+        return false;
+    }
+    let count = call!(PREAD64, events, text.as_mut_ptr(), text.len(), 0).unwrap_or(0);
+    let lines = text.get(..count).unwrap_or(&[]).split(|byte| *byte == b'\n');
+    lines.filter_map(|line| line.strip_prefix(b"oom_kill ")).any(|number| number != b"0")
+}
+
+/// Removes control groups, then the container's directory, then its name.
+fn remove_everything(program: &Program, removals: u64) {
+    for entry in program.list(removals) {
+        let path = program.text(entry);
+        match program.bytes(entry).first() {
+            Some(b'g') => remove_group(path.wrapping_add(1)),
+            Some(b'd') => remove_tree(path.wrapping_add(1)),
+            _ => {
+                let _ = call!(UNLINKAT, AT_FDCWD, path.wrapping_add(1), 0);
+            }
+        }
+    }
+}
+
+/// A control group can be removed once the kernel has taken the last process out of it, shortly
+/// after that one was reaped.
+fn remove_group(path: *const u8) {
+    for _ in 0..200 {
+        match call!(UNLINKAT, AT_FDCWD, path, AT_REMOVEDIR) {
+            Err(EBUSY) => drop(call!(POLL, 0, 0, 5)),
+            _ => return,
+        }
+    }
+}
+
+/// Removes a directory with everything below it, holding one descriptor at a time: it goes down
+/// into the first directory that is not empty and up again through `..`. Symbolic links are
+/// removed, not followed; a mount point ends the removal (`EBUSY`).
+fn remove_tree(path: *const u8) {
+    const FLAGS: i32 = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_CLOEXEC | sys::O_NOFOLLOW;
+    let Ok(top) = call!(OPENAT, AT_FDCWD, path, FLAGS, 0) else { return };
+    let (mut current, mut depth) = (top as i32, 0usize);
+    loop {
+        let step = clear_directory(current);
+        let next = match step {
+            Cleared::Empty if depth == 0 => break,
+            Cleared::Empty => {
+                depth -= 1;
+                call!(OPENAT, current, c"..".as_ptr(), FLAGS, 0)
+            }
+            Cleared::Down(child) => {
+                depth += 1;
+                Ok(child as usize)
+            }
+            Cleared::Stuck => break,
+        };
+        sys::close(current);
+        match next {
+            Ok(fd) => current = fd as i32,
+            Err(_) => return,
+        }
+    }
+    sys::close(current);
+    let _ = call!(UNLINKAT, AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+enum Cleared {
+    Empty,
+    Down(i32),
+    Stuck,
+}
+
+/// Removes files and empty directories; stops at the first directory that is not empty.
+fn clear_directory(directory: i32) -> Cleared {
+    let mut entries = [0u64; 512];
+    loop {
+        let _ = call!(LSEEK, directory, 0, 0);
+        let mut removed = false;
+        while let Ok(count) = call!(GETDENTS64, directory, entries.as_mut_ptr(), 4096) {
+            if count == 0 {
+                break;
+            }
+            let mut offset = 0;
+            while offset < count {
+                // SAFETY: the kernel filled `count` bytes with `struct linux_dirent64`: record
+                // length at 16 (two bytes), name at 19, ended by NUL.
+                let (name, length) = unsafe {
+                    let record = entries.as_ptr().cast::<u8>().add(offset);
+                    (record.add(19), record.add(16).cast::<u16>().read_unaligned())
+                };
+                offset += usize::from(length).max(1);
+                match remove_entry(directory, name) {
+                    Removed::Gone => removed = true,
+                    Removed::Skipped => {}
+                    Removed::Full => return descend(directory, name),
+                    Removed::Stuck => return Cleared::Stuck,
+                }
+            }
+        }
+        if !removed {
+            return Cleared::Empty;
+        }
+    }
+}
+
+enum Removed {
+    Gone,
+    Skipped,
+    Full,
+    Stuck,
+}
+
+fn remove_entry(directory: i32, name: *const u8) -> Removed {
+    // SAFETY: `name` ends with NUL.
+    let bytes = unsafe { core::slice::from_raw_parts(name, sys::strlen(name)) };
+    if bytes == b"." || bytes == b".." {
+        return Removed::Skipped;
+    }
+    match call!(UNLINKAT, directory, name, 0) {
+        Ok(_) => return Removed::Gone,
+        Err(EISDIR | sys::EPERM) => {}
+        Err(_) => return Removed::Stuck,
+    }
+    match call!(UNLINKAT, directory, name, AT_REMOVEDIR) {
+        Ok(_) => Removed::Gone,
+        Err(ENOTEMPTY | sys::EEXIST) => Removed::Full,
+        Err(_) => Removed::Stuck,
+    }
+}
+
+fn descend(directory: i32, name: *const u8) -> Cleared {
+    const FLAGS: i32 = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_CLOEXEC | sys::O_NOFOLLOW;
+    match call!(OPENAT, directory, name, FLAGS, 0) {
+        Ok(fd) => Cleared::Down(fd as i32),
+        Err(_) => Cleared::Stuck,
+    }
+}
