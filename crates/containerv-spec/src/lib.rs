@@ -4,7 +4,9 @@
 //! Linux can be lowered for Windows, printed, stored and compared anywhere.
 
 pub mod capability;
+pub mod cgroup;
 pub mod errno;
+pub mod facts;
 pub mod id;
 pub mod limits;
 pub mod os_text;

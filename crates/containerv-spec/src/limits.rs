@@ -60,6 +60,29 @@ impl Limits {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
+
+    /// Returns these limits with what `change` gives in place of their own.
+    ///
+    /// A rate replaces the one of the same device and kind.
+    #[must_use]
+    pub fn changed_by(&self, change: &Self) -> Self {
+        let mut io_rates = self.io_rates.clone();
+        io_rates.retain(|old| !change.io_rates.iter().any(|new| new.same_kind(old)));
+        io_rates.extend(change.io_rates.iter().cloned());
+        Self {
+            memory: change.memory.or(self.memory),
+            memory_and_swap: change.memory_and_swap.or(self.memory_and_swap),
+            memory_reservation: change.memory_reservation.or(self.memory_reservation),
+            cpu_quota: change.cpu_quota.or(self.cpu_quota),
+            cpu_period: change.cpu_period.or(self.cpu_period),
+            cpu_shares: change.cpu_shares.or(self.cpu_shares),
+            cpuset_cpus: change.cpuset_cpus.clone().or_else(|| self.cpuset_cpus.clone()),
+            cpuset_mems: change.cpuset_mems.clone().or_else(|| self.cpuset_mems.clone()),
+            pids: change.pids.or(self.pids),
+            io_weight: change.io_weight.or(self.io_weight),
+            io_rates,
+        }
+    }
 }
 
 /// A block device by number.
@@ -86,8 +109,15 @@ pub struct DeviceRate {
     pub device: DeviceNumber,
     /// What is counted.
     pub kind: RateKind,
-    /// Bytes or operations a second.
+    /// Bytes or operations a second; 0 lifts the limit.
     pub per_second: u64,
+}
+
+impl DeviceRate {
+    /// Says whether both limit the same of the same device.
+    pub fn same_kind(&self, other: &Self) -> bool {
+        self.device == other.device && self.kind == other.kind
+    }
 }
 
 /// What a [`DeviceRate`] counts.
@@ -102,4 +132,33 @@ pub enum RateKind {
     ReadOperations,
     /// Write operations.
     WriteOperations,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(minor: u32, kind: RateKind, per_second: u64) -> DeviceRate {
+        DeviceRate { path: "/dev/sda".into(), device: DeviceNumber { major: 8, minor }, kind, per_second }
+    }
+
+    #[test]
+    fn a_change_keeps_what_it_does_not_name() {
+        let old = Limits {
+            memory: Some(Bound::At(ByteSize::mib(64))),
+            pids: Some(Bound::At(10)),
+            io_rates: vec![rate(0, RateKind::ReadBytes, 1), rate(0, RateKind::WriteBytes, 2)],
+            ..Limits::default()
+        };
+        let change = Limits {
+            pids: Some(Bound::Unlimited),
+            io_rates: vec![rate(0, RateKind::WriteBytes, 3), rate(16, RateKind::WriteBytes, 4)],
+            ..Limits::default()
+        };
+        let new = old.changed_by(&change);
+        assert_eq!(new.memory, old.memory);
+        assert_eq!(new.pids, Some(Bound::Unlimited));
+        let rates: Vec<_> = new.io_rates.iter().map(|rate| rate.per_second).collect();
+        assert_eq!(rates, [1, 3, 4]);
+    }
 }
