@@ -9,6 +9,7 @@ pub mod errno;
 pub mod facts;
 pub mod id;
 pub mod limits;
+pub mod machine;
 pub mod os_text;
 pub mod plan;
 pub mod request;

@@ -375,6 +375,12 @@ pub struct Device {
     pub path: OsText,
     /// Any of `r`, `w`, `m`.
     pub access: String,
+    /// What the path stood for when the request was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub number: Option<crate::DeviceNumber>,
+    /// A block device, not a character device.
+    #[serde(default)]
+    pub block: bool,
 }
 
 /// A command with its surroundings.

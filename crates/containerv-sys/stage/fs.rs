@@ -80,7 +80,11 @@ pub fn attach_op(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()>
 }
 
 fn open_target(root: i32, path: &[u8], mount: i32, flags: u64) -> Sys<i32> {
-    let rules = if flags & attach::STRICT != 0 { Rules::STRICT } else { Rules::CONFINED };
+    let rules = match flags & (attach::STRICT | attach::NO_LINKS) {
+        0 => Rules::CONFINED,
+        attach::STRICT => Rules::STRICT,
+        _ => Rules::NO_LINKS,
+    };
     let found = tree::open(root, path, sys::O_PATH, rules);
     let create = flags & (attach::CREATE_DIR | attach::CREATE_FILE | attach::CREATE_LIKE);
     if found != Err(sys::ENOENT) || create == 0 {

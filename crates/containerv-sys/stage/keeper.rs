@@ -122,7 +122,8 @@ fn lead_the_terminal() -> Sys<()> {
 
 /// `INIT`: the rest of the program runs in a child; this process passes signals on, reaps, and
 /// ends as the child ended.
-pub fn init(stage: &mut Stage) -> Sys<()> {
+pub fn init(stage: &mut Stage, o: &Operation) -> Sys<()> {
+    let owner = if o.arg(0) == NO_FD { -1 } else { o.int(0) };
     let child = clone_process(0, NO_FD, None)?;
     if child == 0 {
         return lead_the_terminal();
@@ -130,13 +131,17 @@ pub fn init(stage: &mut Stage) -> Sys<()> {
     let Ok(signals) = signal_descriptor() else { sys::exit(125) };
     sys::close(stage.channel);
     sys::close(stage.gate);
-    exec::close_others(&mut [signals]);
+    exec::close_others(&mut [owner, signals]);
     for standard in 0..3 {
         sys::close(standard);
     }
     loop {
-        let mut polled = [u64::from(signals as u32) | POLLIN << 32];
-        let _ = call!(POLL, polled.as_mut_ptr(), 1, -1i32);
+        let mut polled = [u64::from(signals as u32) | POLLIN << 32, u64::from(owner as u32) | POLLIN << 32];
+        let _ = call!(POLL, polled.as_mut_ptr(), 2, -1i32);
+        if polled[1] >> 48 != 0 {
+            end_descendants();
+            sys::exit(128 + 9);
+        }
         while let Some(signal) = next_signal(signals) {
             if signal != SIGCHLD {
                 let _ = call!(KILL, child, signal);

@@ -45,7 +45,14 @@ fn escape_byte(sink: &mut dyn Sink, byte: u8) {
         b'\t' => sink.put(b"\\t"),
         b'"' => sink.put(b"\\\""),
         b'\\' => sink.put(b"\\\\"),
-        _ => sink.put(&[b'\\', b'u', b'0', b'0', DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]),
+        _ => sink.put(&[
+            b'\\',
+            b'u',
+            b'0',
+            b'0',
+            DIGITS[usize::from(byte >> 4)],
+            DIGITS[usize::from(byte & 15)],
+        ]),
     }
 }
 

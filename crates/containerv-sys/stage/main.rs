@@ -162,7 +162,7 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
         op::SESSION => exec::session(),
         op::EXEC => exec::execute(stage, program, o),
         op::KEEP => keeper::keep(stage, o),
-        op::INIT => keeper::init(stage),
+        op::INIT => keeper::init(stage, o),
         op::DEATH_SIGNAL => exec::prctl(exec::PR_SET_PDEATHSIG, o.int(0) as usize, 0),
         op::HIDE => exec::prctl(exec::PR_SET_DUMPABLE, 0, 0),
         op::GATE => monitor::wait_at_gate(stage, o.step),

@@ -111,7 +111,7 @@ pub mod op {
     pub const EXEC: u16 = 37;
     /// `owner pidfd, keep fd`: stays as PID 1, reaps, ends with its owner.
     pub const KEEP: u16 = 38;
-    /// Goes on in a child; stays as its init.
+    /// `owner pidfd`: goes on in a child; stays as its init, and ends with its owner.
     pub const INIT: u16 = 39;
     /// `signal`: asks for a signal when the parent ends.
     pub const DEATH_SIGNAL: u16 = 40;
@@ -157,6 +157,8 @@ pub mod attach {
     pub const STRICT: u64 = 4;
     /// Make the missing target of the kind that the mount is.
     pub const CREATE_LIKE: u64 = 8;
+    /// Refuse a target with a symbolic link in its path.
+    pub const NO_LINKS: u64 = 16;
 }
 
 /// Flags of [`op::MONITOR`].

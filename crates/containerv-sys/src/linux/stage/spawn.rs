@@ -10,7 +10,9 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use rustix::fs::{MemfdFlags, SealFlags};
-use rustix::net::{AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType};
+use rustix::net::{
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, SocketFlags, SocketType,
+};
 use rustix::process::{Pid, WaitOptions};
 
 use super::program::Program;
@@ -49,12 +51,8 @@ impl StageFile {
     /// signal blocked; the calling thread waits meanwhile, other threads go on. Nothing of the
     /// caller's memory is copied, so the cost does not depend on its size.
     pub fn spawn(&self, program: Program, inherit: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
-        let (ours, theirs) = rustix::net::socketpair(
-            AddressFamily::UNIX,
-            SocketType::SEQPACKET,
-            SocketFlags::CLOEXEC,
-            None,
-        )?;
+        let (ours, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
         let theirs = above_standard(theirs)?;
         let bytes = program.finish(theirs.as_raw_fd() as u32);
         let file = above_standard(rustix::fs::memfd_create("containerv-program", MemfdFlags::CLOEXEC)?)?;
@@ -263,4 +261,3 @@ impl Report {
         }
     }
 }
-

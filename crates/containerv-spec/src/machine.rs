@@ -1,0 +1,67 @@
+//! What lowering must know of a Linux machine and of the caller: gathered by probing, then plain data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::facts::CgroupFacts;
+use crate::request::IdRange;
+use crate::{CapabilitySet, OsText};
+
+/// A machine as one caller sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Machine {
+    /// Effective user id of the caller.
+    pub uid: u32,
+    /// Effective group id of the caller.
+    pub gid: u32,
+    /// Effective capabilities of the caller.
+    pub capabilities: CapabilitySet,
+    /// Kernel version, major and minor.
+    pub kernel: (u32, u32),
+    /// Control groups.
+    pub cgroups: CgroupFacts,
+    /// Subordinate ids of the caller; only looked up for a caller who is not root.
+    #[serde(default)]
+    pub subordinate: Subordinate,
+    /// System directories, for the built-in image; only looked up for it.
+    #[serde(default)]
+    pub system: SystemRoot,
+    /// Hard limits of the caller that a container's may not exceed without `CAP_SYS_RESOURCE`,
+    /// by the kernel's number of the resource; only looked up where limits are asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hard_limits: Vec<(u32, u64)>,
+}
+
+impl Machine {
+    /// Says whether the caller may do what only root may: make namespaces without a user
+    /// namespace, mount, and map any id.
+    pub fn is_privileged(&self) -> bool {
+        self.uid == 0 && self.capabilities.contains(crate::Capability::SYS_ADMIN)
+    }
+}
+
+/// Ids that an ordinary user may map besides its own; subuid(5).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Subordinate {
+    /// User ids; `inside` is not yet meaningful.
+    pub uids: Vec<IdRange>,
+    /// Group ids; likewise.
+    pub gids: Vec<IdRange>,
+    /// Absolute paths of newuidmap(1) and newgidmap(1), when both are set-uid or have the capability.
+    pub helpers: Option<(OsText, OsText)>,
+    /// Why there are no ranges to be used.
+    pub missing: Option<String>,
+}
+
+/// The machine's own system directories, from which the built-in image is made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SystemRoot {
+    /// Directories directly below `/`, by name.
+    pub directories: Vec<OsText>,
+    /// Symbolic links directly below `/`, with their targets.
+    pub links: Vec<(OsText, OsText)>,
+    /// Absolute paths below the directories that others may not read; hidden in the image.
+    pub secrets: Vec<OsText>,
+}

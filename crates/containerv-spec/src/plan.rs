@@ -1,1 +1,0 @@
-//! Plans: ordered, typed steps that a backend executes.
