@@ -1,0 +1,3 @@
+//! Linux system calls.
+
+pub mod bpf;
