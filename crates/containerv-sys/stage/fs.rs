@@ -111,14 +111,19 @@ pub fn file_type(fd: i32) -> Sys<u32> {
     Ok(stat[3] as u32 & 0o170_000)
 }
 
-/// `MKDIR`, `MKNOD` and `SYMLINK` in a mount that is not attached yet.
+/// `MKDIR`, `MKNOD` and `SYMLINK` in a mount that no process of the container sees yet.
 pub fn make(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     let dir = stage.register(o.arg(0))?;
     let name = program.text(o.arg(1));
-    match o.code {
-        op::MKDIR => call!(MKDIRAT, dir, name, o.arg(2)).map(drop),
-        op::MKNOD => call!(MKNODAT, dir, name, o.arg(2), o.arg(3)).map(drop),
-        _ => call!(SYMLINKAT, program.text(o.arg(2)), dir, name).map(drop),
+    let made = match o.code {
+        op::MKDIR => call!(MKDIRAT, dir, name, o.arg(2)),
+        op::MKNOD => call!(MKNODAT, dir, name, o.arg(2), o.arg(3)),
+        _ => call!(SYMLINKAT, program.text(o.arg(2)), dir, name),
+    };
+    match made {
+        // A container that is started again finds what its first start made.
+        Err(sys::EEXIST) => Ok(()),
+        other => other.map(drop),
     }
 }
 

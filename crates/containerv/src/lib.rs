@@ -2,6 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+#[allow(dead_code, unused_imports, reason = "called by the executor")]
+mod backend;
 mod error;
+#[allow(dead_code, reason = "called by the executor")]
+mod lower;
+mod seccomp;
 
 pub use error::{Error, ErrorKind, Result};

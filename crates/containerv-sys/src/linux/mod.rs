@@ -1,4 +1,5 @@
 //! Linux.
 
+pub mod bpf;
 pub mod process;
 pub mod stage;

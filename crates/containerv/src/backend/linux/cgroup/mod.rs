@@ -1,0 +1,24 @@
+//! Control groups as they are: found, made, filled, watched and removed.
+//!
+//! Version 1 and version 2 differ in nearly every file, so each operation asks a group for its
+//! version and does not ask the machine for its mode.
+
+mod change;
+mod events;
+mod files;
+mod freeze;
+mod hints;
+mod kill;
+mod probe;
+mod remove;
+mod stats;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub(crate) use self::change::{execute, open_clone_target, open_join_files};
+pub(crate) use self::freeze::{freeze, is_frozen, thaw};
+pub(crate) use self::kill::{kill, processes, wait_until_empty};
+pub(crate) use self::probe::{probe, probe_for};
+pub(crate) use self::remove::{remove, remove_group};
+pub(crate) use self::stats::{CgroupStats, oom_kills, stats};

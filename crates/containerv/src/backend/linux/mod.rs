@@ -1,0 +1,3 @@
+//! Linux containers: namespaces, control groups and mounts.
+
+pub(crate) mod cgroup;

@@ -1,0 +1,4 @@
+//! Backends: they execute plans.
+
+#[cfg(target_os = "linux")]
+pub(crate) mod linux;

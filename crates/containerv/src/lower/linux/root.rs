@@ -1,0 +1,254 @@
+//! The root file system.
+
+use containerv_spec::OsText;
+use containerv_spec::plan::{Action, MountAttributes, Resolve, Slot, TargetKind};
+use containerv_spec::request::{Overlay, Propagation, Root};
+
+use super::Draft;
+
+/// Where writes go, with the choice of [`Overlay::Default`] made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Writes {
+    /// Into the directory itself; for the built-in image, nowhere.
+    InPlace,
+    /// Into layers below this directory of the host, made before.
+    Disk(OsText),
+    /// Into layers in memory that is attached at this directory of the host.
+    Memory(OsText),
+}
+
+/// Directories of the built-in image that belong to the container alone, with their modes.
+const PRIVATE_DIRECTORIES: [(&str, u32); 9] = [
+    ("root", 0o700),
+    ("home", 0o755),
+    ("var", 0o755),
+    ("mnt", 0o755),
+    ("srv", 0o755),
+    ("proc", 0o555),
+    ("sys", 0o555),
+    ("dev", 0o755),
+    ("run", 0o755),
+];
+
+/// Directories of the machine that the built-in image consists of.
+pub(crate) const SYSTEM_DIRECTORIES: [&str; 8] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc"];
+
+const PLAIN: MountAttributes = MountAttributes { read_only: false, nosuid: false, nodev: true, noexec: false };
+const READ_ONLY: MountAttributes = MountAttributes { read_only: true, nosuid: false, nodev: true, noexec: false };
+
+impl Draft<'_> {
+    pub(super) fn writes(&self) -> Writes {
+        let scratch = || self.file("scratch");
+        match (&self.request.overlay, &self.request.root) {
+            (Overlay::None, _) | (Overlay::Default, Root::Directory(_)) => Writes::InPlace,
+            (Overlay::Default, Root::Host) if self.request.read_only => Writes::InPlace,
+            (Overlay::Default | Overlay::Container, _) => Writes::Disk(scratch()),
+            (Overlay::Kept(path), _) => Writes::Disk(path.clone()),
+            (Overlay::Memory, _) => Writes::Memory(scratch()),
+        }
+    }
+
+    /// Where the root is attached on the host, seen by the container's process only.
+    fn attach_point(&self) -> OsText {
+        match (&self.request.root, self.writes()) {
+            (Root::Directory(path), Writes::InPlace) => path.clone(),
+            _ => self.file("rootfs"),
+        }
+    }
+
+    /// Host steps: the directories that layers and the root need.
+    pub(super) fn root_directories(&mut self) {
+        if !self.request.namespaces.mount {
+            return;
+        }
+        let writes = self.writes();
+        if self.attach_point() == self.file("rootfs") {
+            self.host(Action::MakeDirectory { path: self.file("rootfs"), mode: 0o755 });
+        }
+        match writes {
+            Writes::InPlace => {}
+            Writes::Memory(path) => self.host(Action::MakeDirectory { path, mode: 0o700 }),
+            Writes::Disk(path) => {
+                let kept = matches!(self.request.overlay, Overlay::Kept(_));
+                if kept {
+                    self.host(Action::MakeSource { path: path.clone() });
+                } else {
+                    self.host(Action::MakeDirectory { path: path.clone(), mode: 0o755 });
+                }
+                for (name, mode) in self.layer_directories() {
+                    let path = path.join(name);
+                    self.host(if kept { Action::MakeSource { path } } else { Action::MakeDirectory { path, mode } });
+                }
+            }
+        }
+    }
+
+    /// Names and modes of the directories below the scratch directory.
+    fn layer_directories(&self) -> Vec<(String, u32)> {
+        match self.request.root {
+            Root::Directory(_) => vec![("upper".to_owned(), 0o755), ("work".to_owned(), 0o700)],
+            Root::Host => {
+                let mut names = vec![("root".to_owned(), 0o755)];
+                for directory in &self.machine.system.directories {
+                    names.push((format!("upper-{directory}"), 0o755));
+                    names.push((format!("work-{directory}"), 0o700));
+                }
+                names
+            }
+        }
+    }
+
+    /// Inside steps: makes and attaches the root; trees of the host that mounts need are cloned
+    /// before, because the root may cover their paths.
+    pub(super) fn mounted_root(&mut self) {
+        let spreads = self.request.mounts.iter().any(|mount| mount.options.propagation != Propagation::Private);
+        self.inside(Action::IsolateMounts { slave: spreads });
+        let sources = self.clone_sources();
+        match self.request.root.clone() {
+            Root::Directory(path) => self.directory_root(path),
+            Root::Host => self.host_root(),
+        }
+        self.system_mounts(&sources);
+        self.user_mounts(&sources);
+        self.protect_system(&sources);
+        if self.request.read_only {
+            self.inside(Action::ProtectRoot);
+        }
+        self.inside(Action::PivotRoot);
+    }
+
+    /// Without a mount namespace the root is only changed to.
+    pub(super) fn bare_root(&mut self) {
+        if let Root::Directory(path) = self.request.root.clone() {
+            self.inside(Action::OpenRoot { path });
+            self.become_root();
+            self.inside(Action::ChangeRoot);
+        }
+    }
+
+    fn become_root(&mut self) {
+        if self.user_namespace {
+            self.inside(Action::BecomeRoot);
+        }
+    }
+
+    fn directory_root(&mut self, path: OsText) {
+        let attributes = if self.request.security.privileged { MountAttributes::default() } else { PLAIN };
+        match self.writes() {
+            Writes::InPlace => {
+                self.clone_tree(Slot::ROOT, path.clone(), attributes);
+                self.inside(Action::AttachOutside { slot: Slot::ROOT, at: path });
+            }
+            writes => {
+                let scratch = self.scratch(writes);
+                self.overlay(self.file("rootfs"), path, &scratch, "upper", "work", true);
+            }
+        }
+        self.become_root();
+    }
+
+    /// Attaches memory where layers are wanted in memory; returns the directory of the layers.
+    fn scratch(&mut self, writes: Writes) -> OsText {
+        match writes {
+            Writes::Disk(path) => path,
+            Writes::Memory(path) => {
+                let slot = self.slot();
+                let options = vec![("mode".to_owned(), "0700".to_owned())];
+                self.inside(Action::NewFileSystem { slot, kind: "tmpfs".to_owned(), options, attributes: PLAIN });
+                self.inside(Action::AttachOutside { slot, at: path.clone() });
+                // A new file system has no room for ids that are not mapped.
+                if self.user_namespace {
+                    self.inside(Action::BecomeRoot);
+                }
+                for (name, mode) in self.layer_directories() {
+                    self.inside(Action::MakePrivateDirectory { path: path.join(name), mode });
+                }
+                path
+            }
+            Writes::InPlace => self.file("scratch"),
+        }
+    }
+
+    fn overlay(&mut self, at: OsText, lower: OsText, scratch: &OsText, upper: &str, work: &str, is_root: bool) {
+        self.inside(Action::MountOverlay {
+            at,
+            lower: vec![lower],
+            upper: scratch.join(upper),
+            work: scratch.join(work),
+            user_attributes: self.user_namespace,
+            is_root,
+        });
+    }
+
+    /// The built-in image: a private directory or memory, with the system directories over it.
+    fn host_root(&mut self) {
+        let writes = self.writes();
+        let rootfs = self.file("rootfs");
+        if writes == Writes::InPlace {
+            let system = self.clone_system();
+            let options = vec![("mode".to_owned(), "0755".to_owned())];
+            let kind = "tmpfs".to_owned();
+            self.inside(Action::NewFileSystem { slot: Slot::ROOT, kind, options, attributes: PLAIN });
+            self.inside(Action::AttachOutside { slot: Slot::ROOT, at: rootfs });
+            self.become_root();
+            self.private_directories();
+            for (name, slot) in system {
+                let target = OsText::from("/").join(&name);
+                self.attach(slot, target, TargetKind::Directory, Resolve::NoLinks);
+            }
+            return;
+        }
+        let scratch = self.scratch(writes);
+        self.clone_tree(Slot::ROOT, scratch.join("root"), PLAIN);
+        self.inside(Action::AttachOutside { slot: Slot::ROOT, at: rootfs.clone() });
+        for name in self.machine.system.directories.clone() {
+            let path = OsText::from("/").join(&name);
+            self.inside(Action::MakePrivateDirectory { path: rootfs.join(&name), mode: 0o755 });
+            let (upper, work) = (format!("upper-{name}"), format!("work-{name}"));
+            self.overlay(rootfs.join(&name), path, &scratch, &upper, &work, false);
+        }
+        self.become_root();
+        self.private_directories();
+    }
+
+    fn clone_system(&mut self) -> Vec<(OsText, Slot)> {
+        let names = self.machine.system.directories.clone();
+        let mut system = Vec::with_capacity(names.len());
+        for name in names {
+            let slot = self.slot();
+            self.clone_tree(slot, OsText::from("/").join(&name), READ_ONLY);
+            system.push((name, slot));
+        }
+        system
+    }
+
+    /// The links and the directories of the image that are nobody else's.
+    fn private_directories(&mut self) {
+        for (name, target) in self.machine.system.links.clone() {
+            let entry = containerv_spec::plan::Entry::Link { target };
+            self.inside(Action::MakeEntry { slot: Slot::ROOT, name, entry });
+        }
+        for (name, mode) in PRIVATE_DIRECTORIES {
+            let entry = containerv_spec::plan::Entry::Directory { mode };
+            self.inside(Action::MakeEntry { slot: Slot::ROOT, name: name.into(), entry });
+        }
+        for (target, mode) in [("/tmp", "1777"), ("/run", "0755"), ("/var/tmp", "1777")] {
+            let slot = self.slot();
+            let options = vec![("mode".to_owned(), mode.to_owned())];
+            let attributes = MountAttributes { nosuid: true, nodev: true, ..MountAttributes::default() };
+            self.inside(Action::NewFileSystem { slot, kind: "tmpfs".to_owned(), options, attributes });
+            self.attach(slot, target.into(), TargetKind::Directory, Resolve::NoLinks);
+        }
+    }
+
+    /// Clones a tree of the host. In a user namespace only with what is mounted below: the kernel
+    /// does not let a mount that came from outside be uncovered (mount_namespaces(7)).
+    pub(super) fn clone_tree(&mut self, slot: Slot, source: OsText, attributes: MountAttributes) {
+        let propagation = Propagation::Private;
+        self.inside(Action::CloneTree { slot, source, recursive: true, attributes, propagation });
+    }
+
+    pub(super) fn attach(&mut self, slot: Slot, target: OsText, create: TargetKind, resolve: Resolve) {
+        self.inside(Action::Attach { slot, target, create, resolve });
+    }
+}
