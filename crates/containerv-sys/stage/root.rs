@@ -15,7 +15,7 @@ pub fn overlay(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     let path = program.text(o.arg(0));
     let kind = c"overlay".as_ptr();
     call!(MOUNT, kind, path, kind, 0, program.text(o.arg(1)))?;
-    stage.set_register(ROOT, open_directory(path)?)
+    if o.arg(2) == 0 { Ok(()) } else { stage.set_register(ROOT, open_directory(path)?) }
 }
 
 /// `OPEN_ROOT`.

@@ -22,6 +22,8 @@ use crate::lower::cgroup;
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use join::{Joined, join};
+pub(crate) use process::DEFAULT_PATH;
+pub(crate) use root::SYSTEM_DIRECTORIES;
 
 /// Who will wait for the container's first process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

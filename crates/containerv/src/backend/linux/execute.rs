@@ -1,0 +1,301 @@
+//! Executes a plan: host steps here, the rest through the stage.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+
+use containerv_spec::plan::{Action, NamespaceSource, Phase, Plan, Supervisor};
+use containerv_spec::request::Request;
+use containerv_spec::{ContainerId, OsText};
+use containerv_sys::linux::stage::wire::report;
+use containerv_sys::linux::stage::{Report, Spawned, StageFile};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags};
+
+use super::encode::{Handles, encode};
+use super::store::{Directory, Entry, Intent, ProcessRecord, Store, path};
+use super::{cgroup, explain, idmap, process, veth};
+use crate::{Error, ErrorKind, Result};
+
+/// Where a test ends the process: after the step of this number.
+pub(crate) type Fault = Option<u32>;
+
+/// What a plan runs with besides itself.
+pub(crate) struct Run<'a> {
+    /// The plan.
+    pub(crate) plan: &'a Plan,
+    /// The container's request.
+    pub(crate) request: &'a Request,
+    /// Descriptors for the stage.
+    pub(crate) handles: Handles,
+    /// For tests.
+    pub(crate) fault: Fault,
+}
+
+/// A started process.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// Process id in the caller's namespace.
+    pub(crate) pid: u32,
+    /// Process id as seen inside; the same as `pid` unless reported.
+    pub(crate) pid_inside: u32,
+    /// The process.
+    pub(crate) pidfd: OwnedFd,
+    /// Master of its terminal.
+    pub(crate) terminal: Option<OwnedFd>,
+}
+
+/// Executes the host steps of a new container.
+pub(crate) fn host_steps(plan: &Plan, request: &Request, store: &Store, fault: Fault) -> Result<Directory> {
+    let mut directory = None;
+    for (number, action) in plan.phase(Phase::Host) {
+        host_step(action, request, store, plan, &mut directory)?;
+        die_at(fault, number);
+    }
+    directory.ok_or_else(|| Error::new(ErrorKind::Other, "the plan makes no container directory"))
+}
+
+fn host_step(
+    action: &Action,
+    request: &Request,
+    store: &Store,
+    plan: &Plan,
+    directory: &mut Option<Directory>,
+) -> Result<()> {
+    match action {
+        Action::MakeDirectory { path, mode } if directory.is_none() => {
+            let made = make_container_directory(path, *mode, store)?;
+            let journal = made.open_journal()?;
+            made.note(&journal, &Entry::Intent(intent(plan, request)))?;
+            *directory = Some(made);
+            Ok(())
+        }
+        other => host_action(other, request),
+    }
+}
+
+/// Executes one host step that does not make the container's directory.
+pub(crate) fn host_action(action: &Action, request: &Request) -> Result<()> {
+    match action {
+        Action::MakeDirectory { path, mode } => make_directory(path, *mode),
+        Action::MakeSource { path } => make_source(path),
+        Action::StoreRequest { path } => {
+            let json = serde_json::to_vec(request).map_err(|error| {
+                Error::new(ErrorKind::InvalidArgument, "cannot store the request").with_source(error)
+            })?;
+            write_new(path, &json, 0o600)
+        }
+        Action::WriteFile { path, contents, mode } => write_new(path, contents.as_bytes(), *mode),
+        Action::ReserveName { path } => reserve_name(path, &request.id),
+        Action::Cgroup { step } => cgroup::execute(step),
+        // The socket is made with the handles, right before the stage starts.
+        Action::Listen { .. } => Ok(()),
+        other => Err(Error::new(ErrorKind::Other, format!("`{other}` is not a step of the host"))),
+    }
+}
+
+/// What the plan will make outside of the container's directory.
+pub(crate) fn intent(plan: &Plan, request: &Request) -> Intent {
+    let mut intent = Intent { groups: plan.groups.clone(), ..Intent::default() };
+    for step in &plan.steps {
+        match &step.action {
+            Action::MakeVeth(veth) => intent.interfaces.push(veth.host_interface.clone()),
+            Action::ReserveName { path } => intent.name = Some(path.clone()),
+            Action::Start { supervisor: Supervisor::Caller, .. } => intent.attached = request.process.is_some(),
+            Action::Keep { .. } => intent.keeper = true,
+            _ => {}
+        }
+    }
+    intent
+}
+
+fn make_container_directory(text: &OsText, mode: u32, store: &Store) -> Result<Directory> {
+    match fs::DirBuilder::new().mode(mode).create(path(text)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            store.make_roots()?;
+            make_directory(text, mode)?;
+        }
+        Err(error) => return Err(Error::io(error, format!("cannot make `{text}`"))),
+        Ok(()) => {}
+    }
+    Directory::open(path(text).to_owned())
+}
+
+fn make_directory(text: &OsText, mode: u32) -> Result<()> {
+    let made = fs::DirBuilder::new().mode(mode).create(path(text));
+    made.map_err(|error| Error::io(error, format!("cannot make the directory `{text}`")))
+}
+
+fn make_source(text: &OsText) -> Result<()> {
+    match fs::symlink_metadata(path(text)) {
+        Ok(_) => Ok(()),
+        Err(_) => fs::create_dir_all(path(text))
+            .map_err(|error| Error::io(error, format!("cannot make the missing mount source `{text}`"))),
+    }
+}
+
+fn write_new(text: &OsText, bytes: &[u8], mode: u32) -> Result<()> {
+    let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path(text));
+    open.and_then(|mut file| file.write_all(bytes)).map_err(|error| Error::io(error, format!("cannot write `{text}`")))
+}
+
+fn reserve_name(text: &OsText, id: &ContainerId) -> Result<()> {
+    match rustix::fs::symlink(id.as_str(), path(text)) {
+        Ok(()) => Ok(()),
+        Err(Errno::EXIST) => {
+            let name = path(text).file_name().unwrap_or_default().to_string_lossy().into_owned();
+            let other = fs::read_link(path(text)).unwrap_or_default();
+            let other = other.to_string_lossy();
+            let message = format!("the name `{name}` is already used by container {}", other.get(..12).unwrap_or(&other));
+            Err(Error::new(ErrorKind::AlreadyExists, message)
+                .with_hint(format!("choose another name, or remove that container with `cv rm {name}`")))
+        }
+        Err(errno) => Err(Error::os(errno.raw_os_error(), format!("cannot reserve the name `{text}`"))),
+    }
+}
+
+/// Opens what a plan's stage steps refer to.
+pub(crate) fn open_handles(plan: &Plan, handles: &mut Handles) -> Result<()> {
+    for step in &plan.steps {
+        match &step.action {
+            Action::JoinGroup { file } => handles.join.push(open(file, OFlags::WRONLY, "control group file")?),
+            Action::Start { group: Some(group), .. } => {
+                handles.group = Some(open(group, OFlags::RDONLY | OFlags::DIRECTORY, "control group")?);
+            }
+            Action::Keep { owner_bound: true }
+            | Action::StayAsInit { owner_bound: true }
+            | Action::Start { supervisor: Supervisor::Monitor { owner_bound: true, .. }, .. } => {
+                handles.owner = Some(this_process()?);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Opens the other containers whose namespaces a plan joins.
+pub(crate) fn open_others(plan: &Plan, store: &Store, handles: &mut Handles) -> Result<()> {
+    for step in &plan.steps {
+        if let Action::JoinNamespaces { source: NamespaceSource::Container(id), .. } = &step.action {
+            handles.others.push(process::first_of(store, id)?.pidfd);
+        }
+    }
+    Ok(())
+}
+
+fn open(text: &OsText, flags: OFlags, what: &str) -> Result<OwnedFd> {
+    rustix::fs::open(path(text), flags | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot open the {what} `{text}`")))
+}
+
+fn this_process() -> Result<OwnedFd> {
+    rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
+        .map_err(|errno| Error::os(errno.raw_os_error(), "cannot open a descriptor of this process"))
+}
+
+/// Starts the stage and follows it until the process is prepared or executed.
+///
+/// `record` is called with the new process before it may go on.
+pub(crate) fn start(
+    run: &Run<'_>,
+    stage: &StageFile,
+    record: &mut dyn FnMut(ProcessRecord, Option<u32>) -> Result<()>,
+) -> Result<Started> {
+    let program = encode(run.plan, &run.handles, run.fault);
+    let spawned = stage.spawn(program, &run.handles.inherited()).map_err(|error| {
+        Error::io(error, "cannot start the stage")
+            .with_hint("the sysctl `vm.memfd_noexec` must not be 2, and a process must be allowed to be made")
+    })?;
+    let mut following = Following { run, spawned, started: None, monitor: None, record };
+    let followed = following.follow();
+    following.spawned.reap_outer();
+    match (followed, following.started) {
+        (Ok(()), Some(started)) => Ok(started),
+        (Ok(()), None) => Err(Error::new(ErrorKind::Other, "the stage ended without starting a process")),
+        (Err(error), started) => {
+            // It may wait for a word that will not come, or have ended; either way it is ours to reap.
+            if let Some(started) = started {
+                let _ = rustix::process::pidfd_send_signal(&started.pidfd, rustix::process::Signal::KILL);
+                let _ = containerv_sys::linux::process::wait(&started.pidfd, true);
+            }
+            Err(error)
+        }
+    }
+}
+
+struct Following<'a> {
+    run: &'a Run<'a>,
+    spawned: Spawned,
+    started: Option<Started>,
+    monitor: Option<u32>,
+    record: &'a mut dyn FnMut(ProcessRecord, Option<u32>) -> Result<()>,
+}
+
+impl Following<'_> {
+    fn follow(&mut self) -> Result<()> {
+        loop {
+            let report = self.spawned.channel.receive().map_err(|error| Error::io(error, "cannot hear from the stage"))?;
+            match report {
+                None => return Ok(()),
+                Some(Report { kind: report::READY, .. }) => return Ok(()),
+                Some(report) => self.hear(report)?,
+            }
+        }
+    }
+
+    fn hear(&mut self, report: Report) -> Result<()> {
+        if let Some(errno) = report.failure() {
+            return Err(explain::step_failed(self.run.plan, report.step, errno));
+        }
+        match (report.kind, &mut self.started) {
+            (report::MONITOR, _) => self.monitor = u32::try_from(report.value).ok(),
+            (report::CHILD, _) => return self.child(report.value as i32),
+            (report::INSIDE, Some(started)) => started.pid_inside = report.value as u32,
+            (report::TERMINAL, Some(started)) => started.terminal = report.fd,
+            (report::TRAPPED, _) => die(),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// The new process is known: everything that it waits for is done now.
+    fn child(&mut self, pid: i32) -> Result<()> {
+        let number = Pid::from_raw(pid).ok_or_else(|| Error::new(ErrorKind::Other, "the stage reported process 0"))?;
+        let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())
+            .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot open process {pid}")))?;
+        let start = process::start_time(pid as u32).unwrap_or(0);
+        let pid = pid as u32;
+        self.started = Some(Started { pid, pid_inside: pid, pidfd, terminal: None });
+        for (number, action) in self.run.plan.phase(Phase::Beside) {
+            let done = match action {
+                Action::MapIds(maps) => idmap::write(pid, maps),
+                Action::MakeVeth(veth) => veth::make(veth, pid),
+                Action::Release => (self.record)(ProcessRecord { pid, start }, self.monitor),
+                other => Err(Error::new(ErrorKind::Other, format!("`{other}` is not a step beside"))),
+            };
+            done?;
+            die_at(self.run.fault, number);
+        }
+        self.spawned.channel.go().map_err(|error| Error::io(error, "cannot let the process go on"))
+    }
+}
+
+
+fn die_at(fault: Fault, number: u32) {
+    if fault == Some(number) {
+        die();
+    }
+}
+
+/// Ends this process as a crash would; for tests of the clean-up.
+pub(crate) fn die() {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+}
+
+/// Returns a copy of a descriptor that is above 2, for the stage.
+pub(crate) fn duplicate(fd: impl AsFd) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 3)
+        .map_err(|errno| Error::os(errno.raw_os_error(), "cannot duplicate a descriptor"))
+}

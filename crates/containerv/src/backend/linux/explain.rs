@@ -1,0 +1,117 @@
+//! Failures of the stage in words: the step, its object, what the kernel said, and what to do.
+
+use containerv_spec::plan::{Action, Namespace, Plan};
+use rustix::io::Errno;
+
+use crate::{Error, ErrorKind};
+
+/// Describes a failed step.
+pub(crate) fn step_failed(plan: &Plan, number: u32, errno: i32) -> Error {
+    let Some(step) = plan.step(number) else {
+        return Error::os(errno, format!("step {number} failed"));
+    };
+    let failure = match &step.action {
+        Action::Execute(execution) => return command_failed(execution, errno),
+        action => Error::os(errno, format!("step {number}: {action}")),
+    };
+    let errno = Errno::from_raw_os_error(errno);
+    match hint(&step.action, errno) {
+        Some(hint) => failure.with_hint(hint),
+        None => failure,
+    }
+}
+
+/// The program could not be executed: Docker's codes 127 and 126.
+fn command_failed(execution: &containerv_spec::plan::Execution, errno: i32) -> Error {
+    let program = execution.arguments.first().map(ToString::to_string).unwrap_or_default();
+    let tried = execution.candidates.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let message = format!("cannot execute `{program}`");
+    let missing = errno == Errno::NOENT.raw_os_error();
+    let kind = if missing { ErrorKind::CommandNotFound } else { ErrorKind::CommandNotExecutable };
+    let hint = match Errno::from_raw_os_error(errno) {
+        Errno::NOENT if tried.len() > 1 => format!("not in the container's PATH; looked at {}", tried.join(", ")),
+        Errno::NOENT => "the file, or the interpreter or loader that it names, is not in the container".to_owned(),
+        Errno::ACCESS => "the file is not executable for this user, or is a directory".to_owned(),
+        Errno::NOEXEC => "the file is no program for this machine; a script needs a first line such as `#!/bin/sh`".to_owned(),
+        Errno::TOOBIG => "arguments and environment together are larger than the kernel takes; see execve(2)".to_owned(),
+        _ => "see execve(2)".to_owned(),
+    };
+    Error::os(errno, message).with_kind(kind).with_hint(hint)
+}
+
+fn hint(action: &Action, errno: Errno) -> Option<String> {
+    let text = match (action, errno) {
+        (Action::Start { namespaces, .. }, Errno::PERM) if namespaces.contains(&Namespace::User) => {
+            "user namespaces are forbidden here: look at the sysctls kernel.unprivileged_userns_clone and \
+             kernel.apparmor_restrict_unprivileged_userns, and `cv doctor`"
+        }
+        (Action::Start { .. }, Errno::PERM) => "making namespaces needs CAP_SYS_ADMIN, or a user namespace",
+        (Action::Start { .. }, Errno::NOSPC) => {
+            "a limit of namespaces is reached: look at the sysctls user.max_*_namespaces"
+        }
+        (Action::Start { .. }, Errno::AGAIN) => "no more processes: look at `ulimit -u` and the pids limit",
+        (Action::Start { .. }, Errno::INVAL) => "the kernel lacks one of the namespaces; `cv doctor` tells which",
+        (Action::MountOverlay { .. }, Errno::NODEV) => {
+            "the kernel has no overlay: load the module `overlay`, or use `--overlay none`"
+        }
+        (Action::MountOverlay { upper, .. }, Errno::INVAL) => {
+            return Some(format!(
+                "the file system of `{upper}` cannot carry the upper layer of an overlay (an overlay itself, NFS, or \
+                 without extended attributes): use `--overlay memory`, `--overlay none`, or another `--root`"
+            ));
+        }
+        (Action::MountOverlay { .. }, Errno::PERM) => {
+            "overlays as an ordinary user need Linux 5.11: use `--overlay none` with `--read-only`"
+        }
+        (Action::CloneTree { source, .. }, Errno::NOENT) => {
+            return Some(format!("make `{source}`, or write `type=bind,source={source},create=true`"));
+        }
+        (Action::CloneTree { .. }, Errno::INVAL) => "the source is on a mount that may not be cloned",
+        (Action::Attach { .. }, Errno::NOENT) => "the mount point is missing and the root may not be changed",
+        (Action::Attach { .. }, Errno::LOOP) => "the target passes a symbolic link, which is refused there",
+        (Action::Attach { .. }, Errno::XDEV) => "the target leaves the root",
+        (Action::Attach { .. }, Errno::ROFS | Errno::ACCESS) => {
+            "a missing mount point cannot be made in this root: make it, or use `--overlay memory`"
+        }
+        (Action::Attach { .. }, Errno::NOTDIR) => "a file cannot be mounted on a directory, nor the reverse",
+        (Action::ResolveUser { user, .. }, Errno::NOENT) => {
+            return Some(format!("the container's /etc/passwd or /etc/group has no entry for `{user}`; use numbers"));
+        }
+        (Action::ResolveUser { .. }, Errno::FBIG) => "the container's /etc/passwd or /etc/group is larger than 8 MiB",
+        (Action::ResolveUser { .. }, _) => "the container's /etc/passwd or /etc/group is no regular file",
+        (Action::DropPrivileges(_), Errno::INVAL) => {
+            "the user or group id is not mapped: add ranges to /etc/subuid and /etc/subgid, or run as root"
+        }
+        (Action::DropPrivileges(_), Errno::PERM) => {
+            "further groups cannot be set where only one id is mapped: install `uidmap` and add subordinate ids"
+        }
+        (Action::EnterDirectory { path, .. }, Errno::NOENT) => {
+            return Some(format!("make `{path}` in the root, or choose another `--workdir`"));
+        }
+        (Action::EnterDirectory { .. }, Errno::LOOP) => "a working directory may not lead through /proc/*/fd",
+        (Action::AdjustOomScore { .. }, Errno::ACCESS | Errno::PERM) => {
+            "lowering the score below the caller's needs CAP_SYS_RESOURCE"
+        }
+        (Action::SetRlimit(_), Errno::PERM) => "raising a hard limit needs CAP_SYS_RESOURCE",
+        (Action::SetSysctl { .. }, Errno::NOENT) => "this kernel has no such setting in a container",
+        (Action::FilterCalls(_), Errno::INVAL) => "the kernel refused the filter; is seccomp built in?",
+        (Action::AttachOutside { .. } | Action::PivotRoot, Errno::INVAL) => {
+            "the root directory cannot be a root: it lies on a mount that is shared or the initial ramdisk"
+        }
+        (Action::NewFileSystem { kind, .. }, Errno::PERM) if kind == "proc" || kind == "sysfs" => {
+            "the kernel shows a new one only where the caller's own is fully visible; nested containers often hide parts"
+        }
+        (Action::NewFileSystem { .. }, Errno::NODEV) => "the kernel lacks this file system",
+        _ => return general_hint(errno),
+    };
+    Some(text.to_owned())
+}
+
+fn general_hint(errno: Errno) -> Option<String> {
+    match errno {
+        Errno::NOSPC => Some("the file system or a limit of the kernel is full".to_owned()),
+        Errno::NOMEM => Some("the machine or the container's control group is out of memory".to_owned()),
+        Errno::NOSYS => Some("this kernel is too old; Linux 5.12 is the oldest that works".to_owned()),
+        _ => None,
+    }
+}

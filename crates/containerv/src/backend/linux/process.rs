@@ -1,0 +1,52 @@
+//! Processes of the host by number, without mistaking one for another.
+
+use std::fs;
+use std::os::fd::OwnedFd;
+
+use containerv_spec::ContainerId;
+use rustix::process::{Pid, PidfdFlags};
+
+use super::store::{ProcessRecord, Store};
+use crate::{Error, ErrorKind, Result};
+
+/// Returns when a process started, in clock ticks since the machine did; `None` if it is gone.
+pub(crate) fn start_time(pid: u32) -> Option<u64> {
+    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    // The command's name, in parentheses, may hold anything: fields are counted behind the last.
+    let end = stat.iter().rposition(|byte| *byte == b')')?;
+    let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
+    rest.split(' ').nth(19)?.parse().ok()
+}
+
+/// Opens a recorded process; `None` if it has ended.
+pub(crate) fn open(record: &ProcessRecord) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(record.pid).ok()?)?;
+    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // The number is compared after it was pinned: what it means cannot change any more.
+    (start_time(record.pid) == Some(record.start)).then_some(pidfd)
+}
+
+/// The first process of a running container.
+pub(crate) struct First {
+    /// The process.
+    pub(crate) pidfd: OwnedFd,
+    /// Its number.
+    pub(crate) pid: u32,
+}
+
+/// Finds the first process of a container that must be running.
+pub(crate) fn first_of(store: &Store, id: &ContainerId) -> Result<First> {
+    let directory = store.find(id)?.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("no container `{}`", id.short()))
+            .with_hint("`cv ps -a` lists all containers")
+    })?;
+    let journal = directory.journal()?;
+    let running = journal.process.and_then(|record| Some(First { pidfd: open(&record)?, pid: record.pid }));
+    running.ok_or_else(|| not_running(id.short()))
+}
+
+/// The error for a container that would have to run.
+pub(crate) fn not_running(name: &str) -> Error {
+    Error::new(ErrorKind::InvalidState, format!("container `{name}` is not running"))
+        .with_hint(format!("start it with `cv start {name}`"))
+}
