@@ -331,4 +331,16 @@ mod tests {
         assert_eq!(parent_of(&"/a".into()), None);
         assert_eq!(parent_of(&"/".into()), None);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_content_breaks_the_parsers(content: Vec<u8>, escaped in "([a-z: ,/-]|\\\\[0-9]{1,3}|\n| - cgroup ){0,60}") {
+            for content in [&content[..], escaped.as_bytes()] {
+                let memberships = parse_memberships(content);
+                proptest::prop_assert!(memberships.iter().all(|it| it.own.is_absolute()));
+                parse_mounts(content);
+                proptest::prop_assert!(unescape(content).len() <= content.len());
+            }
+        }
+    }
 }

@@ -56,6 +56,9 @@ fn processes_join_are_listed_and_the_groups_go_after_them() {
     remove(fixture.groups()).unwrap();
     assert!(!fixture.exists());
     remove(fixture.groups()).unwrap();
+    kill(fixture.groups()).unwrap();
+    assert!(wait_until_empty(fixture.groups(), Duration::ZERO).unwrap());
+    assert_eq!(processes(fixture.groups()).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
 #[test]

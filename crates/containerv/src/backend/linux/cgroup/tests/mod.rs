@@ -115,7 +115,7 @@ impl Fixture {
 
 impl Drop for Fixture {
     fn drop(&mut self) {
-        let killed = if self.exists() { kill(self.groups()) } else { Ok(()) };
+        let killed = kill(self.groups());
         for child in &mut self.children {
             let _ = child.kill();
             let _ = child.wait();
