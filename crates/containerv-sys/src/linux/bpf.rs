@@ -49,7 +49,7 @@ struct AttachAttributes {
 /// the privilege or, on older kernels, `RLIMIT_MEMLOCK`; `EINVAL` or `EACCES` for a bad program.
 pub fn load_device_program(program: &[u8]) -> io::Result<OwnedFd> {
     let count = u32::try_from(program.len() / INSTRUCTION).unwrap_or(u32::MAX);
-    if program.is_empty() || program.len() % INSTRUCTION != 0 || count == u32::MAX {
+    if program.is_empty() || !program.len().is_multiple_of(INSTRUCTION) || count == u32::MAX {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a whole number of instructions"));
     }
     let attributes = LoadAttributes {

@@ -528,3 +528,31 @@ fn plans_round_trip_through_json() {
         r#"{"version":"v2","controllers":["memory","io"],"path":"/cg/x"}"#
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn a_list_of_cpus_is_read_as_it_is_written(ranges in proptest::collection::vec((0u32..4000, 0u32..4000), 1..9)) {
+        let ranges: Vec<_> = ranges.iter().map(|(first, more)| *first..=first + more).collect();
+        let text: Vec<String> = ranges.iter().map(|it| format!("{}-{}", it.start(), it.end())).collect();
+        proptest::prop_assert_eq!(check::parse_list(&text.join(",")), Ok(ranges));
+    }
+
+    #[test]
+    fn every_problem_names_its_option(memory: u64, both: u64, quota: u64, period: u64, list in "[0-9,-]{0,6}", pids: u64, weight: u16) {
+        let limits = Limits {
+            memory: Some(Bound::At(ByteSize::bytes(memory))),
+            memory_and_swap: Some(Bound::At(ByteSize::bytes(both))),
+            cpu_quota: Some(Bound::At(quota)),
+            cpu_period: Some(period),
+            cpuset_cpus: Some(list),
+            pids: Some(Bound::At(pids)),
+            io_weight: Some(weight),
+            ..Limits::default()
+        };
+        for facts in [usual_v2(), hybrid_facts(), CgroupFacts::default()] {
+            for error in plan(&facts, &wanted(&limits)).err().unwrap_or_default() {
+                proptest::prop_assert!(error.to_string().starts_with("`--"), "{}", error);
+            }
+        }
+    }
+}

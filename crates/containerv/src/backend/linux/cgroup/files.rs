@@ -20,6 +20,21 @@ pub(super) fn read_at_most(path: &[u8], most: usize) -> Result<Vec<u8>, Errno> {
     read_open(&file, most)
 }
 
+/// Reads a file that the kernel hands out in one piece, and spares the read that sees its end.
+///
+/// So are files of one record: `/proc/self/cgroup`, `cgroup.controllers`. What is longer than the
+/// buffer of 4 KiB is read on, up to a bound.
+pub(super) fn read_whole(path: &[u8], most: usize) -> Result<Vec<u8>, Errno> {
+    let file = rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let mut chunk = [0u8; 4096];
+    let count = rustix::io::read(&file, &mut chunk)?;
+    let mut content = chunk[..count].to_vec();
+    if count == chunk.len() {
+        content.extend(read_open(&file, most.saturating_sub(count))?);
+    }
+    Ok(content)
+}
+
 /// Reads an open file from where it stands; a longer one is cut off.
 pub(super) fn read_open(file: &OwnedFd, most: usize) -> Result<Vec<u8>, Errno> {
     let mut content = Vec::new();

@@ -22,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const FREEZE_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Sends SIGKILL to all processes, frozen ones too; [`wait_until_empty`] tells when they are gone.
+///
+/// A group that does not exist any more has nobody to kill.
 pub(crate) fn kill(groups: &GroupSet) -> Result<()> {
     let group = tracking(groups)?;
     let cannot =
@@ -33,7 +35,10 @@ pub(crate) fn kill(groups: &GroupSet) -> Result<()> {
             result => return result.map_err(cannot),
         }
     }
-    kill_one_by_one(groups, &group.path).map_err(cannot)
+    match kill_one_by_one(groups, &group.path) {
+        Err(Errno::NOENT | Errno::NODEV) => Ok(()),
+        result => result.map_err(cannot),
+    }
 }
 
 /// Returns the processes by their numbers in the caller's process id namespace, sorted.
@@ -44,16 +49,25 @@ pub(crate) fn processes(groups: &GroupSet) -> Result<Vec<u32>> {
     })
 }
 
-/// Waits until no process is left; says whether it came to that.
+/// Waits until no process is left or the group is gone; says whether it came to that.
 pub(crate) fn wait_until_empty(groups: &GroupSet, timeout: Duration) -> Result<bool> {
     let group = tracking(groups)?;
-    let cannot = |errno| failed(errno, format!("cannot watch control group `{}`", group.path));
-    if groups.v2().is_some() {
-        return events::wait_for(&group.path, "populated", 0, timeout).map_err(cannot);
+    let empty = match groups.v2() {
+        Some(_) => events::wait_for(&group.path, "populated", 0, timeout),
+        None => poll_until_empty(&group.path, timeout),
+    };
+    match empty {
+        Err(Errno::NOENT | Errno::NODEV) => Ok(true),
+        result => {
+            result.map_err(|errno| failed(errno, format!("cannot watch control group `{}`", group.path)))
+        }
     }
+}
+
+fn poll_until_empty(path: &OsText, timeout: Duration) -> Result<bool, Errno> {
     let mut backoff = Backoff::until(Instant::now() + timeout);
     loop {
-        if list(&group.path).map_err(cannot)?.is_empty() {
+        if list(path)?.is_empty() {
             return Ok(true);
         }
         if !backoff.wait() {

@@ -1,19 +1,17 @@
 //! What control groups this machine has and where the caller may make its own.
 //!
-//! This runs before every container, so the usual places are asked first and by magic number:
-//! reading the mount table costs more than all of the rest.
+//! This runs before every container, so the usual places are asked first, each with one system
+//! call: reading the mount table costs more than all of the rest.
 
-use containerv_spec::cgroup::Controller;
+use containerv_spec::cgroup::{Controller, GroupVersion};
 use containerv_spec::facts::{CgroupFacts, GroupAccess, V1Hierarchy, V2Hierarchy};
 use containerv_spec::{Limits, OsText};
-use rustix::fs::{Access, AtFlags, CWD, StatVfsMountFlags};
+use rustix::fs::{Access, AtFlags, CWD};
 use rustix::io::Errno;
 
 use super::files;
 use crate::{Error, Result};
 
-/// `CGROUP_SUPER_MAGIC` of `linux/magic.h`.
-const V1_MAGIC: u64 = 0x0027_e0eb;
 /// `CGROUP2_SUPER_MAGIC` of `linux/magic.h`.
 const V2_MAGIC: u64 = 0x6367_7270;
 const USUAL: &str = "/sys/fs/cgroup";
@@ -28,7 +26,7 @@ const MOST_MOUNTS: usize = 16 << 20;
 ///
 /// `/proc/self/cgroup` cannot be read, for a reason other than a kernel without control groups.
 pub(crate) fn probe() -> Result<CgroupFacts> {
-    let memberships = match files::read_at_most(b"/proc/self/cgroup", MOST_MEMBERSHIP) {
+    let memberships = match files::read_whole(b"/proc/self/cgroup", MOST_MEMBERSHIP) {
         Ok(content) => parse_memberships(&content),
         Err(Errno::NOENT) => return Ok(CgroupFacts::default()),
         Err(errno) => {
@@ -36,9 +34,9 @@ pub(crate) fn probe() -> Result<CgroupFacts> {
             return Err(error.with_hint("mount proc at `/proc`"));
         }
     };
-    Ok(match magic(USUAL.as_bytes()) {
-        Some(mount) if mount.magic == V2_MAGIC => version_2_only(&memberships, mount.read_only),
-        _ => usual_places(&memberships).unwrap_or_else(|| from_mount_table(&memberships)),
+    Ok(match is_version_2(USUAL.as_bytes()) {
+        true => version_2_only(&memberships),
+        false => usual_places(&memberships).unwrap_or_else(|| from_mount_table(&memberships)),
     })
 }
 
@@ -101,22 +99,33 @@ fn parse_memberships(content: &[u8]) -> Vec<Membership> {
     content.split(|byte| *byte == b'\n').filter_map(line).collect()
 }
 
-struct MountFacts {
-    magic: u64,
-    read_only: bool,
+fn is_version_2(path: &[u8]) -> bool {
+    rustix::fs::statfs(path).is_ok_and(|stat| stat.f_type as u64 == V2_MAGIC)
 }
 
-fn magic(path: &[u8]) -> Option<MountFacts> {
-    let stat = rustix::fs::statfs(path).ok()?;
-    // `f_flags` repeats the mount's flags with the values of `ST_*`.
-    let flags = StatVfsMountFlags::from_bits_retain(stat.f_flags as u64);
-    Some(MountFacts { magic: stat.f_type as u64, read_only: flags.contains(StatVfsMountFlags::RDONLY) })
+/// Asks for a file that is only in hierarchies of this version: says at once whether one is
+/// mounted here and whether the caller may write to its root.
+fn root_access(mount: &OsText, version: GroupVersion) -> Result<GroupAccess, Errno> {
+    let file = match version {
+        GroupVersion::V1 => "tasks",
+        GroupVersion::V2 => "cgroup.subtree_control",
+    };
+    match access(&mount.join(file), Access::WRITE_OK) {
+        Ok(()) => Ok(GroupAccess::Below("/".into())),
+        Err(Errno::ROFS) => Ok(GroupAccess::ReadOnly),
+        Err(Errno::ACCESS | Errno::PERM) => Ok(GroupAccess::Denied),
+        Err(errno) => Err(errno),
+    }
 }
 
-fn version_2_only(memberships: &[Membership], read_only: bool) -> CgroupFacts {
+fn access(path: &OsText, access: Access) -> Result<(), Errno> {
+    rustix::fs::accessat(CWD, path.as_bytes(), access, AtFlags::EACCESS)
+}
+
+fn version_2_only(memberships: &[Membership]) -> CgroupFacts {
     let own = memberships.iter().find(|it| it.is_v2());
     let own = own.map_or_else(|| "/".into(), |it| it.own.clone());
-    CgroupFacts { v2: Some(version_2(USUAL.into(), own, read_only)), ..CgroupFacts::default() }
+    CgroupFacts { v2: version_2(USUAL.into(), own).ok(), ..CgroupFacts::default() }
 }
 
 /// Looks where systemd and every distribution since have put the hierarchies.
@@ -127,14 +136,9 @@ fn usual_places(memberships: &[Membership]) -> Option<CgroupFacts> {
     let mut facts = CgroupFacts::default();
     for membership in memberships {
         if membership.is_v2() {
-            let mount: OsText = format!("{USUAL}/unified").into();
-            if let Some(found) = magic(mount.as_bytes()).filter(|found| found.magic == V2_MAGIC) {
-                facts.v2 = Some(version_2(mount, membership.own.clone(), found.read_only));
-            }
+            facts.v2 = version_2(format!("{USUAL}/unified").into(), membership.own.clone()).ok();
         } else {
-            let mount: OsText = format!("{USUAL}/{}", membership.names).into();
-            let found = magic(mount.as_bytes()).filter(|found| found.magic == V1_MAGIC)?;
-            facts.v1.push(version_1(membership, mount, found.read_only));
+            facts.v1.push(version_1(membership, format!("{USUAL}/{}", membership.names).into()).ok()?);
         }
     }
     (facts != CgroupFacts::default() || memberships.is_empty()).then_some(facts)
@@ -145,19 +149,13 @@ fn from_mount_table(memberships: &[Membership]) -> CgroupFacts {
     let mounts = parse_mounts(&table);
     let mut facts = CgroupFacts::default();
     for membership in memberships {
-        let fits = |mount: &&CgroupMount| mount.fits(membership);
         // A mount that another one covers is still in the table; the last that answers counts.
-        let found = mounts.iter().rev().filter(fits).find_map(|mount| {
-            let expected = if membership.is_v2() { V2_MAGIC } else { V1_MAGIC };
-            let found = magic(mount.path.as_bytes()).filter(|found| found.magic == expected)?;
-            Some((mount.path.clone(), found.read_only))
-        });
-        match found {
-            Some((path, read_only)) if membership.is_v2() => {
-                facts.v2 = Some(version_2(path, membership.own.clone(), read_only));
-            }
-            Some((path, read_only)) => facts.v1.push(version_1(membership, path, read_only)),
-            None => {}
+        let mut fitting =
+            mounts.iter().rev().filter(|mount| mount.fits(membership)).map(|it| it.path.clone());
+        if membership.is_v2() {
+            facts.v2 = fitting.find_map(|path| version_2(path, membership.own.clone()).ok());
+        } else {
+            facts.v1.extend(fitting.find_map(|path| version_1(membership, path).ok()));
         }
     }
     facts
@@ -217,27 +215,23 @@ fn unescape(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn version_1(membership: &Membership, mount: OsText, read_only: bool) -> V1Hierarchy {
-    let candidates = ["/".into(), membership.own.clone()];
-    let access = match read_only {
-        true => GroupAccess::ReadOnly,
-        false => match candidates.into_iter().find(|group| may_write(&mount, group, "")) {
-            Some(group) => GroupAccess::Below(group),
-            None => GroupAccess::Denied,
-        },
+/// Fails if no hierarchy of version 1 is mounted there.
+fn version_1(membership: &Membership, mount: OsText) -> Result<V1Hierarchy, Errno> {
+    let own = membership.own.clone();
+    let access = match root_access(&mount, GroupVersion::V1)? {
+        GroupAccess::Denied if may_write(&mount, &own, "") => GroupAccess::Below(own.clone()),
+        access => access,
     };
-    V1Hierarchy { controllers: membership.controllers(), mount, own: membership.own.clone(), access }
+    Ok(V1Hierarchy { controllers: membership.controllers(), mount, own, access })
 }
 
-fn version_2(mount: OsText, own: OsText, read_only: bool) -> V2Hierarchy {
-    let (access, controllers) = match read_only {
-        true => (GroupAccess::ReadOnly, controllers_of(&mount)),
-        false if may_write(&mount, &"/".into(), "") => {
-            (GroupAccess::Below("/".into()), controllers_of(&mount))
-        }
-        false => delegated(&mount, &own),
+/// Fails if no hierarchy of version 2 is mounted there.
+fn version_2(mount: OsText, own: OsText) -> Result<V2Hierarchy, Errno> {
+    let (access, controllers) = match root_access(&mount, GroupVersion::V2)? {
+        GroupAccess::Denied => delegated(&mount, &own),
+        access => (access, controllers_of(&mount)),
     };
-    V2Hierarchy { controllers, mount, own, access }
+    Ok(V2Hierarchy { controllers, mount, own, access })
 }
 
 /// Finds the nearest group around the caller's own that was delegated to the caller.
@@ -278,15 +272,15 @@ fn may_write(mount: &OsText, group: &OsText, file: &str) -> bool {
         return false;
     }
     let directory = mount.join(group);
-    let (path, access) = match file {
-        "" => (directory, Access::WRITE_OK | Access::EXEC_OK),
-        file => (directory.join(file), Access::WRITE_OK),
-    };
-    rustix::fs::accessat(CWD, path.as_bytes(), access, AtFlags::EACCESS).is_ok()
+    match file {
+        "" => access(&directory, Access::WRITE_OK | Access::EXEC_OK).is_ok(),
+        file => access(&directory.join(file), Access::WRITE_OK).is_ok(),
+    }
 }
 
 fn controllers_of(directory: &OsText) -> Vec<Controller> {
-    let content = files::read(&directory.join("cgroup.controllers")).unwrap_or_default();
+    let content =
+        files::read_whole(directory.join("cgroup.controllers").as_bytes(), 4096).unwrap_or_default();
     let text = String::from_utf8_lossy(&content);
     text.split_ascii_whitespace().filter_map(Controller::from_name).collect()
 }
@@ -336,5 +330,17 @@ mod tests {
         assert_eq!(parent_of(&"/a/b".into()), Some("/a".into()));
         assert_eq!(parent_of(&"/a".into()), None);
         assert_eq!(parent_of(&"/".into()), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_content_breaks_the_parsers(content: Vec<u8>, escaped in "([a-z: ,/-]|\\\\[0-9]{1,3}|\n| - cgroup ){0,60}") {
+            for content in [&content[..], escaped.as_bytes()] {
+                let memberships = parse_memberships(content);
+                proptest::prop_assert!(memberships.iter().all(|it| it.own.is_absolute()));
+                parse_mounts(content);
+                proptest::prop_assert!(unescape(content).len() <= content.len());
+            }
+        }
     }
 }
