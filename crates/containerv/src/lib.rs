@@ -1,12 +1,24 @@
 //! Containers on Linux and Windows through one library, without a daemon.
+//!
+//! A container is made of a [`Request`](spec::Request), which is plain data. Lowering turns it
+//! into a [`Plan`](spec::plan::Plan), an ordered list of typed steps that can be read before
+//! anything runs, and a backend executes that.
 
 #![forbid(unsafe_code)]
 
-#[allow(dead_code, unused_imports, reason = "called by the executor")]
+mod attach;
 mod backend;
+mod container;
 mod error;
-#[allow(dead_code, reason = "called by the executor")]
+mod host;
 mod lower;
+mod process;
 mod seccomp;
 
+pub use containerv_spec as spec;
+
+pub use attach::{AttachFrame, AttachOptions, AttachReader, AttachWriter, Attachment};
+pub use container::{Container, OwnedContainer, State};
 pub use error::{Error, ErrorKind, Result};
+pub use host::{Host, ROOT_VARIABLE, RepairAction};
+pub use process::{Child, Command, ExecOptions, ExitStatus, Output, Stdio, StdioSet, default_environment};

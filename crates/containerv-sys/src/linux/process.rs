@@ -1,6 +1,6 @@
 //! Waiting for processes by descriptor.
 
-// UNSAFETY: one ioctl(2) that rustix does not know.
+// UNSAFETY: one ioctl(2) that rustix does not know, and signals that it keeps from safe code.
 #![allow(unsafe_code, reason = "PIDFD_GET_INFO has no safe wrapper")]
 
 use std::io;
@@ -33,6 +33,12 @@ pub fn wait(pidfd: &impl AsFd, block: bool) -> io::Result<Option<Ended>> {
             Err(error) => Err(error.into()),
         };
     }
+}
+
+/// Returns a real-time signal, 34 to 64. The C library keeps 32 and 33 for itself.
+pub fn realtime_signal(number: i32) -> Option<rustix::process::Signal> {
+    // SAFETY: the number is one that the kernel delivers and the C library does not use.
+    (34..=64).contains(&number).then(|| unsafe { rustix::process::Signal::from_raw_unchecked(number) })
 }
 
 fn ended(status: &WaitIdStatus) -> Ended {

@@ -47,7 +47,8 @@ impl Monitor {
         false
     }
 
-    /// Writes `exit.json` under another name and renames it, so that a reader never sees half.
+    /// Writes the record into the supervisor's file. Those who wait read it once the lock on that
+    /// file is gone, even if the file itself is removed meanwhile.
     fn record(&self, status: u32) {
         let mut text = Text { bytes: [0; 192], length: 0 };
         let signal = status & 0x7f;
@@ -70,7 +71,8 @@ impl Monitor {
         text.put(b",\"finished_unix_ns\":");
         logline::number(&mut text, seconds as u64 * 1_000_000_000 + u64::from(nanoseconds), 1);
         text.put(b"}");
-        write_record(self.settings.directory, &text.bytes[..text.length]);
+        let _ = call!(FTRUNCATE, self.settings.keep, 0);
+        let _ = sys::write_all(self.settings.keep, text.bytes.get(..text.length).unwrap_or(&[]));
     }
 }
 
@@ -84,18 +86,6 @@ impl Sink for Text {
         if let Some(place) = self.bytes.get_mut(self.length..self.length + bytes.len()) {
             place.copy_from_slice(bytes);
             self.length += bytes.len();
-        }
-    }
-}
-
-fn write_record(directory: i32, bytes: &[u8]) {
-    let (temporary, name) = (c"exit.json.new".as_ptr(), c"exit.json".as_ptr());
-    let flags = sys::O_CREAT | sys::O_TRUNC | sys::O_WRONLY | sys::O_CLOEXEC | sys::O_NOFOLLOW;
-    if let Ok(file) = call!(OPENAT, directory, temporary, flags, 0o600) {
-        let written = sys::write_all(file as i32, bytes);
-        sys::close(file as i32);
-        if written.is_ok() {
-            let _ = call!(RENAMEAT, directory, temporary, directory, name);
         }
     }
 }

@@ -159,8 +159,10 @@ impl Encoder<'_> {
             }
             Action::ShiftClocks(clocks) => {
                 p.op(step, op::UNSHARE).int(Namespace::Time.flag());
-                let text =
-                    format!("monotonic {} 0\nboottime {} 0\n", clocks.monotonic_seconds, clocks.boottime_seconds);
+                let text = format!(
+                    "monotonic {} 0\nboottime {} 0\n",
+                    clocks.monotonic_seconds, clocks.boottime_seconds
+                );
                 p.op(step, op::WRITE).text("/proc/self/timens_offsets").blob(text.as_bytes());
             }
             Action::JoinNamespaces { source, namespaces } => {
@@ -216,7 +218,9 @@ impl Encoder<'_> {
             Action::MakePrivateDirectory { path, mode } => {
                 p.op(step, op::HOST_MKDIR).text(path).int(u64::from(*mode));
             }
-            Action::AttachOutside { slot, at } => drop(p.op(step, op::ATTACH_HOST).int(register(*slot)).text(at)),
+            Action::AttachOutside { slot, at } => {
+                drop(p.op(step, op::ATTACH_HOST).int(register(*slot)).text(at))
+            }
             Action::OpenRoot { path } => drop(p.op(step, op::OPEN_ROOT).text(path)),
             Action::MakeEntry { slot, name, entry } => make_entry(p, step, *slot, name, entry),
             Action::Attach { slot, target, create, resolve } => {
@@ -349,7 +353,8 @@ fn overlay_data(lower: &[OsText], upper: &OsText, work: &OsText, user_attributes
 }
 
 fn monitor(p: &mut Program, step: u32, handles: &Handles, supervisor: &Supervisor) {
-    let Supervisor::Monitor { terminal, stdin, log, log_bytes, log_files, auto_remove, owner_bound } = supervisor
+    let Supervisor::Monitor { terminal, stdin, log, log_bytes, log_files, auto_remove, owner_bound } =
+        supervisor
     else {
         return;
     };

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
 use super::encode::{Handles, encode};
-use super::store::{Directory, Entry, Intent, ProcessRecord, Store, path};
+use super::store::{Directory, Entry, Intent, Lock, ProcessRecord, Store, path};
 use super::{cgroup, explain, idmap, process, veth};
 use crate::{Error, ErrorKind, Result};
 
@@ -47,33 +47,46 @@ pub(crate) struct Started {
     pub(crate) terminal: Option<OwnedFd>,
 }
 
-/// Executes the host steps of a new container.
-pub(crate) fn host_steps(plan: &Plan, request: &Request, store: &Store, fault: Fault) -> Result<Directory> {
-    let mut directory = None;
-    for (number, action) in plan.phase(Phase::Host) {
-        host_step(action, request, store, plan, &mut directory)?;
-        die_at(fault, number);
-    }
-    directory.ok_or_else(|| Error::new(ErrorKind::Other, "the plan makes no container directory"))
-}
+/// A container's directory with the hold of the operation that makes it.
+pub(crate) type Held = (Directory, Lock);
 
-fn host_step(
-    action: &Action,
+/// Executes the host steps of a new container. The first one makes its directory, which is put
+/// into `made` so that the caller can remove it if a later step fails.
+pub(crate) fn host_steps(
+    plan: &Plan,
     request: &Request,
     store: &Store,
-    plan: &Plan,
-    directory: &mut Option<Directory>,
+    fault: Fault,
+    made: &mut Option<Held>,
 ) -> Result<()> {
-    match action {
-        Action::MakeDirectory { path, mode } if directory.is_none() => {
-            let made = make_container_directory(path, *mode, store)?;
-            let journal = made.open_journal()?;
-            made.note(&journal, &Entry::Intent(intent(plan, request)))?;
-            *directory = Some(made);
-            Ok(())
+    for (number, action) in plan.phase(Phase::Host) {
+        match (action, &made) {
+            (Action::MakeDirectory { path, mode }, None) => {
+                let directory = make_container_directory(path, *mode, store)?;
+                let lock = directory.lock()?;
+                let journal = directory.open_journal()?;
+                directory.note(&journal, &Entry::Intent(intent(plan, request)))?;
+                *made = Some((directory, lock));
+            }
+            (other, _) => host_action(other, request)?,
         }
-        other => host_action(other, request),
+        die_at(fault, number);
     }
+    Ok(())
+}
+
+/// Executes the host steps of a container that exists and is started again: what it has already
+/// is kept, what a start makes is made.
+pub(crate) fn again(plan: &Plan, request: &Request, fault: Fault) -> Result<()> {
+    for (number, action) in plan.phase(Phase::Host) {
+        match action {
+            Action::ReserveName { .. } | Action::StoreRequest { .. } => {}
+            Action::MakeDirectory { path: text, .. } if path(text).is_dir() => {}
+            other => host_action(other, request)?,
+        }
+        die_at(fault, number);
+    }
+    Ok(())
 }
 
 /// Executes one host step that does not make the container's directory.
@@ -103,7 +116,9 @@ pub(crate) fn intent(plan: &Plan, request: &Request) -> Intent {
         match &step.action {
             Action::MakeVeth(veth) => intent.interfaces.push(veth.host_interface.clone()),
             Action::ReserveName { path } => intent.name = Some(path.clone()),
-            Action::Start { supervisor: Supervisor::Caller, .. } => intent.attached = request.process.is_some(),
+            Action::Start { supervisor: Supervisor::Caller, .. } => {
+                intent.attached = request.process.is_some()
+            }
             Action::Keep { .. } => intent.keeper = true,
             _ => {}
         }
@@ -138,7 +153,8 @@ fn make_source(text: &OsText) -> Result<()> {
 
 fn write_new(text: &OsText, bytes: &[u8], mode: u32) -> Result<()> {
     let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(path(text));
-    open.and_then(|mut file| file.write_all(bytes)).map_err(|error| Error::io(error, format!("cannot write `{text}`")))
+    open.and_then(|mut file| file.write_all(bytes))
+        .map_err(|error| Error::io(error, format!("cannot write `{text}`")))
 }
 
 fn reserve_name(text: &OsText, id: &ContainerId) -> Result<()> {
@@ -148,7 +164,10 @@ fn reserve_name(text: &OsText, id: &ContainerId) -> Result<()> {
             let name = path(text).file_name().unwrap_or_default().to_string_lossy().into_owned();
             let other = fs::read_link(path(text)).unwrap_or_default();
             let other = other.to_string_lossy();
-            let message = format!("the name `{name}` is already used by container {}", other.get(..12).unwrap_or(&other));
+            let message = format!(
+                "the name `{name}` is already used by container {}",
+                other.get(..12).unwrap_or(&other)
+            );
             Err(Error::new(ErrorKind::AlreadyExists, message)
                 .with_hint(format!("choose another name, or remove that container with `cv rm {name}`")))
         }
@@ -160,7 +179,9 @@ fn reserve_name(text: &OsText, id: &ContainerId) -> Result<()> {
 pub(crate) fn open_handles(plan: &Plan, handles: &mut Handles) -> Result<()> {
     for step in &plan.steps {
         match &step.action {
-            Action::JoinGroup { file } => handles.join.push(open(file, OFlags::WRONLY, "control group file")?),
+            Action::JoinGroup { file } => {
+                handles.join.push(open(file, OFlags::WRONLY, "control group file")?)
+            }
             Action::Start { group: Some(group), .. } => {
                 handles.group = Some(open(group, OFlags::RDONLY | OFlags::DIRECTORY, "control group")?);
             }
@@ -236,7 +257,11 @@ struct Following<'a> {
 impl Following<'_> {
     fn follow(&mut self) -> Result<()> {
         loop {
-            let report = self.spawned.channel.receive().map_err(|error| Error::io(error, "cannot hear from the stage"))?;
+            let report = self
+                .spawned
+                .channel
+                .receive()
+                .map_err(|error| Error::io(error, "cannot hear from the stage"))?;
             match report {
                 None => return Ok(()),
                 Some(Report { kind: report::READY, .. }) => return Ok(()),
@@ -262,7 +287,8 @@ impl Following<'_> {
 
     /// The new process is known: everything that it waits for is done now.
     fn child(&mut self, pid: i32) -> Result<()> {
-        let number = Pid::from_raw(pid).ok_or_else(|| Error::new(ErrorKind::Other, "the stage reported process 0"))?;
+        let number =
+            Pid::from_raw(pid).ok_or_else(|| Error::new(ErrorKind::Other, "the stage reported process 0"))?;
         let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())
             .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot open process {pid}")))?;
         let start = process::start_time(pid as u32).unwrap_or(0);
@@ -281,7 +307,6 @@ impl Following<'_> {
         self.spawned.channel.go().map_err(|error| Error::io(error, "cannot let the process go on"))
     }
 }
-
 
 fn die_at(fault: Fault, number: u32) {
     if fault == Some(number) {

@@ -29,11 +29,20 @@ fn command_failed(execution: &containerv_spec::plan::Execution, errno: i32) -> E
     let missing = errno == Errno::NOENT.raw_os_error();
     let kind = if missing { ErrorKind::CommandNotFound } else { ErrorKind::CommandNotExecutable };
     let hint = match Errno::from_raw_os_error(errno) {
-        Errno::NOENT if tried.len() > 1 => format!("not in the container's PATH; looked at {}", tried.join(", ")),
-        Errno::NOENT => "the file, or the interpreter or loader that it names, is not in the container".to_owned(),
+        Errno::NOENT if tried.len() > 1 => {
+            format!("not in the container's PATH; looked at {}", tried.join(", "))
+        }
+        Errno::NOENT => {
+            "the file, or the interpreter or loader that it names, is not in the container".to_owned()
+        }
         Errno::ACCESS => "the file is not executable for this user, or is a directory".to_owned(),
-        Errno::NOEXEC => "the file is no program for this machine; a script needs a first line such as `#!/bin/sh`".to_owned(),
-        Errno::TOOBIG => "arguments and environment together are larger than the kernel takes; see execve(2)".to_owned(),
+        Errno::NOEXEC => {
+            "the file is no program for this machine; a script needs a first line such as `#!/bin/sh`"
+                .to_owned()
+        }
+        Errno::TOOBIG => {
+            "arguments and environment together are larger than the kernel takes; see execve(2)".to_owned()
+        }
         _ => "see execve(2)".to_owned(),
     };
     Error::os(errno, message).with_kind(kind).with_hint(hint)
@@ -50,7 +59,9 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
             "a limit of namespaces is reached: look at the sysctls user.max_*_namespaces"
         }
         (Action::Start { .. }, Errno::AGAIN) => "no more processes: look at `ulimit -u` and the pids limit",
-        (Action::Start { .. }, Errno::INVAL) => "the kernel lacks one of the namespaces; `cv doctor` tells which",
+        (Action::Start { .. }, Errno::INVAL) => {
+            "the kernel lacks one of the namespaces; `cv doctor` tells which"
+        }
         (Action::MountOverlay { .. }, Errno::NODEV) => {
             "the kernel has no overlay: load the module `overlay`, or use `--overlay none`"
         }
@@ -75,9 +86,13 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         }
         (Action::Attach { .. }, Errno::NOTDIR) => "a file cannot be mounted on a directory, nor the reverse",
         (Action::ResolveUser { user, .. }, Errno::NOENT) => {
-            return Some(format!("the container's /etc/passwd or /etc/group has no entry for `{user}`; use numbers"));
+            return Some(format!(
+                "the container's /etc/passwd or /etc/group has no entry for `{user}`; use numbers"
+            ));
         }
-        (Action::ResolveUser { .. }, Errno::FBIG) => "the container's /etc/passwd or /etc/group is larger than 8 MiB",
+        (Action::ResolveUser { .. }, Errno::FBIG) => {
+            "the container's /etc/passwd or /etc/group is larger than 8 MiB"
+        }
         (Action::ResolveUser { .. }, _) => "the container's /etc/passwd or /etc/group is no regular file",
         (Action::DropPrivileges(_), Errno::INVAL) => {
             "the user or group id is not mapped: add ranges to /etc/subuid and /etc/subgid, or run as root"

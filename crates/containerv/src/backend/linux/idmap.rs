@@ -36,14 +36,21 @@ fn write_file(pid: u32, name: &str, text: &str) -> Result<()> {
     // The kernel takes a map in one write(2) only.
     fs::write(&path, text).map_err(|error| {
         Error::io(error, format!("cannot write `{}` to `{path}`", text.trim_end().replace('\n', ", ")))
-            .with_hint("the ranges must not overlap, and an ordinary user may map only its own id without newuidmap")
+            .with_hint(
+                "the ranges must not overlap, and an ordinary user may map only its own id without newuidmap",
+            )
     })
 }
 
 /// Runs newuidmap(1) or newgidmap(1), found by absolute path and without an environment.
 fn run_helper(program: &OsText, pid: u32, ranges: &[IdRange]) -> Result<()> {
     let mut command = Command::new(path(program));
-    command.arg(pid.to_string()).env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+        .arg(pid.to_string())
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
     for range in ranges {
         command.args([range.inside, range.outside, range.count].map(|number| number.to_string()));
     }
@@ -52,7 +59,8 @@ fn run_helper(program: &OsText, pid: u32, ranges: &[IdRange]) -> Result<()> {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let message = format!("`{program}` refused the mapping {}: {}", lines(ranges).replace('\n', ", "), said.trim());
+    let message =
+        format!("`{program}` refused the mapping {}: {}", lines(ranges).replace('\n', ", "), said.trim());
     Err(Error::new(ErrorKind::PermissionDenied, message)
         .with_hint("compare the ranges with /etc/subuid and /etc/subgid"))
 }

@@ -1,3 +1,76 @@
 //! Linux containers: namespaces, control groups and mounts.
 
 pub(crate) mod cgroup;
+mod change;
+mod control;
+mod dismantle;
+mod encode;
+mod execute;
+mod explain;
+mod idmap;
+mod lifecycle;
+mod probe;
+mod process;
+mod repair;
+mod running;
+mod store;
+mod streams;
+mod veth;
+
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use containerv_sys::linux::stage::StageFile;
+
+use crate::{Error, ErrorKind, Result};
+
+pub(crate) use control::{Attached, AttachedReader, AttachedWriter};
+pub(crate) use lifecycle::Made;
+pub(crate) use running::Process;
+use store::Store;
+
+/// The Linux backend of one host.
+#[derive(Debug)]
+pub(crate) struct System {
+    store: Store,
+    stage: OnceLock<StageFile>,
+    fault: execute::Fault,
+}
+
+impl System {
+    /// A backend whose state is below these roots.
+    pub(crate) fn new(run: PathBuf, data: PathBuf, fault: Option<u32>) -> Self {
+        Self { store: Store::new(run, data), stage: OnceLock::new(), fault }
+    }
+
+    /// The two roots: `/run` and `/var/lib` for root, the XDG directories for others.
+    pub(crate) fn default_roots() -> Result<(PathBuf, PathBuf)> {
+        if rustix::process::geteuid().is_root() {
+            return Ok(("/run/containerv".into(), "/var/lib/containerv".into()));
+        }
+        let absolute =
+            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let home = || absolute("HOME");
+        let data = absolute("XDG_DATA_HOME").or_else(|| home().map(|home| home.join(".local/share")));
+        let data = data.map(|directory| directory.join("containerv")).ok_or_else(|| {
+            Error::new(ErrorKind::Unavailable, "cannot find a directory for containers: HOME is not set")
+                .with_hint("set HOME or XDG_DATA_HOME, or give `--root DIR`")
+        })?;
+        let run = absolute("XDG_RUNTIME_DIR").map(|directory| directory.join("containerv"));
+        Ok((run.unwrap_or_else(|| data.join("run")), data))
+    }
+
+    /// The two roots.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    fn stage(&self) -> Result<&StageFile> {
+        if let Some(stage) = self.stage.get() {
+            return Ok(stage);
+        }
+        let made =
+            StageFile::new().map_err(|error| Error::io(error, "cannot make the stage's memory file"))?;
+        Ok(self.stage.get_or_init(|| made))
+    }
+}

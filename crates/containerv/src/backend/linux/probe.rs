@@ -39,7 +39,8 @@ pub(crate) fn for_process(process: &Process) -> Machine {
 /// The caller itself.
 pub(crate) fn caller(process: Option<&Process>) -> Machine {
     let capabilities = rustix::thread::capabilities(None).map_or(0, |sets| sets.effective.bits());
-    let hard = |limit: &containerv_spec::request::Rlimit| (limit.resource as u32, hard_limit(limit.resource as u32));
+    let hard =
+        |limit: &containerv_spec::request::Rlimit| (limit.resource as u32, hard_limit(limit.resource as u32));
     Machine {
         uid: rustix::process::geteuid().as_raw(),
         gid: rustix::process::getegid().as_raw(),
@@ -104,7 +105,8 @@ pub(crate) fn subordinate(uid: u32) -> Subordinate {
 fn helpers() -> Option<(OsText, OsText)> {
     let find = |name: &str| {
         let directories = ["/usr/bin", "/bin", "/usr/local/bin"];
-        let path = directories.iter().map(|directory| Path::new(directory).join(name)).find(|path| may_map(path))?;
+        let path =
+            directories.iter().map(|directory| Path::new(directory).join(name)).find(|path| may_map(path))?;
         Some(OsText::from_bytes(path.as_os_str().as_bytes()))
     };
     Some((find("newuidmap")?, find("newgidmap")?))
@@ -157,8 +159,9 @@ fn system(hide: bool) -> Result<SystemRoot> {
         let path = Path::new("/").join(name);
         match fs::symlink_metadata(&path) {
             Ok(metadata) if metadata.is_symlink() => {
-                let target = fs::read_link(&path)
-                    .map_err(|error| Error::io(error, format!("cannot read the link `{}`", path.display())))?;
+                let target = fs::read_link(&path).map_err(|error| {
+                    Error::io(error, format!("cannot read the link `{}`", path.display()))
+                })?;
                 found.links.push((name.into(), OsText::from_bytes(target.as_os_str().as_bytes())));
             }
             Ok(metadata) if metadata.is_dir() => found.directories.push(name.into()),
@@ -181,7 +184,8 @@ fn secrets(directory: &Path, found: &mut Vec<OsText>) {
         let Ok(metadata) = entry.metadata() else { continue };
         let path = entry.path();
         let mode = metadata.mode();
-        let hidden = if metadata.is_dir() { mode & 0o005 != 0o005 } else { metadata.is_file() && mode & 0o004 == 0 };
+        let hidden =
+            if metadata.is_dir() { mode & 0o005 != 0o005 } else { metadata.is_file() && mode & 0o004 == 0 };
         if hidden {
             found.push(OsText::from_bytes(path.as_os_str().as_bytes()));
         } else if metadata.is_dir() && found.len() <= MAX_SECRETS {

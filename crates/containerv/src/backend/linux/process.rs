@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
 
 use containerv_spec::ContainerId;
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
 use super::store::{ProcessRecord, Store};
@@ -49,4 +52,25 @@ pub(crate) fn first_of(store: &Store, id: &ContainerId) -> Result<First> {
 pub(crate) fn not_running(name: &str) -> Error {
     Error::new(ErrorKind::InvalidState, format!("container `{name}` is not running"))
         .with_hint(format!("start it with `cv start {name}`"))
+}
+
+/// Says whether a process has ended: its descriptor is readable then.
+pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
+    wait_end(pidfd, Some(Duration::ZERO)).unwrap_or(true)
+}
+
+/// Waits until a process has ended; false if it has not in time.
+pub(crate) fn wait_end(pidfd: &OwnedFd, timeout: Option<Duration>) -> Result<bool> {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    loop {
+        let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let rest = rest
+            .map(|rest| Timespec { tv_sec: rest.as_secs() as i64, tv_nsec: i64::from(rest.subsec_nanos()) });
+        let mut polled = [PollFd::new(pidfd, PollFlags::IN)];
+        match rustix::event::poll(&mut polled, rest.as_ref()) {
+            Ok(count) => return Ok(count > 0),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::os(errno.raw_os_error(), "cannot wait for a process")),
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Where containers are kept: a directory for each, with a journal.
 //!
 //! A container's directory holds `config.json` (the request), `journal` and what the container
-//! writes. The directory is locked (flock(2)) while an operation changes the container. The empty
+//! writes. The directory is locked (flock(2)) while an operation changes the container. The
 //! file `alive` is locked by whoever supervises the container's first process, for as long as
 //! that runs: the kernel lets go of the lock when the supervisor ends, however it ends. It is a
 //! file of its own because a keeper holds it open inside the container.
@@ -55,6 +55,11 @@ pub(crate) enum Entry {
         /// When.
         unix_ns: u64,
     },
+    /// The container has another name.
+    Renamed {
+        /// Path of the reserved name.
+        name: OsText,
+    },
     /// The container is being removed.
     Removing,
 }
@@ -106,6 +111,7 @@ impl Journal {
             Entry::Monitor { pid } => self.monitor = Some(pid),
             Entry::Ready => self.ready = true,
             Entry::Started { unix_ns } => (self.ready, self.started_unix_ns) = (true, Some(unix_ns)),
+            Entry::Renamed { name } => self.intent.name = Some(name),
             Entry::Removing => self.removing = true,
         }
     }
@@ -185,7 +191,9 @@ impl Store {
         let Ok(entries) = fs::read_dir(self.names()) else { return Ok(Vec::new()) };
         let mut dangling = Vec::new();
         for entry in entries.flatten() {
-            let id = fs::read_link(entry.path()).ok().and_then(|target| target.to_str()?.parse::<ContainerId>().ok());
+            let id = fs::read_link(entry.path())
+                .ok()
+                .and_then(|target| target.to_str()?.parse::<ContainerId>().ok());
             let known = match id {
                 Some(id) => self.find(&id)?.is_some(),
                 None => false,
@@ -199,13 +207,14 @@ impl Store {
 }
 
 fn check_owner(root: &Path) -> Result<()> {
-    let metadata =
-        fs::metadata(root).map_err(|error| Error::io(error, format!("cannot look at `{}`", root.display())))?;
+    let metadata = fs::metadata(root)
+        .map_err(|error| Error::io(error, format!("cannot look at `{}`", root.display())))?;
     if metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0 {
         return Ok(());
     }
     let message = format!("the state directory `{}` belongs to or can be written by others", root.display());
-    Err(Error::new(ErrorKind::PermissionDenied, message).with_hint("choose a directory of your own with `--root DIR`"))
+    Err(Error::new(ErrorKind::PermissionDenied, message)
+        .with_hint("choose a directory of your own with `--root DIR`"))
 }
 
 /// Returns a path as the text that plans use.
@@ -267,7 +276,10 @@ impl Directory {
             Ok(fd)
         };
         lock().map_err(|errno: Errno| {
-            Error::os(errno.raw_os_error(), format!("cannot lock the container directory `{}`", self.path.display()))
+            Error::os(
+                errno.raw_os_error(),
+                format!("cannot lock the container directory `{}`", self.path.display()),
+            )
         })
     }
 
@@ -275,22 +287,10 @@ impl Directory {
     pub(crate) fn request(&self) -> Result<Request> {
         let bytes = self.read("config.json")?.ok_or_else(|| {
             let message = format!("container `{}` has no stored request", self.name());
-            Error::new(ErrorKind::Corrupt, message).with_hint("remove what is left of it with `cv system repair`")
+            Error::new(ErrorKind::Corrupt, message)
+                .with_hint("remove what is left of it with `cv system repair`")
         })?;
         parse(&bytes, &self.path.join("config.json"))
-    }
-
-    /// Reads how the last run ended.
-    pub(crate) fn exit(&self) -> Result<Option<Exit>> {
-        match self.read("exit.json")? {
-            Some(bytes) => parse(&bytes, &self.path.join("exit.json")).map(Some),
-            None => Ok(None),
-        }
-    }
-
-    /// Records how a run ended.
-    pub(crate) fn write_exit(&self, exit: &Exit) -> Result<()> {
-        self.replace("exit.json", &serde_json::to_vec(exit).unwrap_or_default())
     }
 
     /// Reads the journal. A last line that is cut off was never acted upon.
@@ -329,34 +329,71 @@ impl Directory {
 
     /// Takes the supervisor's lock, waiting for those who only look at it. It lasts until the
     /// descriptor and all its copies are closed.
-    pub(crate) fn supervise(&self) -> Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    ///
+    /// A `recorder` can write how the container ended into the file; a keeper, whose descriptor
+    /// is open inside the container, cannot.
+    pub(crate) fn supervise(&self, recorder: bool) -> Result<OwnedFd> {
+        let access = if recorder { OFlags::RDWR } else { OFlags::RDONLY };
+        let flags = access | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let lock = || {
             let fd = rustix::fs::openat(&self.fd, "alive", flags, Mode::from_raw_mode(0o600))?;
             flock(&fd, FlockOperation::LockExclusive)?;
+            if recorder {
+                rustix::fs::ftruncate(&fd, 0)?;
+            }
             Ok(fd)
         };
         lock().map_err(|errno: Errno| self.supervision_failed(errno))
     }
 
+    /// Records how a run ended, through the supervisor's descriptor.
+    pub(crate) fn record_exit(&self, alive: &OwnedFd, exit: &Exit) -> Result<()> {
+        let json = serde_json::to_vec(exit).unwrap_or_default();
+        let written = rustix::fs::ftruncate(alive, 0).and_then(|()| rustix::io::pwrite(alive, &json, 0));
+        written.map(drop).map_err(|errno| self.supervision_failed(errno))
+    }
+
+    /// Waits until nobody supervises the container, and reads how it ended. `None` if its
+    /// supervisor ended without a record.
+    pub(crate) fn wait_exit(&self) -> Result<Option<Exit>> {
+        match self.look_at_supervisor(FlockOperation::LockShared) {
+            Ok(Some(fd)) => self.parse_exit(fd),
+            Ok(None) => Ok(None),
+            Err(errno) => Err(self.supervision_failed(errno)),
+        }
+    }
+
+    /// Reads how the last run ended, if it has.
+    pub(crate) fn exit(&self) -> Result<Option<Exit>> {
+        match self.look_at_supervisor(FlockOperation::NonBlockingLockShared) {
+            Ok(Some(fd)) => self.parse_exit(fd),
+            Ok(None) | Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(errno) => Err(self.supervision_failed(errno)),
+        }
+    }
+
+    fn parse_exit(&self, alive: OwnedFd) -> Result<Option<Exit>> {
+        let mut bytes = Vec::new();
+        let read = File::from(alive).take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes);
+        read.map_err(|error| {
+            Error::io(error, format!("cannot read `{}`", self.path.join("alive").display()))
+        })?;
+        if bytes.is_empty() { Ok(None) } else { parse(&bytes, &self.path.join("alive")).map(Some) }
+    }
+
     /// Says whether somebody supervises the container: its first process has not ended.
     pub(crate) fn is_supervised(&self) -> Result<bool> {
         match self.look_at_supervisor(FlockOperation::NonBlockingLockShared) {
-            Ok(()) => Ok(false),
+            Ok(_) => Ok(false),
             Err(Errno::WOULDBLOCK) => Ok(true),
             Err(errno) => Err(self.supervision_failed(errno)),
         }
     }
 
-    /// Waits until nobody supervises the container.
-    pub(crate) fn wait_unsupervised(&self) -> Result<()> {
-        self.look_at_supervisor(FlockOperation::LockShared).map_err(|errno| self.supervision_failed(errno))
-    }
-
-    fn look_at_supervisor(&self, operation: FlockOperation) -> Result<(), Errno> {
+    fn look_at_supervisor(&self, operation: FlockOperation) -> Result<Option<OwnedFd>, Errno> {
         match rustix::fs::openat(&self.fd, "alive", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()) {
-            Ok(fd) => flock(&fd, operation),
-            Err(Errno::NOENT) => Ok(()),
+            Ok(fd) => flock(&fd, operation).map(|()| Some(fd)),
+            Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
     }
@@ -372,7 +409,8 @@ impl Directory {
 
     fn read(&self, name: &str) -> Result<Option<Vec<u8>>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let failed = |error: io::Error| Error::io(error, format!("cannot read `{}`", self.path.join(name).display()));
+        let failed =
+            |error: io::Error| Error::io(error, format!("cannot read `{}`", self.path.join(name).display()));
         let file = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
             Ok(fd) => File::from(fd),
             Err(Errno::NOENT) => return Ok(None),
@@ -388,11 +426,13 @@ impl Directory {
         let temporary = format!("{name}.new");
         let path = self.path.join(&temporary);
         let write = || {
-            let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+            let mut file =
+                fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
             file.write_all(bytes)?;
             fs::rename(&path, self.path.join(name))
         };
-        write().map_err(|error| Error::io(error, format!("cannot write `{}`", self.path.join(name).display())))
+        write()
+            .map_err(|error| Error::io(error, format!("cannot write `{}`", self.path.join(name).display())))
     }
 }
 

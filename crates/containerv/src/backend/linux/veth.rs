@@ -79,7 +79,9 @@ fn in_network_of(pid: u32) -> Result<Netlink> {
     let namespace = File::open(&path).map_err(|error| Error::io(error, format!("cannot open `{path}`")))?;
     let enter = move || {
         rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
-            .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot enter the network of process {pid}")))?;
+            .map_err(|errno| {
+                Error::os(errno.raw_os_error(), format!("cannot enter the network of process {pid}"))
+            })?;
         Netlink::open()
     };
     let thread = std::thread::Builder::new().name("containerv-network".to_owned()).spawn(enter);
@@ -108,7 +110,10 @@ impl Netlink {
         match acknowledged(&answer[..count.min(answer.len())]) {
             Some(0) => Ok(()),
             Some(errno) => Err(failed(Errno::from_raw_os_error(errno))),
-            None => Err(Error::new(ErrorKind::Other, format!("cannot {what}: the kernel's answer makes no sense"))),
+            None => Err(Error::new(
+                ErrorKind::Other,
+                format!("cannot {what}: the kernel's answer makes no sense"),
+            )),
         }
     }
 
@@ -127,8 +132,9 @@ impl Netlink {
     }
 
     fn index(&self, interface: &str) -> Result<u32> {
-        rustix::net::netdevice::name_to_index(&self.0, interface)
-            .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot find the interface `{interface}`")))
+        rustix::net::netdevice::name_to_index(&self.0, interface).map_err(|errno| {
+            Error::os(errno.raw_os_error(), format!("cannot find the interface `{interface}`"))
+        })
     }
 }
 
@@ -203,7 +209,12 @@ mod tests {
         assert_eq!(bytes.len() % 4, 0);
         assert_eq!(u32::from_ne_bytes(bytes[..4].try_into().unwrap()) as usize, bytes.len());
         let contains = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-        assert!(contains(b"veth0\0") && contains(b"veth\0") && contains(b"eth0\0") && contains(&42u32.to_ne_bytes()));
+        assert!(
+            contains(b"veth0\0")
+                && contains(b"veth\0")
+                && contains(b"eth0\0")
+                && contains(&42u32.to_ne_bytes())
+        );
     }
 
     #[test]

@@ -1,0 +1,216 @@
+//! The backend of a system that has none yet: everything is unavailable, with the reason.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use containerv_spec::plan::Plan;
+use containerv_spec::request::{Process as ProcessRequest, TerminalSize};
+use containerv_spec::state::Exit;
+use containerv_spec::{ContainerId, Limits, Request};
+
+use crate::attach::{AttachFrame, AttachOptions};
+use crate::container::State;
+use crate::host::RepairAction;
+use crate::process::{ExecOptions, ExitStatus, StdioSet};
+use crate::{Error, ErrorKind, Result};
+
+fn unavailable<T>() -> Result<T> {
+    let message = format!("no backend of this version runs containers on {}", std::env::consts::OS);
+    Err(Error::new(ErrorKind::Unavailable, message).with_hint("use a Linux host; plans can be made here"))
+}
+
+/// No backend.
+#[derive(Debug)]
+pub(crate) struct System;
+
+/// What no container is made of.
+pub(crate) struct Made {
+    pub(crate) request: Request,
+    pub(crate) process: Option<Process>,
+    pub(crate) ends: Ends,
+}
+
+/// Pipe ends of no process.
+#[derive(Default)]
+pub(crate) struct Ends {
+    pub(crate) stdin: Option<std::io::PipeWriter>,
+    pub(crate) stdout: Option<std::io::PipeReader>,
+    pub(crate) stderr: Option<std::io::PipeReader>,
+}
+
+impl System {
+    pub(crate) fn new(_run: PathBuf, _data: PathBuf, _fault: Option<u32>) -> Self {
+        Self
+    }
+
+    pub(crate) fn default_roots() -> Result<(PathBuf, PathBuf)> {
+        let data = std::env::var_os("ProgramData").map(PathBuf::from);
+        let data = data.or_else(|| std::env::var_os("HOME").map(PathBuf::from));
+        let root = data.unwrap_or_else(std::env::temp_dir).join("containerv");
+        Ok((root.join("run"), root.join("data")))
+    }
+
+    pub(crate) fn new_id(&self) -> Result<ContainerId> {
+        unavailable()
+    }
+
+    pub(crate) fn plan(&self, _request: &Request, _attached: bool) -> Result<Plan> {
+        unavailable()
+    }
+
+    pub(crate) fn create(&self, _request: Request) -> Result<Made> {
+        unavailable()
+    }
+
+    pub(crate) fn run_detached(&self, _request: Request) -> Result<Made> {
+        unavailable()
+    }
+
+    pub(crate) fn run_attached(&self, _request: Request, _stdio: StdioSet) -> Result<Made> {
+        unavailable()
+    }
+
+    pub(crate) fn start(&self, _id: &ContainerId) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn request(&self, _id: &ContainerId) -> Result<Request> {
+        unavailable()
+    }
+
+    pub(crate) fn ids(&self) -> Result<Vec<ContainerId>> {
+        Ok(Vec::new())
+    }
+
+    pub(crate) fn named(&self, _name: &str) -> Option<ContainerId> {
+        None
+    }
+
+    pub(crate) fn state(&self, _id: &ContainerId) -> Result<State> {
+        unavailable()
+    }
+
+    pub(crate) fn signal(&self, _id: &ContainerId, _signal: i32) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn stop(&self, _id: &ContainerId, _timeout: Option<Duration>) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn wait(&self, _id: &ContainerId) -> Result<Exit> {
+        unavailable()
+    }
+
+    pub(crate) fn delete(&self, _id: &ContainerId, _force: bool) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn pause(&self, _id: &ContainerId) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn resume(&self, _id: &ContainerId) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn update(&self, _id: &ContainerId, _change: &Limits) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn rename(&self, _id: &ContainerId, _name: &str) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn repair(&self, _dry_run: bool) -> Result<Vec<RepairAction>> {
+        Ok(Vec::new())
+    }
+
+    pub(crate) fn attach(&self, _id: &ContainerId, _options: AttachOptions) -> Result<Attachment> {
+        unavailable()
+    }
+
+    pub(crate) fn exec(
+        &self,
+        _id: &ContainerId,
+        _process: &ProcessRequest,
+        _stdio: StdioSet,
+        _options: ExecOptions,
+    ) -> Result<(Process, Ends)> {
+        unavailable()
+    }
+}
+
+/// No process can exist without a backend.
+#[derive(Debug)]
+pub(crate) struct Process(Infallible);
+
+impl Process {
+    pub(crate) fn pid(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(crate) fn pid_inside(&self) -> u32 {
+        match self.0 {}
+    }
+
+    pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
+        match self.0 {}
+    }
+
+    pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
+        match self.0 {}
+    }
+
+    pub(crate) fn signal(&self, _signal: i32) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn resize(&self, _size: TerminalSize) -> Result<()> {
+        match self.0 {}
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn take_terminal(&mut self) -> Option<std::os::fd::OwnedFd> {
+        match self.0 {}
+    }
+}
+
+/// No attachment can exist either.
+#[derive(Debug)]
+pub(crate) struct Attachment(Infallible);
+
+/// Its reader.
+#[derive(Debug)]
+pub(crate) struct AttachedReader(Infallible);
+
+/// Its writer.
+#[derive(Clone, Debug)]
+pub(crate) struct AttachedWriter(Infallible);
+
+impl Attachment {
+    pub(crate) fn split(self) -> (AttachedReader, AttachedWriter) {
+        match self.0 {}
+    }
+}
+
+impl AttachedReader {
+    pub(crate) fn next(&mut self) -> Result<Option<AttachFrame>> {
+        match self.0 {}
+    }
+}
+
+impl AttachedWriter {
+    pub(crate) fn write(&self, _bytes: &[u8]) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn close_stdin(&self) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn resize(&self, _size: TerminalSize) -> Result<()> {
+        match self.0 {}
+    }
+}

@@ -1,0 +1,88 @@
+//! Changes of existing containers.
+
+use containerv_spec::cgroup::GroupSet;
+use containerv_spec::{ContainerId, Limits, id};
+
+use super::store::{Directory, Entry, text};
+use super::{System, cgroup, execute};
+use crate::lower;
+use crate::{Error, ErrorKind, Result};
+
+impl System {
+    fn running_groups(&self, id: &ContainerId) -> Result<(Directory, GroupSet)> {
+        super::process::first_of(&self.store, id)?;
+        let directory = self.directory(id)?;
+        let groups = directory.journal()?.intent.groups;
+        Ok((directory, groups))
+    }
+
+    /// Freezes the container.
+    pub(crate) fn pause(&self, id: &ContainerId) -> Result<()> {
+        let (directory, groups) = self.running_groups(id)?;
+        let _lock = directory.lock()?;
+        cgroup::freeze(&groups)
+            .map_err(|error| error.context(format!("cannot pause container `{}`", id.short())))
+    }
+
+    /// Thaws it.
+    pub(crate) fn resume(&self, id: &ContainerId) -> Result<()> {
+        let (directory, groups) = self.running_groups(id)?;
+        let _lock = directory.lock()?;
+        if !cgroup::is_frozen(&groups)? {
+            return Err(Error::new(
+                ErrorKind::InvalidState,
+                format!("container `{}` is not paused", id.short()),
+            ));
+        }
+        cgroup::thaw(&groups)
+            .map_err(|error| error.context(format!("cannot resume container `{}`", id.short())))
+    }
+
+    /// Changes limits, of the running container and for its next start.
+    pub(crate) fn update(&self, id: &ContainerId, change: &Limits) -> Result<()> {
+        let directory = self.directory(id)?;
+        let _lock = directory.lock()?;
+        let mut request = directory.request()?;
+        let journal = directory.journal()?;
+        let facts = cgroup::probe_for(change)?;
+        let failed =
+            |problems| Error::problems(format!("cannot update container `{}`", id.short()), problems);
+        let steps = lower::cgroup::plan_update(&facts, &journal.intent.groups, &request.limits, change)
+            .map_err(failed)?;
+        if super::process::first_of(&self.store, id).is_ok() {
+            for step in &steps {
+                cgroup::execute(step)
+                    .map_err(|error| error.context(format!("cannot update container `{}`", id.short())))?;
+            }
+        }
+        request.limits = request.limits.changed_by(change);
+        store_request(&directory, &request)
+    }
+
+    /// Gives another name: the new one is reserved before the old one is released.
+    pub(crate) fn rename(&self, container: &ContainerId, name: &str) -> Result<()> {
+        if !id::is_valid_name(name) {
+            return Err(Error::new(ErrorKind::InvalidArgument, format!("`{name}`: not a container name"))
+                .with_hint("use 2 to 128 of `[a-zA-Z0-9_.-]`, the first a letter or digit"));
+        }
+        let directory = self.directory(container)?;
+        let _lock = directory.lock()?;
+        let mut request = directory.request()?;
+        let path = self.store.names().join(name);
+        let reserve = containerv_spec::plan::Action::ReserveName { path: text(&path) };
+        execute::host_action(&reserve, &request)?;
+        let old = request.name.replace(name.to_owned());
+        store_request(&directory, &request)?;
+        if let Some(old) = old {
+            let _ = std::fs::remove_file(self.store.names().join(old));
+        }
+        let file = directory.open_journal()?;
+        directory.note(&file, &Entry::Renamed { name: text(&path) })
+    }
+}
+
+fn store_request(directory: &Directory, request: &containerv_spec::Request) -> Result<()> {
+    let json = serde_json::to_vec(request)
+        .map_err(|error| Error::new(ErrorKind::Other, "cannot store the request").with_source(error))?;
+    directory.replace("config.json", &json)
+}

@@ -1,0 +1,181 @@
+//! Talks to a monitor.
+
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::Arc;
+
+use containerv_spec::request::{Request, TerminalSize};
+use containerv_sys::linux::stage::wire::frame;
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
+
+use super::store::Directory;
+use super::{System, explain, probe};
+use crate::attach::{AttachFrame, AttachOptions};
+use crate::lower::linux::{Launch, lower};
+use crate::process::ExitStatus;
+use crate::{Error, ErrorKind, Result};
+
+/// Returns the address of the monitor's socket, through the directory's descriptor.
+pub(super) fn address(directory: &Directory) -> Result<SocketAddrUnix, Errno> {
+    SocketAddrUnix::new(format!("/proc/self/fd/{}/control", directory.fd().as_raw_fd()))
+}
+
+fn connect(directory: &Directory) -> Result<OwnedFd> {
+    let failed = |errno: Errno| {
+        let path = directory.path.join("control");
+        Error::os(errno.raw_os_error(), format!("cannot reach the monitor at `{}`", path.display()))
+            .with_kind(ErrorKind::InvalidState)
+            .with_hint("the container has no monitor: it was started in the foreground, or has ended")
+    };
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(failed)?;
+    rustix::net::connect(&socket, &address(directory).map_err(failed)?).map_err(failed)?;
+    Ok(socket)
+}
+
+fn send(socket: &OwnedFd, kind: u8, payload: &[u8]) -> Result<()> {
+    let mut bytes = vec![kind, 0, 0, 0];
+    bytes.extend_from_slice(&(payload.len() as u32).to_ne_bytes());
+    bytes.extend_from_slice(payload);
+    loop {
+        match rustix::net::send(socket, &bytes, SendFlags::NOSIGNAL) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(Error::os(errno.raw_os_error(), "cannot send to the monitor")),
+        }
+    }
+}
+
+/// Receives one frame: its kind, and its payload in `buffer`. `None` at the end.
+fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8]) -> Result<Option<(u8, &'a [u8])>> {
+    let count = loop {
+        match rustix::net::recv(socket, &mut *buffer, RecvFlags::empty()) {
+            Ok((_, count)) => break count,
+            Err(Errno::INTR) => {}
+            Err(Errno::CONNRESET) => break 0,
+            Err(errno) => return Err(Error::os(errno.raw_os_error(), "cannot hear from the monitor")),
+        }
+    };
+    match buffer.get(frame::HEAD..count) {
+        Some(payload) => Ok(Some((buffer[0], payload))),
+        None => Ok(None),
+    }
+}
+
+fn word(payload: &[u8], at: usize) -> u32 {
+    let bytes = payload.get(at..at + 4).and_then(|bytes| bytes.try_into().ok());
+    bytes.map_or(0, u32::from_ne_bytes)
+}
+
+/// Lets a prepared command go, and waits until it was executed.
+pub(super) fn start(directory: &Directory, request: &Request) -> Result<()> {
+    let socket = connect(directory)?;
+    send(&socket, frame::START, &[])?;
+    let mut buffer = vec![0u8; frame::HEAD + frame::MAX_PAYLOAD];
+    while let Some((kind, payload)) = receive(&socket, &mut buffer)? {
+        match kind {
+            frame::STARTED | frame::EXITED => return Ok(()),
+            frame::FAILED => {
+                return Err(start_failed(directory, request, word(payload, 0), word(payload, 4) as i32));
+            }
+            _ => {}
+        }
+    }
+    Err(Error::new(ErrorKind::InvalidState, "the monitor ended before the command was executed"))
+}
+
+/// Names the step that failed behind the gate: the plan is made once more to look it up.
+fn start_failed(directory: &Directory, request: &Request, step: u32, errno: i32) -> Error {
+    let parent = |path: &std::path::Path| path.parent().map(super::store::text).unwrap_or_default();
+    let places = crate::lower::linux::Places {
+        directory: super::store::text(&directory.path),
+        names: parent(&directory.path),
+    };
+    let plan =
+        probe::for_request(request).and_then(|machine| lower(request, &machine, &places, Launch::Prepared));
+    match plan {
+        Ok(plan) => explain::step_failed(&plan, step, errno),
+        Err(_) => Error::os(errno, format!("step {step} failed")),
+    }
+}
+
+/// A connection to a container's command.
+#[derive(Debug)]
+pub(crate) struct Attached(Arc<OwnedFd>);
+
+/// Receives output.
+#[derive(Debug)]
+pub(crate) struct AttachedReader {
+    socket: Arc<OwnedFd>,
+    buffer: Vec<u8>,
+}
+
+/// Sends input.
+#[derive(Clone, Debug)]
+pub(crate) struct AttachedWriter(Arc<OwnedFd>);
+
+impl System {
+    /// Connects to the command of a container.
+    pub(crate) fn attach(
+        &self,
+        id: &containerv_spec::ContainerId,
+        options: AttachOptions,
+    ) -> Result<Attached> {
+        let socket = connect(&self.directory(id)?)
+            .map_err(|error| error.context(format!("cannot attach to container `{}`", id.short())))?;
+        let flag = |set: bool, flag: u8| if set { flag } else { 0 };
+        let wanted = flag(options.stdin, frame::ATTACH_STDIN)
+            | flag(options.stdout, frame::ATTACH_STDOUT)
+            | flag(options.stderr, frame::ATTACH_STDERR);
+        send(&socket, frame::ATTACH, &[wanted])?;
+        Ok(Attached(Arc::new(socket)))
+    }
+}
+
+impl Attached {
+    pub(crate) fn split(self) -> (AttachedReader, AttachedWriter) {
+        let buffer = vec![0u8; frame::HEAD + frame::MAX_PAYLOAD];
+        (AttachedReader { socket: Arc::clone(&self.0), buffer }, AttachedWriter(self.0))
+    }
+}
+
+impl AttachedReader {
+    pub(crate) fn next(&mut self) -> Result<Option<AttachFrame>> {
+        loop {
+            let Some((kind, payload)) = receive(&self.socket, &mut self.buffer)? else { return Ok(None) };
+            return Ok(Some(match kind {
+                frame::STDOUT => AttachFrame::Stdout(payload.to_vec()),
+                frame::STDERR => AttachFrame::Stderr(payload.to_vec()),
+                frame::STARTED => AttachFrame::Started,
+                frame::FAILED => AttachFrame::StartFailed { errno: word(payload, 4) as i32 },
+                frame::EXITED => AttachFrame::Exited(exit_status(word(payload, 0))),
+                _ => continue,
+            }));
+        }
+    }
+}
+
+/// Reads a wait status; wait(2).
+fn exit_status(status: u32) -> ExitStatus {
+    match status & 0x7f {
+        0 => ExitStatus { code: (status >> 8 & 0xff) as i32, signal: None },
+        signal => ExitStatus { code: 128 + signal as i32, signal: Some(signal as i32) },
+    }
+}
+
+impl AttachedWriter {
+    pub(crate) fn write(&self, bytes: &[u8]) -> Result<()> {
+        bytes.chunks(frame::MAX_PAYLOAD).try_for_each(|piece| send(&self.0, frame::INPUT, piece))
+    }
+
+    pub(crate) fn close_stdin(&self) -> Result<()> {
+        send(&self.0, frame::CLOSE_INPUT, &[])
+    }
+
+    pub(crate) fn resize(&self, size: TerminalSize) -> Result<()> {
+        let [a, b] = size.columns.to_ne_bytes();
+        let [c, d] = size.rows.to_ne_bytes();
+        send(&self.0, frame::RESIZE, &[a, b, c, d])
+    }
+}

@@ -1,0 +1,432 @@
+//! Creation, start, end and removal of containers.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use containerv_spec::cgroup::{Controller, GroupVersion};
+use containerv_spec::plan::Plan;
+use containerv_spec::request::Request;
+use containerv_spec::state::{Exit, Status};
+use containerv_spec::{ContainerId, OsText};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::process::Signal;
+
+use super::encode::Handles;
+use super::execute::{self, Held, Run, Started, duplicate};
+use super::store::{Directory, Entry, Journal, text};
+use super::{System, cgroup, control, dismantle, probe, process, running, streams};
+use crate::container::State;
+use crate::lower::linux::{Launch, lower};
+use crate::process::StdioSet;
+use crate::{Error, ErrorKind, Result};
+
+/// How many clients may wait for the monitor to take them.
+const BACKLOG: i32 = 16;
+
+/// A container that was just made, with its process if the caller waits for that itself.
+#[derive(Debug)]
+pub(crate) struct Made {
+    /// The request as it was stored.
+    pub(crate) request: Request,
+    /// The attached process.
+    pub(crate) process: Option<running::Process>,
+    /// The caller's ends of its pipes.
+    pub(crate) ends: streams::Ends,
+}
+
+/// Returns nanoseconds since 1970.
+pub(crate) fn now_unix_ns() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
+}
+
+impl System {
+    /// Returns a new identifier from the kernel's random source.
+    pub(crate) fn new_id(&self) -> Result<ContainerId> {
+        let mut bytes = [0u8; 32];
+        let mut filled = 0;
+        while filled < bytes.len() {
+            let flags = rustix::rand::GetRandomFlags::empty();
+            filled += rustix::rand::getrandom(&mut bytes[filled..], flags)
+                .map_err(|errno| Error::os(errno.raw_os_error(), "cannot get random bytes"))?;
+        }
+        Ok(ContainerId::from_random(bytes))
+    }
+
+    /// Lowers a request for this machine without doing anything.
+    pub(crate) fn plan(&self, request: &Request, attached: bool) -> Result<Plan> {
+        let launch = match (&request.process, attached) {
+            (None, _) => Launch::Keeper,
+            (Some(_), true) => Launch::Attached { main_thread: true },
+            (Some(_), false) => Launch::Detached,
+        };
+        lower(request, &probe::for_request(request)?, &self.store.places(request), launch)
+    }
+
+    /// Makes a container: with a keeper, or with its command prepared.
+    pub(crate) fn create(&self, request: Request) -> Result<Made> {
+        let launch = if request.process.is_none() { Launch::Keeper } else { Launch::Prepared };
+        self.make(request, launch, None)
+    }
+
+    /// Makes a container and starts its command under a monitor.
+    pub(crate) fn run_detached(&self, request: Request) -> Result<Made> {
+        self.make(request, Launch::Detached, None)
+    }
+
+    /// Makes a container and starts its command as a child of this process.
+    pub(crate) fn run_attached(&self, request: Request, stdio: StdioSet) -> Result<Made> {
+        let main_thread = rustix::thread::gettid() == rustix::process::getpid();
+        self.make(request, Launch::Attached { main_thread }, Some(stdio))
+    }
+
+    fn make(&self, mut request: Request, launch: Launch, stdio: Option<StdioSet>) -> Result<Made> {
+        resolve_devices(&mut request)?;
+        let machine = probe::for_request(&request)?;
+        let places = self.store.places(&request);
+        let plan = lower(&request, &machine, &places, launch)?;
+        let mut made: Option<Held> = None;
+        let result = execute::host_steps(&plan, &request, &self.store, self.fault, &mut made)
+            .and_then(|()| self.begin(&plan, &request, launch, stdio, &made));
+        match (result, made) {
+            (Ok((process, ends)), _) => Ok(Made { request, process, ends }),
+            (Err(error), made) => {
+                if let Some((directory, _lock)) = made {
+                    let journal = directory.journal().unwrap_or_default();
+                    dismantle::remove(&directory, &journal, None)?;
+                }
+                let name = request.name.as_deref().unwrap_or(request.id.short());
+                Err(error.context(format!("cannot create container `{name}`")))
+            }
+        }
+    }
+
+    /// Starts the container's first process, whoever supervises it.
+    fn begin(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        launch: Launch,
+        stdio: Option<StdioSet>,
+        made: &Option<Held>,
+    ) -> Result<(Option<running::Process>, streams::Ends)> {
+        let Some((directory, _)) = made else {
+            return Err(Error::new(ErrorKind::Other, "the plan makes no container directory"));
+        };
+        let (handles, ends) = self.handles(plan, request, launch, stdio, directory)?;
+        let alive = match launch {
+            Launch::Attached { .. } => Some(directory.supervise(true)?),
+            _ => None,
+        };
+        let (started, mut run) = self.start_stage(plan, request, handles, directory)?;
+        // The pipes' other ends must be closed here, or readers would never see their end.
+        run.handles = Handles::default();
+        let journal = directory.open_journal()?;
+        let entry = match launch {
+            Launch::Prepared => Entry::Ready,
+            _ => Entry::Started { unix_ns: now_unix_ns() },
+        };
+        directory.note(&journal, &entry)?;
+        let process = match launch {
+            Launch::Attached { .. } => {
+                Some(running::Process::first(started, alive, directory, plan, request)?)
+            }
+            _ => None,
+        };
+        Ok((process, ends))
+    }
+
+    fn start_stage<'a>(
+        &self,
+        plan: &'a Plan,
+        request: &'a Request,
+        handles: Handles,
+        directory: &Directory,
+    ) -> Result<(Started, Run<'a>)> {
+        let run = Run { plan, request, handles, fault: self.fault };
+        let journal = directory.open_journal()?;
+        let mut record = |process, monitor: Option<u32>| {
+            if let Some(pid) = monitor {
+                directory.note(&journal, &Entry::Monitor { pid })?;
+            }
+            directory.note(&journal, &Entry::Process(process))
+        };
+        let started = execute::start(&run, self.stage()?, &mut record)?;
+        Ok((started, run))
+    }
+
+    fn handles(
+        &self,
+        plan: &Plan,
+        request: &Request,
+        launch: Launch,
+        stdio: Option<StdioSet>,
+        directory: &Directory,
+    ) -> Result<(Handles, streams::Ends)> {
+        let mut handles = Handles::default();
+        let mut ends = streams::Ends::default();
+        execute::open_handles(plan, &mut handles)?;
+        execute::open_others(plan, &self.store, &mut handles)?;
+        match launch {
+            Launch::Keeper => handles.alive = Some(duplicate(directory.supervise(false)?)?),
+            Launch::Attached { .. } => {
+                let terminal = request.process.as_ref().is_some_and(|process| process.terminal.is_some());
+                let stdio = if terminal { StdioSet::null() } else { stdio.unwrap_or_else(StdioSet::inherit) };
+                let (streams, made) = streams::child_streams(stdio)?;
+                (handles.streams, ends) = (Some(streams), made);
+            }
+            Launch::Prepared | Launch::Detached => {
+                handles.alive = Some(duplicate(directory.supervise(true)?)?);
+                handles.listen = Some(duplicate(listen(directory)?)?);
+                handles.directory = Some(duplicate(directory.fd())?);
+                handles.null = Some(streams::null_both()?);
+                handles.oom = oom_file(plan)?;
+                if request.auto_remove {
+                    handles.removals = removals(plan, request, directory, &self.store.names());
+                }
+            }
+        }
+        Ok((handles, ends))
+    }
+
+    /// Lets a prepared container's command go, or runs a container again that has ended.
+    pub(crate) fn start(&self, id: &ContainerId) -> Result<()> {
+        let directory = self.directory(id)?;
+        let _lock = directory.lock()?;
+        let journal = directory.journal()?;
+        let request = directory.request()?;
+        let alive = directory.is_supervised()?;
+        match (alive, journal.started_unix_ns) {
+            (true, Some(_)) => Ok(()),
+            (true, None) => {
+                control::start(&directory, &request)?;
+                let file = directory.open_journal()?;
+                directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() })
+            }
+            (false, _) if running_unsupervised(&journal) => Ok(()),
+            (false, _) => self.run_again(&directory, &journal, &request),
+        }
+        .map_err(|error: Error| {
+            let name = request.name.as_deref().unwrap_or(id.short());
+            error.context(format!("cannot start container `{name}`"))
+        })
+    }
+
+    fn run_again(&self, directory: &Directory, journal: &Journal, request: &Request) -> Result<()> {
+        if journal.removing {
+            return Err(Error::new(ErrorKind::InvalidState, "it is being removed"));
+        }
+        dismantle::end_run(directory, journal)?;
+        let launch = if request.process.is_none() { Launch::Keeper } else { Launch::Detached };
+        let machine = probe::for_request(request)?;
+        let plan = lower(request, &machine, &self.store.places(request), launch)?;
+        let file = directory.open_journal()?;
+        directory.note(&file, &Entry::Intent(execute::intent(&plan, request)))?;
+        let begun = execute::again(&plan, request, self.fault).and_then(|()| {
+            let (handles, _) = self.handles(&plan, request, launch, None, directory)?;
+            self.start_stage(&plan, request, handles, directory)
+        });
+        match begun {
+            Ok(_) => directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() }),
+            Err(error) => {
+                dismantle::end_run(directory, &directory.journal()?)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens an existing container's directory.
+    pub(crate) fn directory(&self, id: &ContainerId) -> Result<Directory> {
+        self.store.find(id)?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("no container `{}`", id.short()))
+                .with_hint("`cv ps -a` lists all containers")
+        })
+    }
+
+    /// Reads a container's request.
+    pub(crate) fn request(&self, id: &ContainerId) -> Result<Request> {
+        self.directory(id)?.request()
+    }
+
+    /// Returns the ids of all containers.
+    pub(crate) fn ids(&self) -> Result<Vec<ContainerId>> {
+        self.store.ids()
+    }
+
+    /// Returns the id behind a name.
+    pub(crate) fn named(&self, name: &str) -> Option<ContainerId> {
+        self.store.named(name)
+    }
+
+    /// Says where a container is in its life.
+    pub(crate) fn state(&self, id: &ContainerId) -> Result<State> {
+        let directory = self.directory(id)?;
+        let journal = directory.journal()?;
+        let exit = directory.exit()?;
+        let alive = directory.is_supervised()? || running_unsupervised(&journal);
+        let status = status(&directory, &journal, alive, exit.is_some())?;
+        let pid = journal.process.filter(|_| alive).map(|record| record.pid);
+        let ended = matches!(status, Status::Exited | Status::Dead);
+        Ok(State { status, pid, started_unix_ns: journal.started_unix_ns, exit: exit.filter(|_| ended) })
+    }
+
+    /// Sends a signal to the container's first process.
+    pub(crate) fn signal(&self, id: &ContainerId, signal: i32) -> Result<()> {
+        let number = parse_signal(signal)?;
+        let first = process::first_of(&self.store, id)?;
+        let sent = rustix::process::pidfd_send_signal(&first.pidfd, number);
+        sent.map_err(|errno| {
+            Error::os(
+                errno.raw_os_error(),
+                format!("cannot send signal {signal} to container `{}`", id.short()),
+            )
+        })?;
+        if number == Signal::KILL {
+            // A frozen process of version 1 dies only once it is thawed.
+            let groups = self.directory(id)?.journal()?.intent.groups;
+            if cgroup::is_frozen(&groups).unwrap_or(false) {
+                cgroup::thaw(&groups)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the container to end, and ends it if it does not within the time.
+    pub(crate) fn stop(&self, id: &ContainerId, timeout: Option<Duration>) -> Result<()> {
+        let directory = self.directory(id)?;
+        let request = directory.request()?;
+        let Ok(first) = process::first_of(&self.store, id) else { return Ok(()) };
+        let keeper = request.process.is_none();
+        let signal = if keeper { Signal::TERM.as_raw() } else { i32::from(request.stop.signal) };
+        let timeout = timeout.unwrap_or(Duration::from_secs(request.stop.timeout_seconds));
+        let _ = self.signal(id, signal);
+        if !process::wait_end(&first.pidfd, Some(timeout))? {
+            let _ = self.signal(id, Signal::KILL.as_raw());
+            process::wait_end(&first.pidfd, None)?;
+        }
+        directory.wait_exit().map(drop)
+    }
+
+    /// Waits for the end of a container.
+    pub(crate) fn wait(&self, id: &ContainerId) -> Result<Exit> {
+        let directory = self.directory(id)?;
+        let journal = directory.journal()?;
+        if let Some(pidfd) = journal.process.as_ref().and_then(process::open) {
+            process::wait_end(&pidfd, None)?;
+        }
+        let lost = Exit { code: 137, signal: Some(9), out_of_memory: false, finished_unix_ns: now_unix_ns() };
+        Ok(directory.wait_exit()?.unwrap_or(lost))
+    }
+
+    /// Removes a container. One that runs is ended first if `force` is set, and refused otherwise.
+    pub(crate) fn delete(&self, id: &ContainerId, force: bool) -> Result<()> {
+        let directory = self.directory(id)?;
+        let _lock = directory.lock()?;
+        let journal = directory.journal()?;
+        let alive = directory.is_supervised()? || running_unsupervised(&journal);
+        if alive && !force && journal.started_unix_ns.is_some() && !journal.removing {
+            let message = format!("container `{}` is running", id.short());
+            return Err(Error::new(ErrorKind::InvalidState, message)
+                .with_hint("stop it with `cv stop`, or remove it with `cv rm --force`"));
+        }
+        dismantle::remove(&directory, &journal, self.fault)
+            .map_err(|error| error.context(format!("cannot remove container `{}`", id.short())))
+    }
+}
+
+fn running_unsupervised(journal: &Journal) -> bool {
+    journal
+        .process
+        .as_ref()
+        .is_some_and(|record| process::open(record).is_some_and(|fd| !process::has_ended(&fd)))
+}
+
+fn status(directory: &Directory, journal: &Journal, alive: bool, ended: bool) -> Result<Status> {
+    if journal.removing {
+        return Ok(Status::Removing);
+    }
+    if alive && journal.started_unix_ns.is_some() {
+        let frozen = cgroup::is_frozen(&journal.intent.groups).unwrap_or(false);
+        return Ok(if frozen { Status::Paused } else { Status::Running });
+    }
+    if journal.started_unix_ns.is_some() || ended {
+        return Ok(Status::Exited);
+    }
+    if journal.ready {
+        return Ok(Status::Created);
+    }
+    // Somebody is at work, or died at it.
+    Ok(if directory.try_lock()?.is_none() { Status::Creating } else { Status::Dead })
+}
+
+/// Reads a signal number.
+pub(crate) fn parse_signal(signal: i32) -> Result<Signal> {
+    Signal::from_named_raw(signal).or_else(|| realtime(signal)).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidArgument, format!("{signal} is not a signal")).with_hint("use 1 to 64")
+    })
+}
+
+fn realtime(signal: i32) -> Option<Signal> {
+    containerv_sys::linux::process::realtime_signal(signal)
+}
+
+/// Fills in what the paths of devices stand for now.
+fn resolve_devices(request: &mut Request) -> Result<()> {
+    for device in &mut request.devices {
+        let path = super::store::path(&device.host_path);
+        let stat = rustix::fs::stat(path).map_err(|errno| {
+            Error::os(errno.raw_os_error(), format!("`--device {}`: cannot look at it", device.host_path))
+        })?;
+        let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
+        if !kind.is_block_device() && !kind.is_char_device() {
+            let message = format!("`--device {}`: not a device", device.host_path);
+            return Err(
+                Error::new(ErrorKind::InvalidArgument, message).with_hint("bind files with `--mount`")
+            );
+        }
+        device.block = kind.is_block_device();
+        let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+        device.number = Some(containerv_spec::DeviceNumber { major, minor });
+    }
+    Ok(())
+}
+
+/// Makes the monitor's control socket. The directory's descriptor stands for its path, which may
+/// be longer than a socket's name.
+fn listen(directory: &Directory) -> Result<OwnedFd> {
+    let failed = |errno: rustix::io::Errno| {
+        Error::os(
+            errno.raw_os_error(),
+            format!("cannot listen on `{}`", directory.path.join("control").display()),
+        )
+    };
+    let _ = std::fs::remove_file(directory.path.join("control"));
+    let address = control::address(directory).map_err(failed)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(failed)?;
+    rustix::net::bind(&socket, &address as &SocketAddrUnix).map_err(failed)?;
+    rustix::net::listen(&socket, BACKLOG).map_err(failed)?;
+    Ok(socket)
+}
+
+/// Opens the file that counts out-of-memory kills, if there is a memory group.
+pub(crate) fn oom_file(plan: &Plan) -> Result<Option<OwnedFd>> {
+    let Some(group) = plan.groups.with(Controller::Memory) else { return Ok(None) };
+    let name = match group.version {
+        GroupVersion::V1 => "memory.oom_control",
+        GroupVersion::V2 => "memory.events",
+    };
+    match std::fs::File::open(super::store::path(&group.file(name))) {
+        Ok(file) => duplicate(file).map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+/// What a monitor removes when an auto-remove container has ended: the entries of `op::MONITOR`.
+fn removals(plan: &Plan, request: &Request, directory: &Directory, names: &std::path::Path) -> Vec<Vec<u8>> {
+    let entry = |kind: u8, path: &OsText| [&[kind], path.as_bytes()].concat();
+    let mut list: Vec<Vec<u8>> = plan.groups.groups.iter().map(|group| entry(b'g', &group.path)).collect();
+    list.extend(request.name.iter().map(|name| entry(b'f', &text(&names.join(name)))));
+    list.push(entry(b'd', &text(&directory.path)));
+    list
+}

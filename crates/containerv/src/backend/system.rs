@@ -1,0 +1,3 @@
+//! What the rest of the library uses of this system's own backend.
+
+pub(crate) use super::linux::{Attached as Attachment, AttachedReader, AttachedWriter, Process, System};

@@ -1,0 +1,270 @@
+//! Containers.
+
+use std::ffi::OsStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use containerv_spec::request::Process;
+use containerv_spec::state::{Exit, Status};
+use containerv_spec::{ContainerId, Limits, OsText, Request};
+
+use crate::attach::{AttachOptions, Attachment};
+use crate::host::generated_name;
+use crate::process::{Child, Command, ExecOptions, StdioSet};
+use crate::{Host, Result};
+
+/// A container. Dropping it leaves the container as it is.
+#[derive(Clone, Debug)]
+pub struct Container {
+    host: Host,
+    request: Arc<Request>,
+}
+
+/// Where a container is in its life.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// One word for it.
+    pub status: Status,
+    /// Process id of its first process on the host, while that runs.
+    pub pid: Option<u32>,
+    /// When its command was started, in nanoseconds since 1970.
+    pub started_unix_ns: Option<u64>,
+    /// How it ended; `None` too if its supervisor was killed before it could tell.
+    pub exit: Option<Exit>,
+}
+
+impl Container {
+    /// Makes a container. Without a command it runs at once, as a keeper into which processes are
+    /// spawned; with one, that is prepared and waits for [`Container::start`].
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the request, or the step that failed; then nothing is left.
+    pub fn create(host: &Host, request: Request) -> Result<Self> {
+        let made = host.system.create(request)?;
+        Ok(Self { host: host.clone(), request: Arc::new(made.request) })
+    }
+
+    /// Makes a container and starts its command under a monitor that outlives this process.
+    ///
+    /// # Errors
+    ///
+    /// As [`Container::create`], and `CommandNotFound` or `CommandNotExecutable`.
+    pub fn run_detached(host: &Host, request: Request) -> Result<Self> {
+        let made = host.system.run_detached(request)?;
+        Ok(Self { host: host.clone(), request: Arc::new(made.request) })
+    }
+
+    /// Makes a container and starts its command as a child of this process.
+    ///
+    /// # Errors
+    ///
+    /// As [`Container::run_detached`].
+    pub fn run_attached(host: &Host, request: Request, stdio: StdioSet) -> Result<(Self, Child)> {
+        let made = host.system.run_attached(request, stdio)?;
+        let container = Self { host: host.clone(), request: Arc::new(made.request) };
+        let inner = made.process.ok_or_else(|| {
+            crate::Error::new(crate::ErrorKind::InvalidArgument, "the request has no command to attach to")
+        })?;
+        let ends = made.ends;
+        Ok((container, Child { stdin: ends.stdin, stdout: ends.stdout, stderr: ends.stderr, inner }))
+    }
+
+    pub(crate) fn open(host: &Host, id: ContainerId) -> Result<Self> {
+        let request = host.system.request(&id)?;
+        Ok(Self { host: host.clone(), request: Arc::new(request) })
+    }
+
+    /// Returns the identifier.
+    pub fn id(&self) -> &ContainerId {
+        &self.request.id
+    }
+
+    /// Returns the name, given or generated.
+    pub fn name(&self) -> String {
+        self.request.name.clone().unwrap_or_else(|| generated_name(&self.request.id))
+    }
+
+    /// Returns what the container was made of, as it was when this handle was made.
+    pub fn request(&self) -> &Request {
+        &self.request
+    }
+
+    /// Returns the host.
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
+    pub(crate) fn default_directory(&self) -> OsText {
+        self.request.process.as_ref().map_or_else(|| "/".into(), |process| process.cwd.clone())
+    }
+
+    pub(crate) fn default_user(&self) -> String {
+        self.request.process.as_ref().map_or_else(String::new, |process| process.user.clone())
+    }
+
+    /// Says where the container is in its life.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` once it was removed.
+    pub fn state(&self) -> Result<State> {
+        self.host.system.state(self.id())
+    }
+
+    /// Lets the prepared command go, or runs a container again that has ended. One that runs is
+    /// left alone.
+    ///
+    /// # Errors
+    ///
+    /// The step that failed.
+    pub fn start(&self) -> Result<()> {
+        self.host.system.start(self.id())
+    }
+
+    /// Connects to the streams of the command of a supervised container, before or after it is
+    /// started.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidState` if it has no monitor.
+    pub fn attach(&self, options: AttachOptions) -> Result<Attachment> {
+        self.host.system.attach(self.id(), options).map(Attachment)
+    }
+
+    /// Begins a command to be run in the container.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command<'_> {
+        Command::new(self, program)
+    }
+
+    /// Starts a process in the running container.
+    ///
+    /// # Errors
+    ///
+    /// As [`Command::spawn`].
+    pub fn exec(&self, process: &Process, stdio: StdioSet, options: ExecOptions) -> Result<Child> {
+        let (inner, ends) = self.host.system.exec(self.id(), process, stdio, options)?;
+        Ok(Child { stdin: ends.stdin, stdout: ends.stdout, stderr: ends.stderr, inner })
+    }
+
+    /// Sends a signal to the container's first process.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidState` if it does not run.
+    pub fn signal(&self, signal: i32) -> Result<()> {
+        self.host.system.signal(self.id(), signal)
+    }
+
+    /// Kills everything in the container.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidState` if it does not run.
+    pub fn kill(&self) -> Result<()> {
+        self.signal(9)
+    }
+
+    /// Asks the container to end, and kills it if it does not within `timeout`, or within the time
+    /// that its request gives. Returns once it has ended.
+    ///
+    /// # Errors
+    ///
+    /// Failures of sending or waiting; a container that does not run is fine.
+    pub fn stop(&self, timeout: Option<Duration>) -> Result<()> {
+        self.host.system.stop(self.id(), timeout)
+    }
+
+    /// Waits until the container has ended.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` once it was removed.
+    pub fn wait(&self) -> Result<Exit> {
+        self.host.system.wait(self.id())
+    }
+
+    /// Stops every process of the container where it is.
+    ///
+    /// # Errors
+    ///
+    /// `Unavailable` without a control group that can do it.
+    pub fn pause(&self) -> Result<()> {
+        self.host.system.pause(self.id())
+    }
+
+    /// Lets a paused container go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Container::pause`].
+    pub fn resume(&self) -> Result<()> {
+        self.host.system.resume(self.id())
+    }
+
+    /// Changes limits: those that `change` names, the others stay.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the change; then nothing was changed.
+    pub fn update(&self, change: &Limits) -> Result<()> {
+        self.host.system.update(self.id(), change)
+    }
+
+    /// Gives the container another name.
+    ///
+    /// # Errors
+    ///
+    /// `AlreadyExists` if another container has it.
+    pub fn rename(&self, name: &str) -> Result<()> {
+        self.host.system.rename(self.id(), name)
+    }
+
+    /// Removes the container and everything that was made for it.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidState` if it runs and `force` is not set.
+    pub fn delete(&self, force: bool) -> Result<()> {
+        self.host.system.delete(self.id(), force)
+    }
+
+    /// Returns a handle that removes the container when it is dropped.
+    pub fn delete_on_drop(self) -> OwnedContainer {
+        OwnedContainer(Some(self))
+    }
+}
+
+/// A container that is removed when this is dropped.
+#[derive(Debug)]
+pub struct OwnedContainer(Option<Container>);
+
+impl OwnedContainer {
+    /// Keeps the container after all.
+    ///
+    /// # Panics
+    ///
+    /// Never: the container is there until this call or the drop takes it.
+    #[allow(clippy::expect_used, reason = "the option is empty only after `self` was consumed")]
+    pub fn keep(mut self) -> Container {
+        self.0.take().expect("taken once")
+    }
+}
+
+impl std::ops::Deref for OwnedContainer {
+    type Target = Container;
+
+    #[allow(clippy::expect_used, reason = "the option is empty only after `self` was consumed")]
+    fn deref(&self) -> &Container {
+        self.0.as_ref().expect("taken only by value")
+    }
+}
+
+impl Drop for OwnedContainer {
+    fn drop(&mut self) {
+        if let Some(container) = self.0.take() {
+            // Nobody is there to hear of a failure; `repair` finds what is left.
+            let _ = container.delete(true);
+        }
+    }
+}
