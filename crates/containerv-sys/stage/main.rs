@@ -77,6 +77,8 @@ extern "C" fn main(stack: *const usize) -> ! {
     // process has one thread.
     let (argc, argv, stage) = unsafe { (*stack, stack.add(1), &mut *(&raw mut STAGE)) };
     exec::reset_signals();
+    // What a program makes has the mode that it names; the command gets its own mask later.
+    let _ = call!(UMASK, 0);
     let Some(program) = Program::from_arguments(argc, argv) else { sys::exit(70) };
     stage.channel = program.channel();
     exec::set_cloexec(stage.channel);

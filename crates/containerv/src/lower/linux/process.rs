@@ -10,6 +10,9 @@ use crate::{Error, Result, seccomp};
 /// Where programs are looked for when the environment has no `PATH`; Docker's value.
 pub(crate) const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The mask of a command that asks for no other.
+const DEFAULT_UMASK: u32 = 0o022;
+
 impl Draft<'_> {
     /// Everything from the session to the execution. With `release`, the process waits for the
     /// library's word before the last step: only what is recorded may run.
@@ -98,9 +101,7 @@ pub(super) fn push_identity(
     for limit in &process.rlimits {
         actions.push(Action::SetRlimit(*limit));
     }
-    if let Some(mask) = process.umask {
-        actions.push(Action::SetUmask { mask });
-    }
+    actions.push(Action::SetUmask { mask: process.umask.unwrap_or(DEFAULT_UMASK) });
     // With no_new_privs the filter comes last and sees only the execution; without, it can only
     // be installed while the process is still privileged.
     let early = security.allow_new_privileges || security.privileged;
