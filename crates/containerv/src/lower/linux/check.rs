@@ -20,7 +20,6 @@ const MAX_MOUNTS: usize = 400;
 /// Supplementary groups that the stage has room for.
 const MAX_GROUPS: usize = 256;
 
-
 /// Checks a whole request.
 pub(super) fn request(draft: &mut Draft<'_>) {
     names(draft);
@@ -64,7 +63,11 @@ fn names(draft: &mut Draft<'_>) {
     }
     for (key, option) in request.labels.keys().map(|key| (key, "--label")) {
         if key.is_empty() {
-            draft.problem(ErrorKind::InvalidArgument, format!("`{option}`: the key is empty"), "write `key=value`");
+            draft.problem(
+                ErrorKind::InvalidArgument,
+                format!("`{option}`: the key is empty"),
+                "write `key=value`",
+            );
         }
     }
 }
@@ -134,7 +137,11 @@ fn overlay(draft: &mut Draft<'_>) {
 
 fn absolute(draft: &mut Draft<'_>, option: &str, path: &OsText) {
     if let Some(problem) = path_problem(path) {
-        draft.problem(ErrorKind::InvalidArgument, format!("`{option} {path}`: {problem}"), "give an absolute path");
+        draft.problem(
+            ErrorKind::InvalidArgument,
+            format!("`{option} {path}`: {problem}"),
+            "give an absolute path",
+        );
     }
 }
 
@@ -239,7 +246,9 @@ fn namespaces(draft: &mut Draft<'_>) {
 }
 
 fn ranges_fit(draft: &mut Draft<'_>, what: &str, ranges: &[containerv_spec::request::IdRange]) {
-    let overflows = |start: u32, count: u32| count == 0 || start.checked_add(count - 1).is_none_or(|last| last == u32::MAX);
+    let overflows = |start: u32, count: u32| {
+        count == 0 || start.checked_add(count - 1).is_none_or(|last| last == u32::MAX)
+    };
     let wrong = |range: &containerv_spec::request::IdRange| {
         overflows(range.inside, range.count) || overflows(range.outside, range.count)
     };
@@ -264,7 +273,12 @@ fn network(draft: &mut Draft<'_>) {
     let Veth { host_interface, container_interface, prefix, .. } = veth;
     for name in [host_interface, container_interface] {
         let usable = |byte: u8| byte.is_ascii_graphic() && byte != b'/' && byte != b':';
-        if name.is_empty() || name.len() > MAX_INTERFACE_NAME || !name.bytes().all(usable) || name == "." || name == ".." {
+        if name.is_empty()
+            || name.len() > MAX_INTERFACE_NAME
+            || !name.bytes().all(usable)
+            || name == "."
+            || name == ".."
+        {
             draft.problem(
                 ErrorKind::InvalidArgument,
                 format!("network: `{name}` is not an interface name"),
@@ -287,7 +301,8 @@ fn sysctls(draft: &mut Draft<'_>) {
             || name == "kernel.sem"
             || name.starts_with("fs.mqueue.");
         let net = name.starts_with("net.");
-        let well_formed = name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') && !name.contains("..");
+        let well_formed =
+            name.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') && !name.contains("..");
         let owned = match (ipc, net) {
             (true, _) => request.namespaces.ipc == Share::Private,
             (_, true) => matches!(request.network, Network::None | Network::Veth(_)),
@@ -307,7 +322,11 @@ fn sysctls(draft: &mut Draft<'_>) {
             );
         }
         if value.contains('\0') || value.len() > 4095 {
-            draft.problem(ErrorKind::InvalidArgument, format!("`--sysctl {name}`: not a value"), "give one line");
+            draft.problem(
+                ErrorKind::InvalidArgument,
+                format!("`--sysctl {name}`: not a value"),
+                "give one line",
+            );
         }
     }
 }
@@ -343,7 +362,8 @@ fn security(draft: &mut Draft<'_>) {
 
 /// Checks a process, the container's own or a further one.
 pub(super) fn process(process: &Process, machine: &Machine, problems: &mut Vec<Error>) {
-    let mut problem = |kind, message: String, hint: &str| problems.push(Error::new(kind, message).with_hint(hint));
+    let mut problem =
+        |kind, message: String, hint: &str| problems.push(Error::new(kind, message).with_hint(hint));
     let program = process.program.as_ref().or(process.args.first());
     if program.is_none_or(OsText::is_empty) {
         problem(ErrorKind::InvalidArgument, "the command is empty".to_owned(), "name a program to run");
@@ -367,13 +387,19 @@ pub(super) fn process(process: &Process, machine: &Machine, problems: &mut Vec<E
     for limit in &process.rlimits {
         let name = limit.resource.name();
         if limit.soft > limit.hard {
-            let message = format!("`--ulimit {name}`: the soft limit {} is above the hard limit {}", limit.soft, limit.hard);
+            let message = format!(
+                "`--ulimit {name}`: the soft limit {} is above the hard limit {}",
+                limit.soft, limit.hard
+            );
             problem(ErrorKind::InvalidArgument, message, "write `name=soft:hard` with soft at most hard");
         }
-        let own = machine.hard_limits.iter().find(|entry| entry.0 == limit.resource as u32).map(|entry| entry.1);
-        let may_raise = machine.is_privileged() && machine.capabilities.contains(containerv_spec::Capability::SYS_RESOURCE);
+        let own =
+            machine.hard_limits.iter().find(|entry| entry.0 == limit.resource as u32).map(|entry| entry.1);
+        let may_raise = machine.is_privileged()
+            && machine.capabilities.contains(containerv_spec::Capability::SYS_RESOURCE);
         if let Some(own) = own.filter(|own| limit.hard > *own && !may_raise) {
-            let message = format!("`--ulimit {name}={}`: above the caller's own hard limit {own}", limit.hard);
+            let message =
+                format!("`--ulimit {name}={}`: above the caller's own hard limit {own}", limit.hard);
             problem(ErrorKind::PermissionDenied, message, "use at most that, or run with CAP_SYS_RESOURCE");
         }
     }
@@ -381,9 +407,14 @@ pub(super) fn process(process: &Process, machine: &Machine, problems: &mut Vec<E
 
 fn user(process: &Process, problem: &mut dyn FnMut(ErrorKind, String, &str)) {
     let parts = process.user.split(':').collect::<Vec<_>>();
-    let too_large = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<i32>().is_err();
+    let too_large =
+        |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<i32>().is_err();
     let wrong = |text: &str| text.contains(['\0', '\n', '/']) || text.starts_with('-') || text.len() > 255;
-    let names = parts.iter().chain(process.groups.iter().map(String::as_str).collect::<Vec<_>>().iter()).copied().collect::<Vec<_>>();
+    let names = parts
+        .iter()
+        .chain(process.groups.iter().map(String::as_str).collect::<Vec<_>>().iter())
+        .copied()
+        .collect::<Vec<_>>();
     if parts.len() > 2 || names.iter().any(|text| wrong(text)) {
         let message = format!("`--user {}`: not `user[:group]`", process.user);
         problem(ErrorKind::InvalidArgument, message, "write a name or a number, and a group behind a colon");

@@ -68,7 +68,8 @@ fn outer_steps(request: &Request, groups: &GroupSet, user_namespace: bool) -> Ve
     }
     let group = groups.clone_into().cloned();
     actions.push(Action::Start { namespaces: Vec::new(), group, supervisor: Supervisor::Caller });
-    let mut steps: Vec<Step> = actions.into_iter().map(|action| Step { phase: Phase::Outer, action }).collect();
+    let mut steps: Vec<Step> =
+        actions.into_iter().map(|action| Step { phase: Phase::Outer, action }).collect();
     steps.push(Step { phase: Phase::Beside, action: Action::Release });
     steps
 }

@@ -167,7 +167,8 @@ impl Draft<'_> {
     /// mounts of a container make device nodes of the host useless.
     fn device_rules(&self) -> Option<Vec<DeviceRule>> {
         let security = &self.request.security;
-        let narrowed = self.request.devices.iter().any(|device| device.access != "rwm" && device.access != "rw");
+        let narrowed =
+            self.request.devices.iter().any(|device| device.access != "rwm" && device.access != "rw");
         let makes_nodes = security.capabilities.0.contains(Capability::MKNOD) && !self.user_namespace;
         if security.privileged || !(makes_nodes || narrowed) {
             return None;

@@ -90,7 +90,8 @@ impl Draft<'_> {
 
     /// Says whether `/etc/hosts` and `/etc/hostname` are written for the container.
     fn writes_network_files(&self) -> bool {
-        self.request.namespaces.mount && (self.request.root == Root::Host || !self.request.extra_hosts.is_empty())
+        self.request.namespaces.mount
+            && (self.request.root == Root::Host || !self.request.extra_hosts.is_empty())
     }
 
     /// Host steps: the files that tell the container its name.
@@ -109,7 +110,11 @@ impl Draft<'_> {
             hosts.push_str(&format!("{address}\t{name}\n"));
         }
         self.host(Action::WriteFile { path: self.file("hosts"), contents: hosts, mode: 0o644 });
-        self.host(Action::WriteFile { path: self.file("hostname"), contents: format!("{name}\n"), mode: 0o644 });
+        self.host(Action::WriteFile {
+            path: self.file("hostname"),
+            contents: format!("{name}\n"),
+            mode: 0o644,
+        });
     }
 
     /// Clones everything of the host that is mounted later.
@@ -183,7 +188,13 @@ impl Draft<'_> {
         }
     }
 
-    fn new_file_system(&mut self, slot: Slot, kind: &str, options: &[(&str, String)], attributes: MountAttributes) {
+    fn new_file_system(
+        &mut self,
+        slot: Slot,
+        kind: &str,
+        options: &[(&str, String)],
+        attributes: MountAttributes,
+    ) {
         let options = options.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
         self.inside(Action::NewFileSystem { slot, kind: kind.to_owned(), options, attributes });
     }
@@ -357,7 +368,12 @@ impl Draft<'_> {
         let (Some(null), false) = (sources.null, self.unmasked()) else { return };
         let empty = self.slot();
         let attributes = MountAttributes { read_only: true, ..NOSUID_NODEV_NOEXEC };
-        self.new_file_system(empty, "tmpfs", &[("size", "4096".to_owned()), ("mode", "0555".to_owned())], attributes);
+        self.new_file_system(
+            empty,
+            "tmpfs",
+            &[("size", "4096".to_owned()), ("mode", "0555".to_owned())],
+            attributes,
+        );
         let mut paths: Vec<OsText> = MASKED.map(OsText::from).to_vec();
         if self.request.root == Root::Host {
             paths.extend(self.machine.system.secrets.iter().cloned());

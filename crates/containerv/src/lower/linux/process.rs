@@ -64,7 +64,8 @@ impl Draft<'_> {
         match call_filter(&self.request.security, self.machine.kernel) {
             Ok((filter, unknown)) => {
                 if !unknown.is_empty() {
-                    self.notes.push(format!("the seccomp profile names unknown calls: {}", unknown.join(", ")));
+                    self.notes
+                        .push(format!("the seccomp profile names unknown calls: {}", unknown.join(", ")));
                 }
                 filter
             }
@@ -121,7 +122,10 @@ pub(super) fn privileges(security: &Security, caller: CapabilitySet, user_namesp
 }
 
 /// The system call filter, and names in its profile that are not known.
-pub(super) fn call_filter(security: &Security, kernel: (u32, u32)) -> Result<(Option<CallFilter>, Vec<String>)> {
+pub(super) fn call_filter(
+    security: &Security,
+    kernel: (u32, u32),
+) -> Result<(Option<CallFilter>, Vec<String>)> {
     if security.privileged {
         return Ok((None, Vec::new()));
     }
@@ -130,7 +134,12 @@ pub(super) fn call_filter(security: &Security, kernel: (u32, u32)) -> Result<(Op
         Seccomp::Unconfined => Ok((None, Vec::new())),
         Seccomp::Default => {
             let program = seccomp::default_filter(&context)?;
-            let filter = CallFilter { profile: "default".to_owned(), instructions: program.len() / 8, flags: 0, program };
+            let filter = CallFilter {
+                profile: "default".to_owned(),
+                instructions: program.len() / 8,
+                flags: 0,
+                program,
+            };
             Ok((Some(filter), Vec::new()))
         }
         Seccomp::Profile(profile) => {

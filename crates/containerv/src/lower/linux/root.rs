@@ -31,10 +31,13 @@ const PRIVATE_DIRECTORIES: [(&str, u32); 9] = [
 ];
 
 /// Directories of the machine that the built-in image consists of.
-pub(crate) const SYSTEM_DIRECTORIES: [&str; 8] = ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc"];
+pub(crate) const SYSTEM_DIRECTORIES: [&str; 8] =
+    ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc"];
 
-const PLAIN: MountAttributes = MountAttributes { read_only: false, nosuid: false, nodev: true, noexec: false };
-const READ_ONLY: MountAttributes = MountAttributes { read_only: true, nosuid: false, nodev: true, noexec: false };
+const PLAIN: MountAttributes =
+    MountAttributes { read_only: false, nosuid: false, nodev: true, noexec: false };
+const READ_ONLY: MountAttributes =
+    MountAttributes { read_only: true, nosuid: false, nodev: true, noexec: false };
 
 impl Draft<'_> {
     pub(super) fn writes(&self) -> Writes {
@@ -77,7 +80,11 @@ impl Draft<'_> {
                 }
                 for (name, mode) in self.layer_directories() {
                     let path = path.join(name);
-                    self.host(if kept { Action::MakeSource { path } } else { Action::MakeDirectory { path, mode } });
+                    self.host(if kept {
+                        Action::MakeSource { path }
+                    } else {
+                        Action::MakeDirectory { path, mode }
+                    });
                 }
             }
         }
@@ -101,7 +108,8 @@ impl Draft<'_> {
     /// Inside steps: makes and attaches the root; trees of the host that mounts need are cloned
     /// before, because the root may cover their paths.
     pub(super) fn mounted_root(&mut self) {
-        let spreads = self.request.mounts.iter().any(|mount| mount.options.propagation != Propagation::Private);
+        let spreads =
+            self.request.mounts.iter().any(|mount| mount.options.propagation != Propagation::Private);
         self.inside(Action::IsolateMounts { slave: spreads });
         let sources = self.clone_sources();
         match self.request.root.clone() {
@@ -154,7 +162,12 @@ impl Draft<'_> {
             Writes::Memory(path) => {
                 let slot = self.slot();
                 let options = vec![("mode".to_owned(), "0700".to_owned())];
-                self.inside(Action::NewFileSystem { slot, kind: "tmpfs".to_owned(), options, attributes: PLAIN });
+                self.inside(Action::NewFileSystem {
+                    slot,
+                    kind: "tmpfs".to_owned(),
+                    options,
+                    attributes: PLAIN,
+                });
                 self.inside(Action::AttachOutside { slot, at: path.clone() });
                 // A new file system has no room for ids that are not mapped.
                 if self.user_namespace {
@@ -169,7 +182,15 @@ impl Draft<'_> {
         }
     }
 
-    fn overlay(&mut self, at: OsText, lower: OsText, scratch: &OsText, upper: &str, work: &str, is_root: bool) {
+    fn overlay(
+        &mut self,
+        at: OsText,
+        lower: OsText,
+        scratch: &OsText,
+        upper: &str,
+        work: &str,
+        is_root: bool,
+    ) {
         self.inside(Action::MountOverlay {
             at,
             lower: vec![lower],
