@@ -1,2 +1,63 @@
-//! Chores.
-fn main() {}
+//! Chores of this workspace: `cargo xtask COMMAND`.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
+
+mod check;
+mod command;
+mod failure;
+mod setup;
+mod test;
+mod workspace;
+
+use std::process::ExitCode;
+
+use failure::{Failure, Result};
+
+const USAGE: &str = "\
+usage: cargo xtask COMMAND
+
+commands:
+  ci                     check, then test: what a change has to pass
+  setup                  install what the other commands need; as root, on Debian and Ubuntu
+  check [STEP..]         format, lints, documentation, licences, spelling, structure, C header
+  test [--only SUITE..]  every test suite, and a closing line with the counts";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some((command, rest)) = arguments.split_first() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let outcome = match command.as_str() {
+        "ci" => ci(rest),
+        "setup" => setup::run(rest),
+        "check" => check::run(rest),
+        "test" => test::run(rest),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(())
+        }
+        other => Err(Failure::usage(format!("no command `{other}`\n{USAGE}"))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+/// Checks and tests. The tests run even when a check failed, so that one run shows everything.
+fn ci(arguments: &[String]) -> Result<()> {
+    if let Some(first) = arguments.first() {
+        return Err(Failure::usage(format!("`ci` takes no arguments, got `{first}`")));
+    }
+    setup::run(&[])?;
+    let checked = check::run(&[]);
+    if let Err(failure) = &checked {
+        eprintln!("xtask: {failure}; the tests run all the same");
+    }
+    test::run(&[])?;
+    checked
+}

@@ -131,7 +131,7 @@ fn each_line(path: *const u8, take: &mut dyn FnMut(&[u8]) -> bool) -> Sys<()> {
 }
 
 fn read_lines(file: i32, take: &mut dyn FnMut(&[u8]) -> bool) -> Sys<()> {
-    let mut lines = Lines::new();
+    let mut lines = Lines::empty();
     let mut buffer = [0u8; 4096];
     let mut total = 0;
     loop {

@@ -20,7 +20,7 @@ pub struct Lines {
 
 impl Lines {
     /// No bytes yet.
-    pub const fn new() -> Self {
+    pub const fn empty() -> Self {
         Self { line: [0; MAX_LINE], length: 0, too_long: false }
     }
 

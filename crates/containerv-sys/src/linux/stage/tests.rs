@@ -101,7 +101,7 @@ fn a_stage_that_awaits_ends_with_its_library() {
 fn a_file_of_lines_is_read_in_any_pieces() {
     let text = b"root:x:0:0:root:/root:/bin/sh\nbad line\n#c:x:1:1::/:\nuser:x:1000:100:U:/home/user:/bin/sh";
     for size in 1..text.len() {
-        let mut lines = passwd::Lines::new();
+        let mut lines = passwd::Lines::empty();
         let mut found = Vec::new();
         let mut take = |line: &[u8]| {
             if let Some(entry) = passwd::parse_passwd(line) {
@@ -119,7 +119,7 @@ fn a_file_of_lines_is_read_in_any_pieces() {
 
 #[test]
 fn long_lines_are_skipped_and_ids_are_bounded() {
-    let mut lines = passwd::Lines::new();
+    let mut lines = passwd::Lines::empty();
     let mut count = 0;
     let mut take = |_: &[u8]| {
         count += 1;

@@ -1,0 +1,145 @@
+//! The test programs that cargo builds, and how to run one.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::libtest::Reader;
+use super::report::SuiteReport;
+use crate::command;
+use crate::failure::{Failure, Result};
+
+/// No test program needs longer; one that does hangs.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(600);
+
+/// A test program.
+#[derive(Clone, Debug)]
+pub(crate) struct TestProgram {
+    pub(crate) package: String,
+    /// The cargo target: the crate's own name for unit tests, else the file in `tests/`.
+    pub(crate) target: String,
+    pub(crate) executable: PathBuf,
+    /// Where cargo would run it.
+    pub(crate) directory: PathBuf,
+}
+
+impl TestProgram {
+    /// `package` for unit tests, `package/target` for others.
+    pub(crate) fn label(&self) -> String {
+        if self.target.replace('-', "_") == self.package.replace('-', "_") {
+            self.package.clone()
+        } else {
+            format!("{}/{}", self.package, self.target)
+        }
+    }
+
+    /// The command that runs it as cargo would.
+    pub(crate) fn command(&self) -> Command {
+        let mut command = Command::new(&self.executable);
+        command
+            .current_dir(&self.directory)
+            .env("CARGO_MANIFEST_DIR", &self.directory)
+            .env("CARGO_PKG_NAME", &self.package);
+        command
+    }
+}
+
+/// Builds test programs with `cargo test --no-run` and `arguments`.
+pub(crate) fn build(arguments: &[&str]) -> Result<Vec<TestProgram>> {
+    let mut cargo = command::cargo();
+    cargo.args(["test", "--no-run", "--message-format", "json-render-diagnostics"]).args(arguments);
+    println!("$ {}", command::shown(&cargo));
+    let output = cargo
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| Failure::io("starting cargo", &error))?;
+    if !output.status.success() {
+        return Err(Failure::new(format!("building the tests: {}", output.status)));
+    }
+    let messages = String::from_utf8_lossy(&output.stdout);
+    Ok(messages
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .filter_map(|message| program(&message))
+        .collect())
+}
+
+/// The test program that a message of cargo announces.
+fn program(message: &Value) -> Option<TestProgram> {
+    if message["reason"] != "compiler-artifact" || message["profile"]["test"] != true {
+        return None;
+    }
+    let directory = Path::new(message["manifest_path"].as_str()?).parent()?.to_owned();
+    Some(TestProgram {
+        package: package_name(message["package_id"].as_str()?).to_owned(),
+        target: message["target"]["name"].as_str()?.to_owned(),
+        executable: PathBuf::from(message["executable"].as_str()?),
+        directory,
+    })
+}
+
+/// The name in `path+file:///x/y/NAME#0.1.0` or `path+file:///x/y#NAME@0.1.0`.
+fn package_name(id: &str) -> &str {
+    let (place, rest) = id.rsplit_once('#').unwrap_or((id, ""));
+    match rest.split_once('@') {
+        Some((name, _)) => name,
+        None => place.rsplit('/').next().unwrap_or(place),
+    }
+}
+
+/// Runs a test program's command and adds its results to the report.
+///
+/// A program that dies before its closing line counts as one more failed test.
+pub(crate) fn run(
+    label: &str,
+    command: &mut Command,
+    filters: &[String],
+    report: &mut SuiteReport,
+) -> Result<()> {
+    command.args(filters).arg("--show-output");
+    let mut reader = Reader::default();
+    let mut show = |line: &str| {
+        if reader.line(line) && worth_showing(line) {
+            println!("{line}");
+        }
+    };
+    println!("-- {label}");
+    let ending = command::run_lines(command, PROGRAM_LIMIT, &mut show)?;
+    let outcome = reader.finish();
+    let clean = ending.success() || (outcome.complete && !outcome.failed.is_empty());
+    report.add(label, outcome);
+    if !clean {
+        println!("{label}: {ending}");
+        report.fail(format!("{label}: the program: {ending}"));
+    }
+    Ok(())
+}
+
+/// Tests that passed are in the count; their names would bury the others.
+fn worth_showing(line: &str) -> bool {
+    let passed = line.starts_with("test ") && line.ends_with(" ... ok");
+    !(passed || line.is_empty() || line.starts_with("running "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn package_names_in_both_forms() {
+        assert_eq!(package_name("path+file:///w/crates/containerv#0.1.0"), "containerv");
+        assert_eq!(package_name("path+file:///w/crates/other#containerv-sys@0.1.0"), "containerv-sys");
+    }
+
+    #[test]
+    fn a_program_that_dies_is_a_failure() {
+        let mut report = SuiteReport::new("x");
+        run("dies", Command::new("sh").args(["-c", "echo 'test a ... ok'; exit 7"]), &[], &mut report)
+            .unwrap();
+        assert_eq!(report.passed(), 1);
+        assert_eq!(report.failed, ["dies: the program: exit status: 7"]);
+    }
+}

@@ -1,0 +1,132 @@
+//! `cargo xtask test`: every suite, and one count over all of them.
+
+mod binaries;
+mod libtest;
+mod report;
+mod suites;
+
+use std::time::Instant;
+
+use crate::failure::{Failure, Result};
+use crate::setup;
+use crate::workspace;
+
+use report::{Report, SuiteReport};
+use suites::SUITES;
+
+/// Which suites to run, and which tests in them.
+#[derive(Debug, Default)]
+struct Selection {
+    suites: Vec<String>,
+    /// Passed on to the test programs.
+    filters: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let selection = select(arguments)?;
+    prepare()?;
+    let mut report = Report::default();
+    for suite in SUITES {
+        let wanted = selection.suites.is_empty() || selection.suites.iter().any(|name| name == suite.name);
+        if !wanted || !(suite.exists)() {
+            continue;
+        }
+        println!("== test {}", suite.name);
+        let begin = Instant::now();
+        let mut suite_report = SuiteReport::new(suite.name);
+        if let Err(failure) = (suite.run)(&selection.filters, &mut suite_report) {
+            println!("{failure}");
+            suite_report.fail(format!("the suite `{}` itself", suite.name));
+        }
+        suite_report.took = begin.elapsed();
+        println!("== test {}: {}", suite.name, suite_report.summary());
+        report.suites.push(suite_report);
+    }
+    finish(&report)
+}
+
+fn select(arguments: &[String]) -> Result<Selection> {
+    let mut selection = Selection::default();
+    let (own, filters) = match arguments.iter().position(|argument| argument == "--") {
+        Some(at) => (&arguments[..at], &arguments[at + 1..]),
+        None => (arguments, &[][..]),
+    };
+    selection.filters = filters.to_vec();
+    match own {
+        [] => {}
+        [option, names @ ..] if option == "--only" && !names.is_empty() => selection.suites = names.to_vec(),
+        _ => return Err(Failure::usage("usage: cargo xtask test [--only SUITE..] [-- FILTER..]")),
+    }
+    let known = |name: &String| SUITES.iter().any(|suite| suite.name == name);
+    if let Some(unknown) = selection.suites.iter().find(|name| !known(name)) {
+        let names: Vec<&str> = SUITES.iter().map(|suite| suite.name).collect();
+        return Err(Failure::usage(format!("no suite `{unknown}`; there are {}", names.join(", "))));
+    }
+    Ok(selection)
+}
+
+/// Sets up. What is missing then is said; the tests that need it are skipped with that reason.
+fn prepare() -> Result<()> {
+    let missing = setup::install();
+    for item in &missing {
+        println!("missing: {item}");
+    }
+    if workspace::in_ci() && !missing.is_empty() {
+        return Err(Failure::new("an automatic run needs everything, see the lines above"));
+    }
+    Ok(())
+}
+
+/// Prints the skips with their reasons, the times and the closing line.
+fn finish(report: &Report) -> Result<()> {
+    let allowed = report::allowed_skips()?;
+    let skips = report.skips();
+    let unlisted = skips.iter().filter(|skip| !allowed.iter().any(|pattern| skip.matches(pattern))).count();
+    for skip in &skips {
+        println!("skipped: {skip}");
+    }
+    for suite in &report.suites {
+        println!("{:<12} {:>7.1} s  {}", suite.name, suite.took.as_secs_f64(), suite.summary());
+    }
+    let failures = report.failures();
+    for failure in &failures {
+        println!("failed: {failure}");
+    }
+    println!("{} passed, {} failed, {} skipped", report.passed(), failures.len(), skips.len());
+    if !failures.is_empty() {
+        return Err(Failure::new(format!("{} tests failed", failures.len())));
+    }
+    if report.passed() == 0 {
+        return Err(Failure::new("no test ran"));
+    }
+    if workspace::in_ci() && unlisted > 0 {
+        return Err(Failure::new(format!(
+            "{unlisted} skips are not on the list `{}`",
+            report::ALLOWED_SKIPS
+        )));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn selected(arguments: &[&str]) -> Result<Selection> {
+        select(&arguments.iter().map(|argument| (*argument).to_owned()).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn suites_and_filters_are_told_apart() {
+        let selection = selected(&["--only", "workspace", "--", "cgroup"]).unwrap();
+        assert_eq!(selection.suites, ["workspace"]);
+        assert_eq!(selection.filters, ["cgroup"]);
+    }
+
+    #[test]
+    fn wrong_words_are_refused() {
+        assert!(selected(&["--only"]).is_err());
+        assert!(selected(&["workspace"]).is_err());
+        assert!(selected(&["--only", "nothing"]).unwrap_err().to_string().contains("no suite `nothing`"));
+    }
+}
