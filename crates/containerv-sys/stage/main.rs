@@ -21,6 +21,7 @@ mod monitor;
 mod namespaces;
 mod passwd;
 mod program;
+mod remove;
 mod root;
 mod sys;
 mod terminal;
@@ -173,6 +174,7 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
             stage.monitor = monitor::Settings::read(o);
             Ok(())
         }
+        op::REMOVE => remove::tree(program.text(o.arg(0))),
         op::TRAP => {
             send_report(stage.channel, report::TRAPPED, o.step, o.arg(0) as i64);
             namespaces::await_go(stage.channel)

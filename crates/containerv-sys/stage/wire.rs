@@ -137,6 +137,8 @@ pub mod op {
     pub const HOST_MKDIR: u16 = 49;
     /// `path in root, blob, mode`: writes a small file in the root.
     pub const FILE: u16 = 50;
+    /// `path`: removes a tree of the host.
+    pub const REMOVE: u16 = 51;
 }
 
 /// How [`op::CLONE`] goes on.

@@ -2,7 +2,7 @@ use containerv::spec::*;
 use containerv::*;
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let host = Host::open_at("/tmp/cvroot").unwrap();
+    let host = Host::open_at(std::env::var("R").unwrap_or("/tmp/cvroot".into())).unwrap();
     let base = |process: bool| {
         let id = host.new_id().unwrap();
         let mut v = serde_json::json!({"id": id, "root": if args[1]=="host" { serde_json::json!("host") } else { serde_json::json!({"directory": args[1]}) }});

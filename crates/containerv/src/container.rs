@@ -1,6 +1,7 @@
 //! Containers.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -172,7 +173,34 @@ impl Container {
     ///
     /// Failures of sending or waiting; a container that does not run is fine.
     pub fn stop(&self, timeout: Option<Duration>) -> Result<()> {
-        self.host.system.stop(self.id(), timeout)
+        self.host.system.stop(self.id(), None, timeout)
+    }
+
+    /// As [`Container::stop`], with another signal than the request's.
+    ///
+    /// # Errors
+    ///
+    /// As [`Container::stop`], and `InvalidArgument` for a number that is no signal.
+    pub fn stop_with(&self, signal: i32, timeout: Option<Duration>) -> Result<()> {
+        self.host.system.stop(self.id(), Some(signal), timeout)
+    }
+
+    /// Returns the directory where the container is kept.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` once it was removed.
+    pub fn directory(&self) -> Result<PathBuf> {
+        self.host.system.path(self.id())
+    }
+
+    /// Returns how many bytes the container takes on disk: its own layers and its log.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` once it was removed.
+    pub fn disk_usage(&self) -> Result<u64> {
+        self.host.system.disk_usage(self.id())
     }
 
     /// Waits until the container has ended.

@@ -57,6 +57,7 @@ impl StdioSet {
 pub struct ExitStatus {
     pub(crate) code: i32,
     pub(crate) signal: Option<i32>,
+    pub(crate) out_of_memory: bool,
 }
 
 impl ExitStatus {
@@ -73,6 +74,12 @@ impl ExitStatus {
     /// Returns the signal that ended the process.
     pub fn signal(&self) -> Option<i32> {
         self.signal
+    }
+
+    /// Says whether the kernel killed a process of the container because its memory ran out. Only
+    /// known of the container's own command.
+    pub fn out_of_memory(&self) -> bool {
+        self.out_of_memory
     }
 
     /// Returns what Docker's command line exits with: the code, or 128 + the signal.

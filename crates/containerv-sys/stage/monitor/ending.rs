@@ -2,14 +2,15 @@
 
 use super::{LAST_WORDS_MS, Monitor, log};
 use crate::call;
+use crate::creds;
 use crate::logline::{self, Sink};
+use crate::namespaces::clone_process;
 use crate::program::Program;
+use crate::remove;
 use crate::sys::{self, AT_FDCWD};
-use crate::wire::{frame, monitor_flag};
+use crate::wire::{NO_FD, frame, monitor_flag};
 
 const AT_REMOVEDIR: usize = 0x200;
-const ENOTEMPTY: i32 = 39;
-const EISDIR: i32 = 21;
 const EBUSY: i32 = 16;
 
 impl Monitor {
@@ -29,7 +30,7 @@ impl Monitor {
         self.record(status);
         self.clients.broadcast_event(frame::EXITED, &status.to_ne_bytes());
         if self.settings.has(monitor_flag::REMOVE) {
-            remove_everything(program, self.settings.removals);
+            remove_everything(program, self.settings.removals, self.user_namespace);
         }
         sys::exit(0)
     }
@@ -102,12 +103,12 @@ fn out_of_memory(events: i32) -> bool {
 }
 
 /// Removes control groups, then the container's directory, then its name.
-fn remove_everything(program: &Program, removals: u64) {
+fn remove_everything(program: &Program, removals: u64, owner: i32) {
     for entry in program.list(removals) {
         let path = program.text(entry);
         match program.bytes(entry).first() {
             Some(b'g') => remove_group(path.wrapping_add(1)),
-            Some(b'd') => remove_tree(path.wrapping_add(1)),
+            Some(b'd') => remove_tree(path.wrapping_add(1), owner),
             _ => {
                 let _ = call!(UNLINKAT, AT_FDCWD, path.wrapping_add(1), 0);
             }
@@ -126,105 +127,18 @@ fn remove_group(path: *const u8) {
     }
 }
 
-/// Removes a directory with everything below it, holding one descriptor at a time: it goes down
-/// into the first directory that is not empty and up again through `..`. Symbolic links are
-/// removed, not followed; a mount point ends the removal (`EBUSY`).
-fn remove_tree(path: *const u8) {
-    const FLAGS: i32 = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_CLOEXEC | sys::O_NOFOLLOW;
-    let Ok(top) = call!(OPENAT, AT_FDCWD, path, FLAGS, 0) else { return };
-    let (mut current, mut depth) = (top as i32, 0usize);
-    loop {
-        let step = clear_directory(current);
-        let next = match step {
-            Cleared::Empty if depth == 0 => break,
-            Cleared::Empty => {
-                depth -= 1;
-                call!(OPENAT, current, c"..".as_ptr(), FLAGS, 0)
-            }
-            Cleared::Down(child) => {
-                depth += 1;
-                Ok(child as usize)
-            }
-            Cleared::Stuck => break,
-        };
-        sys::close(current);
-        match next {
-            Ok(fd) => current = fd as i32,
-            Err(_) => return,
-        }
+/// Removes the container's directory. What belongs to ids of its user namespace only a process in
+/// that namespace can remove.
+fn remove_tree(path: *const u8, user_namespace: i32) {
+    if remove::tree(path).is_ok() || user_namespace < 0 {
+        return;
     }
-    sys::close(current);
-    let _ = call!(UNLINKAT, AT_FDCWD, path, AT_REMOVEDIR);
-}
-
-enum Cleared {
-    Empty,
-    Down(i32),
-    Stuck,
-}
-
-/// Removes files and empty directories; stops at the first directory that is not empty.
-fn clear_directory(directory: i32) -> Cleared {
-    let mut entries = [0u64; 512];
-    loop {
-        let _ = call!(LSEEK, directory, 0, 0);
-        let mut removed = false;
-        while let Ok(count) = call!(GETDENTS64, directory, entries.as_mut_ptr(), 4096) {
-            if count == 0 {
-                break;
-            }
-            let mut offset = 0;
-            while offset < count {
-                // SAFETY: the kernel filled `count` bytes with `struct linux_dirent64`: record
-                // length at 16 (two bytes), name at 19, ended by NUL.
-                let (name, length) = unsafe {
-                    let record = entries.as_ptr().cast::<u8>().add(offset);
-                    (record.add(19), record.add(16).cast::<u16>().read_unaligned())
-                };
-                offset += usize::from(length).max(1);
-                match remove_entry(directory, name) {
-                    Removed::Gone => removed = true,
-                    Removed::Skipped => {}
-                    Removed::Full => return descend(directory, name),
-                    Removed::Stuck => return Cleared::Stuck,
-                }
-            }
-        }
-        if !removed {
-            return Cleared::Empty;
-        }
+    if clone_process(0, NO_FD, None) == Ok(0) {
+        let entered = call!(SETNS, user_namespace, 0).and_then(|_| creds::become_root());
+        let removed = entered.and_then(|()| remove::tree(path));
+        sys::exit(i32::from(removed.is_err()));
     }
-}
-
-enum Removed {
-    Gone,
-    Skipped,
-    Full,
-    Stuck,
-}
-
-fn remove_entry(directory: i32, name: *const u8) -> Removed {
-    // SAFETY: `name` ends with NUL.
-    let bytes = unsafe { core::slice::from_raw_parts(name, sys::strlen(name)) };
-    if bytes == b"." || bytes == b".." {
-        return Removed::Skipped;
-    }
-    match call!(UNLINKAT, directory, name, 0) {
-        Ok(_) => return Removed::Gone,
-        Err(EISDIR | sys::EPERM) => {}
-        Err(_) => return Removed::Stuck,
-    }
-    match call!(UNLINKAT, directory, name, AT_REMOVEDIR) {
-        Ok(_) => Removed::Gone,
-        Err(ENOTEMPTY | sys::EEXIST) => Removed::Full,
-        Err(_) => Removed::Stuck,
-    }
-}
-
-fn descend(directory: i32, name: *const u8) -> Cleared {
-    const FLAGS: i32 = sys::O_RDONLY | sys::O_DIRECTORY | sys::O_CLOEXEC | sys::O_NOFOLLOW;
-    match call!(OPENAT, directory, name, FLAGS, 0) {
-        Ok(fd) => Cleared::Down(fd as i32),
-        Err(_) => Cleared::Stuck,
-    }
+    let _ = call!(WAIT4, -1i32, 0, 0, 0);
+    // The directory itself lies in one of the caller's.
+    let _ = remove::tree(path);
 }

@@ -11,6 +11,7 @@ use core::mem::MaybeUninit;
 
 use crate::call;
 use crate::exec;
+use crate::logline::{self, Sink};
 use crate::namespaces::{await_go, clone_process};
 use crate::program::{Operation, Program};
 use crate::sys::{self, Sys};
@@ -121,8 +122,39 @@ pub fn clone(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     monitor.clients.clear();
     monitor.log.clear();
     (monitor.gate, monitor.pidfd, monitor.pid) = (gate[0], pidfd, pid);
+    monitor.user_namespace = user_namespace_of(pid, o.arg(0));
     monitor.become_quiet();
     monitor.run(program)
+}
+
+/// Opens the user namespace of a process that was cloned with these flags, to remove its files
+/// when it is gone.
+fn user_namespace_of(pid: i32, flags: u64) -> i32 {
+    const CLONE_NEWUSER: u64 = 0x1000_0000;
+    if flags & CLONE_NEWUSER == 0 {
+        return -1;
+    }
+    let mut path = PathText { bytes: [0; 40], length: 0 };
+    path.put(b"/proc/");
+    logline::number(&mut path, pid as u64, 1);
+    path.put(b"/ns/user");
+    call!(OPENAT, sys::AT_FDCWD, path.bytes.as_ptr(), sys::O_RDONLY | sys::O_CLOEXEC, 0).map_or(-1, |fd| fd as i32)
+}
+
+/// A short path under construction; what it does not hold stays NUL.
+struct PathText {
+    bytes: [u8; 40],
+    length: usize,
+}
+
+impl Sink for PathText {
+    fn put(&mut self, bytes: &[u8]) {
+        let end = self.length + bytes.len();
+        if end < self.bytes.len() {
+            self.bytes[self.length..end].copy_from_slice(bytes);
+            self.length = end;
+        }
+    }
 }
 
 fn socket_pair() -> Sys<[i32; 2]> {
@@ -182,6 +214,8 @@ pub struct Monitor {
     gate: i32,
     pidfd: i32,
     pid: i32,
+    /// The command's user namespace, or -1 if that is the monitor's too.
+    user_namespace: i32,
     /// Step and error number of a start that failed.
     failure: Option<(u32, i32)>,
     clients: Clients,
@@ -221,6 +255,7 @@ impl Monitor {
             s.keep,
             self.gate,
             self.pidfd,
+            self.user_namespace,
             self.streams.input,
             self.streams.output[0],
             self.streams.output[1],

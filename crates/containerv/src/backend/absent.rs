@@ -95,7 +95,20 @@ impl System {
         unavailable()
     }
 
-    pub(crate) fn stop(&self, _id: &ContainerId, _timeout: Option<Duration>) -> Result<()> {
+    pub(crate) fn disk_usage(&self, _id: &ContainerId) -> Result<u64> {
+        unavailable()
+    }
+
+    pub(crate) fn path(&self, _id: &ContainerId) -> Result<PathBuf> {
+        unavailable()
+    }
+
+    pub(crate) fn stop(
+        &self,
+        _id: &ContainerId,
+        _signal: Option<i32>,
+        _timeout: Option<Duration>,
+    ) -> Result<()> {
         unavailable()
     }
 
@@ -211,6 +224,10 @@ impl AttachedWriter {
     }
 
     pub(crate) fn resize(&self, _size: TerminalSize) -> Result<()> {
+        match self.0 {}
+    }
+
+    pub(crate) fn detach(&self) -> Result<()> {
         match self.0 {}
     }
 }

@@ -159,8 +159,8 @@ impl AttachedReader {
 /// Reads a wait status; wait(2).
 fn exit_status(status: u32) -> ExitStatus {
     match status & 0x7f {
-        0 => ExitStatus { code: (status >> 8 & 0xff) as i32, signal: None },
-        signal => ExitStatus { code: 128 + signal as i32, signal: Some(signal as i32) },
+        0 => ExitStatus { code: (status >> 8 & 0xff) as i32, signal: None, out_of_memory: false },
+        signal => ExitStatus { code: 128 + signal as i32, signal: Some(signal as i32), out_of_memory: false },
     }
 }
 
@@ -171,6 +171,11 @@ impl AttachedWriter {
 
     pub(crate) fn close_stdin(&self) -> Result<()> {
         send(&self.0, frame::CLOSE_INPUT, &[])
+    }
+
+    pub(crate) fn detach(&self) -> Result<()> {
+        rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both)
+            .map_err(|errno| Error::os(errno.raw_os_error(), "cannot detach from the container"))
     }
 
     pub(crate) fn resize(&self, size: TerminalSize) -> Result<()> {

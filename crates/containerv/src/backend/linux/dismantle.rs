@@ -8,11 +8,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use containerv_spec::cgroup::GroupSet;
-use rustix::process::Signal;
+use containerv_spec::plan::{IdMaps, Namespace};
+use containerv_sys::linux::stage::Program;
+use containerv_sys::linux::stage::wire::{NO_FD, clone_mode, op, report};
+use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::execute::{Fault, die};
 use super::store::{Directory, Entry, Journal, path};
-use super::{cgroup, process, veth};
+use super::{System, cgroup, idmap, process, veth};
 use crate::{Error, Result};
 
 /// How long processes get to disappear after SIGKILL.
@@ -74,24 +77,74 @@ pub(crate) fn removals(journal: &Journal) -> Vec<Removal> {
     steps
 }
 
-/// Removes what one start of a container has made, but neither its name nor its directory.
-pub(crate) fn end_run(directory: &Directory, journal: &Journal) -> Result<()> {
-    let stays = |step: &Removal| matches!(step, Removal::Note | Removal::Name(_) | Removal::Tree);
-    for step in removals(journal).iter().filter(|step| !stays(step)) {
-        execute(step, directory, journal)?;
+impl System {
+    /// Removes what one start of a container has made, but neither its name nor its directory.
+    pub(crate) fn end_run(&self, directory: &Directory, journal: &Journal) -> Result<()> {
+        let stays = |step: &Removal| matches!(step, Removal::Note | Removal::Name(_) | Removal::Tree);
+        let steps = removals(journal);
+        steps
+            .iter()
+            .filter(|step| !stays(step))
+            .try_for_each(|step| self.remove_step(step, directory, journal))
     }
-    Ok(())
-}
 
-/// Removes a container with everything. The caller holds its lock.
-pub(crate) fn remove(directory: &Directory, journal: &Journal, fault: Fault) -> Result<()> {
-    for (number, step) in (1..).zip(removals(journal)) {
-        execute(&step, directory, journal)?;
-        if fault == Some(number) {
-            die();
+    /// Removes a container with everything. The caller holds its lock.
+    pub(crate) fn dismantle(&self, directory: &Directory, journal: &Journal, fault: Fault) -> Result<()> {
+        for (number, step) in (1..).zip(removals(journal)) {
+            self.remove_step(&step, directory, journal)?;
+            if fault == Some(number) {
+                die();
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_step(&self, step: &Removal, directory: &Directory, journal: &Journal) -> Result<()> {
+        match step {
+            Removal::Tree => self.remove_tree(directory, journal.intent.maps.as_ref()),
+            other => execute(other, directory, journal),
         }
     }
-    Ok(())
+
+    /// Removes the directory. What ids of the container's user namespace own is removed by a
+    /// process in such a namespace.
+    fn remove_tree(&self, directory: &Directory, maps: Option<&IdMaps>) -> Result<()> {
+        match (remove_all(&directory.path), maps) {
+            (Err(error), Some(maps)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
+                self.remove_mapped(directory, maps).and_then(|()| remove_all(&directory.path))
+            }
+            (result, _) => result,
+        }
+        .map_err(|error| Error::io(error, format!("cannot remove `{}`", directory.path.display())))
+    }
+
+    fn remove_mapped(&self, directory: &Directory, maps: &IdMaps) -> std::io::Result<()> {
+        let mut program = Program::new();
+        program.op(1, op::CLONE).int(Namespace::User.flag()).int(NO_FD).int(clone_mode::SIBLING);
+        program.op(2, op::AWAIT);
+        program.op(3, op::BECOME_ROOT);
+        program.op(4, op::REMOVE).text(super::store::text(&directory.path));
+        let stage = self.stage().map_err(std::io::Error::other)?;
+        let spawned = stage.spawn(program, &[])?;
+        let mut child = None;
+        while let Some(report) = spawned.channel.receive()? {
+            let Some(pid) = Pid::from_raw(report.value as i32).filter(|_| report.kind == report::CHILD)
+            else {
+                continue;
+            };
+            child = Some(rustix::process::pidfd_open(pid, PidfdFlags::empty())?);
+            idmap::write(report.value as u32, maps).map_err(std::io::Error::other)?;
+            spawned.channel.go()?;
+        }
+        child.map_or(Ok(()), |pidfd| containerv_sys::linux::process::wait(&pidfd, true).map(drop))
+    }
+}
+
+fn remove_all(path: &std::path::Path) -> std::io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<()> {
@@ -112,7 +165,7 @@ fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<(
         Removal::Interface(name) => veth::remove(name),
         Removal::Groups(groups) => cgroup::remove(groups),
         Removal::Name(path) => remove_name(path, directory),
-        Removal::Tree => remove_tree(directory),
+        Removal::Tree => Ok(()),
     }
 }
 
@@ -150,15 +203,6 @@ fn remove_name(path: &std::path::Path, directory: &Directory) -> Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
             Err(Error::io(error, format!("cannot release the name `{}`", path.display())))
-        }
-        _ => Ok(()),
-    }
-}
-
-fn remove_tree(directory: &Directory) -> Result<()> {
-    match fs::remove_dir_all(&directory.path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(Error::io(error, format!("cannot remove `{}`", directory.path.display())))
         }
         _ => Ok(()),
     }

@@ -26,8 +26,6 @@ pub(crate) type Fault = Option<u32>;
 pub(crate) struct Run<'a> {
     /// The plan.
     pub(crate) plan: &'a Plan,
-    /// The container's request.
-    pub(crate) request: &'a Request,
     /// Descriptors for the stage.
     pub(crate) handles: Handles,
     /// For tests.
@@ -114,6 +112,7 @@ pub(crate) fn intent(plan: &Plan, request: &Request) -> Intent {
     let mut intent = Intent { groups: plan.groups.clone(), ..Intent::default() };
     for step in &plan.steps {
         match &step.action {
+            Action::MapIds(maps) => intent.maps = Some(maps.clone()),
             Action::MakeVeth(veth) => intent.interfaces.push(veth.host_interface.clone()),
             Action::ReserveName { path } => intent.name = Some(path.clone()),
             Action::Start { supervisor: Supervisor::Caller, .. } => {

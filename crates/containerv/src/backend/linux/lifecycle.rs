@@ -1,6 +1,8 @@
 //! Creation, start, end and removal of containers.
 
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use containerv_spec::cgroup::{Controller, GroupVersion};
@@ -14,7 +16,7 @@ use rustix::process::Signal;
 use super::encode::Handles;
 use super::execute::{self, Held, Run, Started, duplicate};
 use super::store::{Directory, Entry, Journal, text};
-use super::{System, cgroup, control, dismantle, probe, process, running, streams};
+use super::{System, cgroup, control, probe, process, running, streams};
 use crate::container::State;
 use crate::lower::linux::{Launch, lower};
 use crate::process::StdioSet;
@@ -63,23 +65,23 @@ impl System {
     }
 
     /// Makes a container: with a keeper, or with its command prepared.
-    pub(crate) fn create(&self, request: Request) -> Result<Made> {
+    pub(crate) fn create(self: &Arc<Self>, request: Request) -> Result<Made> {
         let launch = if request.process.is_none() { Launch::Keeper } else { Launch::Prepared };
         self.make(request, launch, None)
     }
 
     /// Makes a container and starts its command under a monitor.
-    pub(crate) fn run_detached(&self, request: Request) -> Result<Made> {
+    pub(crate) fn run_detached(self: &Arc<Self>, request: Request) -> Result<Made> {
         self.make(request, Launch::Detached, None)
     }
 
     /// Makes a container and starts its command as a child of this process.
-    pub(crate) fn run_attached(&self, request: Request, stdio: StdioSet) -> Result<Made> {
+    pub(crate) fn run_attached(self: &Arc<Self>, request: Request, stdio: StdioSet) -> Result<Made> {
         let main_thread = rustix::thread::gettid() == rustix::process::getpid();
         self.make(request, Launch::Attached { main_thread }, Some(stdio))
     }
 
-    fn make(&self, mut request: Request, launch: Launch, stdio: Option<StdioSet>) -> Result<Made> {
+    fn make(self: &Arc<Self>, mut request: Request, launch: Launch, stdio: Option<StdioSet>) -> Result<Made> {
         resolve_devices(&mut request)?;
         let machine = probe::for_request(&request)?;
         let places = self.store.places(&request);
@@ -92,7 +94,7 @@ impl System {
             (Err(error), made) => {
                 if let Some((directory, _lock)) = made {
                     let journal = directory.journal().unwrap_or_default();
-                    dismantle::remove(&directory, &journal, None)?;
+                    self.dismantle(&directory, &journal, None)?;
                 }
                 let name = request.name.as_deref().unwrap_or(request.id.short());
                 Err(error.context(format!("cannot create container `{name}`")))
@@ -102,7 +104,7 @@ impl System {
 
     /// Starts the container's first process, whoever supervises it.
     fn begin(
-        &self,
+        self: &Arc<Self>,
         plan: &Plan,
         request: &Request,
         launch: Launch,
@@ -117,7 +119,7 @@ impl System {
             Launch::Attached { .. } => Some(directory.supervise(true)?),
             _ => None,
         };
-        let (started, mut run) = self.start_stage(plan, request, handles, directory)?;
+        let (started, mut run) = self.start_stage(plan, handles, directory)?;
         // The pipes' other ends must be closed here, or readers would never see their end.
         run.handles = Handles::default();
         let journal = directory.open_journal()?;
@@ -128,7 +130,7 @@ impl System {
         directory.note(&journal, &entry)?;
         let process = match launch {
             Launch::Attached { .. } => {
-                Some(running::Process::first(started, alive, directory, plan, request)?)
+                Some(running::Process::first(self, started, alive, directory, request)?)
             }
             _ => None,
         };
@@ -138,11 +140,10 @@ impl System {
     fn start_stage<'a>(
         &self,
         plan: &'a Plan,
-        request: &'a Request,
         handles: Handles,
         directory: &Directory,
     ) -> Result<(Started, Run<'a>)> {
-        let run = Run { plan, request, handles, fault: self.fault };
+        let run = Run { plan, handles, fault: self.fault };
         let journal = directory.open_journal()?;
         let mut record = |process, monitor: Option<u32>| {
             if let Some(pid) = monitor {
@@ -215,7 +216,7 @@ impl System {
         if journal.removing {
             return Err(Error::new(ErrorKind::InvalidState, "it is being removed"));
         }
-        dismantle::end_run(directory, journal)?;
+        self.end_run(directory, journal)?;
         let launch = if request.process.is_none() { Launch::Keeper } else { Launch::Detached };
         let machine = probe::for_request(request)?;
         let plan = lower(request, &machine, &self.store.places(request), launch)?;
@@ -223,12 +224,12 @@ impl System {
         directory.note(&file, &Entry::Intent(execute::intent(&plan, request)))?;
         let begun = execute::again(&plan, request, self.fault).and_then(|()| {
             let (handles, _) = self.handles(&plan, request, launch, None, directory)?;
-            self.start_stage(&plan, request, handles, directory)
+            self.start_stage(&plan, handles, directory)
         });
         match begun {
             Ok(_) => directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() }),
             Err(error) => {
-                dismantle::end_run(directory, &directory.journal()?)?;
+                self.end_run(directory, &directory.journal()?)?;
                 Err(error)
             }
         }
@@ -291,13 +292,23 @@ impl System {
     }
 
     /// Asks the container to end, and ends it if it does not within the time.
-    pub(crate) fn stop(&self, id: &ContainerId, timeout: Option<Duration>) -> Result<()> {
+    ///
+    /// Without `signal` or `timeout` those of the request hold; a timeout that is too long for a
+    /// clock never comes.
+    pub(crate) fn stop(
+        &self,
+        id: &ContainerId,
+        signal: Option<i32>,
+        timeout: Option<Duration>,
+    ) -> Result<()> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
         let Ok(first) = process::first_of(&self.store, id) else { return Ok(()) };
         let keeper = request.process.is_none();
-        let signal = if keeper { Signal::TERM.as_raw() } else { i32::from(request.stop.signal) };
+        let usual = if keeper { Signal::TERM.as_raw() } else { i32::from(request.stop.signal) };
+        let signal = signal.unwrap_or(usual);
         let timeout = timeout.unwrap_or(Duration::from_secs(request.stop.timeout_seconds));
+        parse_signal(signal)?;
         let _ = self.signal(id, signal);
         if !process::wait_end(&first.pidfd, Some(timeout))? {
             let _ = self.signal(id, Signal::KILL.as_raw());
@@ -317,6 +328,16 @@ impl System {
         Ok(directory.wait_exit()?.unwrap_or(lost))
     }
 
+    /// Returns the container's directory.
+    pub(crate) fn path(&self, id: &ContainerId) -> Result<PathBuf> {
+        Ok(self.directory(id)?.path)
+    }
+
+    /// Returns how much the container's directory takes on disk, in bytes.
+    pub(crate) fn disk_usage(&self, id: &ContainerId) -> Result<u64> {
+        Ok(disk_usage(&self.directory(id)?.path))
+    }
+
     /// Removes a container. One that runs is ended first if `force` is set, and refused otherwise.
     pub(crate) fn delete(&self, id: &ContainerId, force: bool) -> Result<()> {
         let directory = self.directory(id)?;
@@ -328,7 +349,7 @@ impl System {
             return Err(Error::new(ErrorKind::InvalidState, message)
                 .with_hint("stop it with `cv stop`, or remove it with `cv rm --force`"));
         }
-        dismantle::remove(&directory, &journal, self.fault)
+        self.dismantle(&directory, &journal, self.fault)
             .map_err(|error| error.context(format!("cannot remove container `{}`", id.short())))
     }
 }
@@ -356,6 +377,20 @@ fn status(directory: &Directory, journal: &Journal, alive: bool, ended: bool) ->
     }
     // Somebody is at work, or died at it.
     Ok(if directory.try_lock()?.is_none() { Status::Creating } else { Status::Dead })
+}
+
+/// Sums the blocks of a tree. What cannot be looked at, such as an overlay's work directory, counts
+/// nothing.
+fn disk_usage(path: &std::path::Path) -> u64 {
+    let Ok(entries) = std::fs::read_dir(path) else { return 0 };
+    entries
+        .flatten()
+        .map(|entry| match entry.metadata() {
+            Ok(metadata) if metadata.is_dir() => disk_usage(&entry.path()),
+            Ok(metadata) => std::os::unix::fs::MetadataExt::blocks(&metadata) * 512,
+            Err(_) => 0,
+        })
+        .sum()
 }
 
 /// Reads a signal number.

@@ -22,7 +22,7 @@ impl System {
         let mut failures = Vec::new();
         for id in self.store.ids()? {
             let Some(directory) = self.store.find(&id)? else { continue };
-            if let Err(error) = repair_one(&directory, dry_run, &mut actions) {
+            if let Err(error) = self.repair_one(&directory, dry_run, &mut actions) {
                 failures.push(error);
             }
         }
@@ -41,33 +41,66 @@ impl System {
     }
 }
 
-fn repair_one(directory: &Directory, dry_run: bool, actions: &mut Vec<RepairAction>) -> Result<()> {
-    // Whoever holds the lock is alive and knows what it does.
-    let Some(_lock) = directory.try_lock()? else { return Ok(()) };
-    let journal = directory.journal();
-    let readable = journal.is_ok();
-    let journal = journal.unwrap_or_default();
-    let object = directory.name().get(..12).unwrap_or_default().to_owned();
-    let mut note = |action: String| actions.push(RepairAction { object: object.clone(), action });
-    let alive =
-        directory.is_supervised()? || journal.process.as_ref().is_some_and(|it| process::open(it).is_some());
-    let finished = journal.ready || journal.started_unix_ns.is_some();
-    if readable && finished && !journal.removing {
-        let auto_remove = directory.request().is_ok_and(|request| request.auto_remove);
-        if alive || !auto_remove {
-            return if alive { Ok(()) } else { repair_ended(directory, &journal, dry_run, &mut note) };
+impl System {
+    fn repair_one(
+        &self,
+        directory: &Directory,
+        dry_run: bool,
+        actions: &mut Vec<RepairAction>,
+    ) -> Result<()> {
+        // Whoever holds the lock is alive and knows what it does.
+        let Some(_lock) = directory.try_lock()? else { return Ok(()) };
+        let journal = directory.journal();
+        let readable = journal.is_ok();
+        let journal = journal.unwrap_or_default();
+        let object = directory.name().get(..12).unwrap_or_default().to_owned();
+        let mut note = |action: String| actions.push(RepairAction { object: object.clone(), action });
+        let alive = directory.is_supervised()?
+            || journal.process.as_ref().is_some_and(|it| process::open(it).is_some());
+        let finished = journal.ready || journal.started_unix_ns.is_some();
+        if readable && finished && !journal.removing {
+            let auto_remove = directory.request().is_ok_and(|request| request.auto_remove);
+            if alive || !auto_remove {
+                return if alive {
+                    Ok(())
+                } else {
+                    self.repair_ended(directory, &journal, dry_run, &mut note)
+                };
+            }
         }
+        if !finished && !readable_or_old(directory, &journal) {
+            return Ok(());
+        }
+        for removal in dismantle::removals(&journal) {
+            note(removal.to_string());
+        }
+        if !dry_run {
+            self.dismantle(directory, &journal, None)?;
+        }
+        Ok(())
     }
-    if !finished && !readable_or_old(directory, &journal) {
-        return Ok(());
+
+    /// A container that has ended and stays keeps no control group and no interface.
+    fn repair_ended(
+        &self,
+        directory: &Directory,
+        journal: &Journal,
+        dry_run: bool,
+        note: &mut dyn FnMut(String),
+    ) -> Result<()> {
+        let left = |removal: &Removal| match removal {
+            Removal::Groups(groups) => {
+                groups.groups.iter().any(|group| super::store::path(&group.path).exists())
+            }
+            Removal::Interface(name) => fs::exists(format!("/sys/class/net/{name}")).unwrap_or(false),
+            _ => false,
+        };
+        let found: Vec<Removal> = dismantle::removals(journal).into_iter().filter(left).collect();
+        for removal in &found {
+            note(removal.to_string());
+        }
+        if found.is_empty() || dry_run { Ok(()) } else { self.end_run(directory, journal) }
     }
-    for removal in dismantle::removals(&journal) {
-        note(removal.to_string());
-    }
-    if !dry_run {
-        dismantle::remove(directory, &journal, None)?;
-    }
-    Ok(())
 }
 
 /// A journal tells that its writer got beyond making the directory; without one, age has to do.
@@ -75,23 +108,4 @@ fn readable_or_old(directory: &Directory, journal: &Journal) -> bool {
     let has_intent = *journal != Journal::default();
     let age = fs::metadata(&directory.path).and_then(|metadata| metadata.modified());
     has_intent || age.ok().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > GRACE)
-}
-
-/// A container that has ended and stays keeps no control group and no interface.
-fn repair_ended(
-    directory: &Directory,
-    journal: &Journal,
-    dry_run: bool,
-    note: &mut dyn FnMut(String),
-) -> Result<()> {
-    let left = |removal: &Removal| match removal {
-        Removal::Groups(groups) => groups.groups.iter().any(|group| super::store::path(&group.path).exists()),
-        Removal::Interface(name) => fs::exists(format!("/sys/class/net/{name}")).unwrap_or(false),
-        _ => false,
-    };
-    let found: Vec<Removal> = dismantle::removals(journal).into_iter().filter(left).collect();
-    for removal in &found {
-        note(removal.to_string());
-    }
-    if found.is_empty() || dry_run { Ok(()) } else { dismantle::end_run(directory, journal) }
 }

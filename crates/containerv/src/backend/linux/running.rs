@@ -1,6 +1,7 @@
 //! Processes in running containers.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 use containerv_spec::ContainerId;
 use containerv_spec::cgroup::GroupSet;
@@ -14,7 +15,7 @@ use super::encode::Handles;
 use super::execute::{self, Run, Started};
 use super::lifecycle::{now_unix_ns, parse_signal};
 use super::store::Directory;
-use super::{System, cgroup, dismantle, probe, process, streams};
+use super::{System, cgroup, probe, process, streams};
 use crate::lower::linux::{Joined, join};
 use crate::process::{ExecOptions, ExitStatus, StdioSet};
 use crate::{Error, ErrorKind, Result};
@@ -31,6 +32,7 @@ pub(crate) struct Process {
 /// What ends with the container's own command.
 #[derive(Debug)]
 struct First {
+    system: Arc<System>,
     alive: Option<OwnedFd>,
     directory: Directory,
     groups: GroupSet,
@@ -40,14 +42,16 @@ struct First {
 impl Process {
     /// The container's own command, which this process supervises.
     pub(crate) fn first(
+        system: &Arc<System>,
         started: Started,
         alive: Option<OwnedFd>,
         directory: &Directory,
-        plan: &Plan,
         request: &Request,
     ) -> Result<Self> {
         let directory = Directory::open(directory.path.clone())?;
-        let first = First { alive, directory, groups: plan.groups.clone(), auto_remove: request.auto_remove };
+        let groups = directory.journal()?.intent.groups;
+        let auto_remove = request.auto_remove;
+        let first = First { system: Arc::clone(system), alive, directory, groups, auto_remove };
         Ok(Self { started, ended: None, first: Some(first) })
     }
 
@@ -85,11 +89,14 @@ impl Process {
             let ended = containerv_sys::linux::process::wait(&self.started.pidfd, block)
                 .map_err(|error| Error::io(error, format!("cannot wait for process {}", self.started.pid)))?;
             self.ended = ended.map(|ended| match ended {
-                Ended::Code(code) => ExitStatus { code, signal: None },
-                Ended::Signal(signal) => ExitStatus { code: 128 + signal, signal: Some(signal) },
+                Ended::Code(code) => ExitStatus { code, signal: None, out_of_memory: false },
+                Ended::Signal(signal) => {
+                    ExitStatus { code: 128 + signal, signal: Some(signal), out_of_memory: false }
+                }
             });
-            if let (Some(status), Some(first)) = (self.ended, self.first.take()) {
-                first.finish(status)?;
+            if let (Some(status), Some(first)) = (&mut self.ended, self.first.take()) {
+                status.out_of_memory = cgroup::oom_kills(&first.groups).unwrap_or(0) > 0;
+                first.finish(*status)?;
             }
         }
         Ok(self.ended)
@@ -132,7 +139,7 @@ impl First {
             let exit = Exit {
                 code: status.docker_code(),
                 signal: status.signal,
-                out_of_memory: cgroup::oom_kills(&self.groups).unwrap_or(0) > 0,
+                out_of_memory: status.out_of_memory,
                 finished_unix_ns: now_unix_ns(),
             };
             self.directory.record_exit(alive, &exit)?;
@@ -143,7 +150,7 @@ impl First {
         }
         let _lock = self.directory.lock()?;
         let journal = self.directory.journal()?;
-        dismantle::remove(&self.directory, &journal, None)
+        self.system.dismantle(&self.directory, &journal, None)
     }
 }
 
@@ -172,7 +179,7 @@ impl System {
         let joined = Joined { request: &request, groups, privileged: options.privileged };
         let plan = join(&joined, process, &probe::for_process(process))?;
         let (handles, ends) = join_handles(&plan, &request, process, &first, stdio)?;
-        let mut run = Run { plan: &plan, request: &request, handles, fault: self.fault };
+        let mut run = Run { plan: &plan, handles, fault: self.fault };
         let started = execute::start(&run, self.stage()?, &mut |_, _| Ok(()))
             .map_err(|error| error.context(format!("cannot start a process in container `{name}`")))?;
         run.handles = Handles::default();

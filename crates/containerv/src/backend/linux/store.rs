@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use containerv_spec::cgroup::GroupSet;
+use containerv_spec::plan::IdMaps;
 use containerv_spec::state::Exit;
 use containerv_spec::{ContainerId, OsText, Request};
 use rustix::fs::{FlockOperation, Mode, OFlags};
@@ -76,6 +77,9 @@ pub(crate) struct Intent {
     /// Path of the reserved name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) name: Option<OsText>,
+    /// Mappings of its user namespace, whose ids own files in its layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) maps: Option<IdMaps>,
     /// The caller waits for the process itself; there is no monitor and no keeper.
     pub(crate) attached: bool,
     /// The container has no command; PID 1 is a keeper.
