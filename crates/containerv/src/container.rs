@@ -1,7 +1,7 @@
 //! Containers.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, Limits, OsText, Request};
 
 use crate::attach::{AttachOptions, Attachment};
+use crate::copy::{CopyOptions, CopySummary};
 use crate::host::generated_name;
 use crate::process::{Child, Command, ExecOptions, StdioSet};
 use crate::{Host, Result};
@@ -246,6 +247,35 @@ impl Container {
     /// `AlreadyExists` if another container has it.
     pub fn rename(&self, name: &str) -> Result<()> {
         self.host.system.rename(self.id(), name)
+    }
+
+    /// Copies a file or tree of this machine into the container, running or not, by the rules of
+    /// `docker cp`.
+    ///
+    /// # Errors
+    ///
+    /// The path that failed and what the system said; what was copied before stays.
+    pub fn upload(
+        &self,
+        from: impl AsRef<Path>,
+        to: impl Into<OsText>,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        self.host.system.upload(self.id(), from.as_ref(), &to.into(), options)
+    }
+
+    /// Copies a file or tree of the container, running or not, to this machine.
+    ///
+    /// # Errors
+    ///
+    /// As [`Container::upload`].
+    pub fn download(
+        &self,
+        from: impl Into<OsText>,
+        to: impl AsRef<Path>,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        self.host.system.download(self.id(), &from.into(), to.as_ref(), options)
     }
 
     /// Removes the container and everything that was made for it.

@@ -9,6 +9,7 @@
 mod attach;
 mod backend;
 mod container;
+mod copy;
 mod error;
 mod host;
 mod lower;
@@ -19,6 +20,7 @@ pub use containerv_spec as spec;
 
 pub use attach::{AttachFrame, AttachOptions, AttachReader, AttachWriter, Attachment};
 pub use container::{Container, OwnedContainer, State};
+pub use copy::{Change, ChangeKind, CopyOptions, CopyProgress, CopySummary, SkipReason, Skipped};
 pub use error::{Error, ErrorKind, Result};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use process::{Child, Command, ExecOptions, ExitStatus, Output, Stdio, StdioSet, default_environment};

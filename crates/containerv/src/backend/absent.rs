@@ -7,10 +7,11 @@ use std::time::Duration;
 use containerv_spec::plan::Plan;
 use containerv_spec::request::{Process as ProcessRequest, TerminalSize};
 use containerv_spec::state::Exit;
-use containerv_spec::{ContainerId, Limits, Request};
+use containerv_spec::{ContainerId, Limits, OsText, Request};
 
 use crate::attach::{AttachFrame, AttachOptions};
 use crate::container::State;
+use crate::copy::{CopyOptions, CopySummary};
 use crate::host::RepairAction;
 use crate::process::{ExecOptions, ExitStatus, StdioSet};
 use crate::{Error, ErrorKind, Result};
@@ -129,6 +130,26 @@ impl System {
     }
 
     pub(crate) fn update(&self, _id: &ContainerId, _change: &Limits) -> Result<()> {
+        unavailable()
+    }
+
+    pub(crate) fn upload(
+        &self,
+        _id: &ContainerId,
+        _from: &std::path::Path,
+        _to: &OsText,
+        _options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        unavailable()
+    }
+
+    pub(crate) fn download(
+        &self,
+        _id: &ContainerId,
+        _from: &OsText,
+        _to: &std::path::Path,
+        _options: &CopyOptions,
+    ) -> Result<CopySummary> {
         unavailable()
     }
 

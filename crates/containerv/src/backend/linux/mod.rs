@@ -15,7 +15,9 @@ mod repair;
 mod running;
 mod store;
 mod streams;
+mod transfer;
 mod veth;
+mod view;
 
 use std::path::PathBuf;
 use std::sync::OnceLock;

@@ -95,6 +95,22 @@ pub(crate) fn lower(request: &Request, machine: &Machine, places: &Places, launc
     })
 }
 
+/// Lowers a view of a container that does not run: its root with all mounts, held by a keeper that
+/// ends with the caller. Nothing is made on the host but what the container has already.
+pub(crate) fn view(request: &Request, machine: &Machine, places: &Places) -> Result<Plan> {
+    let mut request = request.clone();
+    (request.process, request.name) = (None, None);
+    (request.lifetime, request.network) = (Lifetime::OwnerBound, Network::None);
+    (request.limits, request.security.oom_score_adj) = Default::default();
+    for share in [&mut request.namespaces.pid, &mut request.namespaces.ipc, &mut request.namespaces.uts] {
+        *share = Share::Private;
+    }
+    let machine = Machine { cgroups: containerv_spec::facts::CgroupFacts::default(), ..machine.clone() };
+    let mut plan = lower(&request, &machine, places, Launch::Keeper)?;
+    plan.steps.retain(|step| step.phase != Phase::Host);
+    Ok(plan)
+}
+
 impl Draft<'_> {
     fn push(&mut self, phase: Phase, action: Action) {
         self.steps.push(Step { phase, action });

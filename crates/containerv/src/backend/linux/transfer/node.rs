@@ -1,0 +1,82 @@
+//! What stat(2) says of a file, as far as a copy needs it.
+
+use std::os::fd::AsFd;
+
+use rustix::fs::{AtFlags, FileType, Stat, Timespec, Timestamps};
+use rustix::io::Errno;
+
+/// Permission bits with set-user-ID, set-group-ID and sticky.
+pub(super) const ALL_BITS: u32 = 0o7777;
+/// The set-user-ID bit.
+pub(super) const SET_USER_ID: u32 = 0o4000;
+/// The set-group-ID bit.
+pub(super) const SET_GROUP_ID: u32 = 0o2000;
+
+/// Device and inode number: which file it is, on this machine.
+pub(super) type FileId = (u64, u64);
+
+/// Type, owner, times and size of one file.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    pub(super) kind: FileType,
+    /// Lower twelve bits of the mode.
+    pub(super) mode: u32,
+    pub(super) uid: u32,
+    pub(super) gid: u32,
+    pub(super) id: FileId,
+    pub(super) links: u64,
+    pub(super) size: u64,
+    /// Allocated blocks of 512 bytes.
+    pub(super) blocks: u64,
+    /// Device number of a device node.
+    pub(super) device: u64,
+    pub(super) accessed: Timespec,
+    pub(super) modified: Timespec,
+}
+
+impl Node {
+    pub(super) fn of(file: impl AsFd) -> Result<Self, Errno> {
+        rustix::fs::fstat(file).map(Self::from)
+    }
+
+    /// Looks at `name` itself when it is a symbolic link.
+    pub(super) fn at(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<Self, Errno> {
+        rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Self::from)
+    }
+
+    pub(super) fn is_directory(&self) -> bool {
+        self.kind == FileType::Directory
+    }
+
+    /// Says whether the file has holes, judged by the blocks it occupies.
+    pub(super) fn is_sparse(&self) -> bool {
+        self.blocks.saturating_mul(512) < self.size
+    }
+
+    pub(super) fn times(&self) -> Timestamps {
+        Timestamps { last_access: self.accessed, last_modification: self.modified }
+    }
+}
+
+impl From<Stat> for Node {
+    #[allow(clippy::unnecessary_cast, reason = "the fields' types differ between architectures")]
+    fn from(stat: Stat) -> Self {
+        let time = |seconds: i64, nanoseconds: u64| Timespec {
+            tv_sec: seconds,
+            tv_nsec: i64::try_from(nanoseconds).unwrap_or(0),
+        };
+        Self {
+            kind: FileType::from_raw_mode(stat.st_mode),
+            mode: stat.st_mode & ALL_BITS,
+            uid: stat.st_uid,
+            gid: stat.st_gid,
+            id: (stat.st_dev as u64, stat.st_ino as u64),
+            links: stat.st_nlink as u64,
+            size: u64::try_from(stat.st_size).unwrap_or(0),
+            blocks: stat.st_blocks as u64,
+            device: stat.st_rdev as u64,
+            accessed: time(stat.st_atime as i64, stat.st_atime_nsec as u64),
+            modified: time(stat.st_mtime as i64, stat.st_mtime_nsec as u64),
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! A process in the container that swaps directories and files for links while we copy.
+
+use std::os::unix::fs::symlink;
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+const ROUNDS: usize = 1000;
+const SECRET: &[u8] = b"secret of the host";
+
+/// Swaps `name` between a directory and a link, and `file` in it between a file and a link, until
+/// told to stop. Returns how often.
+fn swap(top: &Path, outside: &Path, stop: &AtomicBool) -> u64 {
+    let (name, real, link) = (top.join("victim"), top.join("real"), top.join("link"));
+    symlink(outside, &link).unwrap();
+    let file_link = top.join("file-link");
+    symlink(outside.join("file"), &file_link).unwrap();
+    let exchange = |one: &Path, two: &Path| {
+        let flags = rustix::fs::RenameFlags::EXCHANGE;
+        rustix::fs::renameat_with(CWD, one, CWD, two, flags).is_ok()
+    };
+    let mut swaps = 0;
+    while !stop.load(Ordering::Relaxed) {
+        swaps += u64::from(exchange(&name, &link));
+        swaps += u64::from(exchange(&top.join("real/file"), &file_link));
+        swaps += u64::from(exchange(&name, &link));
+        swaps += u64::from(exchange(&name.join("sub"), &link));
+        swaps += u64::from(exchange(&name.join("sub"), &link));
+        swaps += u64::from(fs::rename(&name, &real).is_ok());
+        swaps += u64::from(fs::rename(&real, &name).is_ok());
+        swaps += u64::from(exchange(&name.join("file"), &file_link));
+    }
+    swaps
+}
+
+fn stage() -> (Scratch, BTreeMap<Vec<u8>, String>) {
+    let scratch = Scratch::new("race");
+    scratch.file("outside/file", SECRET);
+    scratch.file("outside/sub/file", SECRET);
+    scratch.file("root/top/victim/file", b"harmless");
+    scratch.file("root/top/victim/sub/file", b"harmless");
+    scratch.file("source/file", b"uploaded");
+    scratch.file("source/sub/file", b"uploaded");
+    let canary = fingerprint(&scratch.path("outside"));
+    (scratch, canary)
+}
+
+/// Copies while the swapper runs; returns how many copies succeeded and how often it swapped.
+fn contest(scratch: &Scratch, mut copy: impl FnMut(usize) -> bool) -> (usize, u64) {
+    let (top, outside) = (scratch.path("root/top"), scratch.path("outside"));
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let swapper = scope.spawn(|| swap(&top, &outside, &stop));
+        let successes = (0..ROUNDS).filter(|&round| copy(round)).count();
+        stop.store(true, Ordering::Relaxed);
+        (successes, swapper.join().unwrap())
+    })
+}
+
+#[test]
+fn a_thousand_uploads_against_a_swapper_never_write_outside() {
+    let (scratch, canary) = stage();
+    let root = Opened::at(&scratch.path("root"));
+    let options = CopyOptions::default();
+    let (successes, swaps) = contest(&scratch, |round| {
+        let (from, to) = match round % 4 {
+            0 => ("source/.", "/top/victim"),
+            1 => ("source/file", "/top/victim/file"),
+            2 => ("source/file", "/top/victim/sub/../file"),
+            _ => ("source/sub", "/top/victim"),
+        };
+        let plain = CopyOptions { plain: round % 8 == 1, ..options.clone() };
+        upload(&root.root(), &scratch.path("").join(from), &text(to), &plain).is_ok()
+    });
+    println!("{successes} of {ROUNDS} uploads, {swaps} swaps");
+    assert!(successes > 0 && swaps > 1000);
+    assert_eq!(fingerprint(&scratch.path("outside")), canary);
+}
+
+#[test]
+fn a_thousand_downloads_against_a_swapper_never_read_outside() {
+    let (scratch, canary) = stage();
+    let root = Opened::at(&scratch.path("root"));
+    let target = scratch.dir("target");
+    let (successes, swaps) = contest(&scratch, |round| {
+        let (from, plain) = match round % 4 {
+            0 => ("/top/victim", false),
+            1 => ("/top/victim/file", true),
+            2 => ("/top/victim/sub/../sub/file", false),
+            _ => ("/top/.", false),
+        };
+        let options = CopyOptions { plain, follow_links: round % 3 == 0, ..CopyOptions::default() };
+        let done = download(&root.root(), &text(from), &target.join("got"), &options).is_ok();
+        assert_no_secret(&target);
+        let _ = fs::remove_dir_all(target.join("got")).or_else(|_| fs::remove_file(target.join("got")));
+        done
+    });
+    println!("{successes} of {ROUNDS} downloads, {swaps} swaps");
+    assert!(successes > 0 && swaps > 1000);
+    assert_eq!(fingerprint(&scratch.path("outside")), canary);
+}
+
+fn assert_no_secret(top: &Path) {
+    let mut pending = vec![top.to_path_buf()];
+    while let Some(path) = pending.pop() {
+        let metadata = fs::symlink_metadata(&path).unwrap();
+        if metadata.is_dir() {
+            pending.extend(fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if metadata.is_file() {
+            assert_ne!(fs::read(&path).unwrap(), SECRET, "{path:?}");
+        }
+    }
+}
