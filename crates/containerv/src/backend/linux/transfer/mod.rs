@@ -16,6 +16,7 @@
 //! for each MiB, and the calls that set owner, mode and times.
 
 mod attributes;
+mod changes;
 mod content;
 mod links;
 mod listing;
@@ -25,6 +26,7 @@ mod node;
 mod owners;
 mod place;
 mod plain;
+mod remove;
 mod stack;
 mod tree;
 mod writer;
@@ -38,6 +40,9 @@ use containerv_spec::OsText;
 use containerv_spec::request::IdRange;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
+
+pub(crate) use self::changes::changes;
+pub(crate) use self::remove::remove_tree;
 
 use self::attributes::Carried;
 use self::content::Extent;

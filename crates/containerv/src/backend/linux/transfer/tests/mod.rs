@@ -1,5 +1,6 @@
 //! Transfers between real directories; one of them stands for a container's root.
 
+mod layers;
 mod race;
 mod rules;
 mod trees;
