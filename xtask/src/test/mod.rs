@@ -2,6 +2,7 @@
 
 mod binaries;
 mod libtest;
+mod machine;
 mod report;
 mod suites;
 

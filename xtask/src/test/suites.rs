@@ -1,7 +1,7 @@
 //! The suites, in the order in which they run.
 
-use super::binaries;
 use super::report::SuiteReport;
+use super::{binaries, machine};
 use crate::command;
 use crate::failure::Result;
 
@@ -16,6 +16,7 @@ pub(super) struct Suite {
 pub(super) const SUITES: &[Suite] = &[
     Suite { name: "workspace", exists: || true, run: workspace },
     Suite { name: "documentation", exists: || true, run: documentation },
+    Suite { name: "vm", exists: || true, run: machine::run },
 ];
 
 /// Every test program of the workspace, as whoever runs this; as root the privileged tests run too.
