@@ -5,6 +5,7 @@
 mod check;
 mod command;
 mod failure;
+mod product;
 mod setup;
 mod test;
 mod vm;

@@ -10,6 +10,7 @@ use super::libtest::Reader;
 use super::report::SuiteReport;
 use crate::command;
 use crate::failure::{Failure, Result};
+use crate::product;
 
 /// No test program needs longer; one that does hangs.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(600);
@@ -42,6 +43,9 @@ impl TestProgram {
             .current_dir(&self.directory)
             .env("CARGO_MANIFEST_DIR", &self.directory)
             .env("CARGO_PKG_NAME", &self.package);
+        if let Some(cv) = product::built_cv() {
+            command.env(product::CV_VARIABLE, cv);
+        }
         command
     }
 }

@@ -6,6 +6,7 @@ use super::binaries::{self, Run, TestProgram};
 use super::report::SuiteReport;
 use crate::command;
 use crate::failure::Result;
+use crate::product;
 use crate::setup;
 use crate::vm::{self, Guest};
 use crate::workspace;
@@ -13,8 +14,6 @@ use crate::workspace;
 /// What runs there: the package, its cargo targets and the filters on test names. No target means
 /// the library's own tests; no filter means all tests.
 const PROGRAMS: &[(&str, &[&str], &[&str])] = &[("containerv", &[], &["cgroup"])];
-
-const TARGET: &str = "x86_64-unknown-linux-musl";
 
 /// For all programs together.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -55,7 +54,7 @@ fn impossible() -> Option<&'static str> {
 }
 
 fn build(package: &str, targets: &[&str]) -> Result<Vec<TestProgram>> {
-    let mut arguments = vec!["--target", TARGET, "--package", package];
+    let mut arguments = vec!["--target", product::STATIC_TARGET, "--package", package];
     if targets.is_empty() {
         arguments.push("--lib");
     }
