@@ -1,5 +1,6 @@
 //! Running other programs: said aloud, with their failure as ours, and never for ever.
 
+use std::cell::Cell;
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,14 +18,17 @@ pub(crate) fn cargo() -> Command {
 
 /// The command line as a person would type it.
 pub(crate) fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words.map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+    let program = command.get_program().to_string_lossy();
+    let program = if program.ends_with("/cargo") { "cargo".into() } else { program };
+    let arguments = command.get_args().map(|word| quoted(&word.to_string_lossy()));
+    std::iter::once(quoted(&program)).chain(arguments).collect::<Vec<_>>().join(" ")
 }
 
-fn quoted(word: &str) -> String {
+/// The word as a POSIX shell reads it back.
+pub(crate) fn quoted(word: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./=:,+@%".contains(&byte);
     if !word.is_empty() && word.bytes().all(plain) {
-        return word.rsplit_once("/bin/cargo").map_or_else(|| word.to_owned(), |_| "cargo".to_owned());
+        return word.to_owned();
     }
     format!("'{}'", word.replace('\'', r"'\''"))
 }
@@ -36,11 +40,16 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     if status.success() { Ok(()) } else { Err(Failure::new(format!("`{}`: {status}", shown(command)))) }
 }
 
-/// Runs `command` in silence and returns its standard output; its messages are in the failure.
+/// Runs `command` in silence and returns its standard output as text.
 pub(crate) fn output(command: &mut Command) -> Result<String> {
+    Ok(String::from_utf8_lossy(&bytes(command)?).into_owned())
+}
+
+/// Runs `command` in silence and returns its standard output; its messages are in the failure.
+pub(crate) fn bytes(command: &mut Command) -> Result<Vec<u8>> {
     let output = command.stdin(Stdio::null()).output().map_err(|error| cannot_start(command, &error))?;
     if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        return Ok(output.stdout);
     }
     let messages = String::from_utf8_lossy(&output.stderr);
     Err(Failure::new(format!("`{}`: {}\n{}", shown(command), output.status, messages.trim_end())))
@@ -71,24 +80,28 @@ impl std::fmt::Display for Ending {
 
 /// Runs `command` in a process group of its own for at most `limit`, and hands each line of its
 /// standard output to `line`. Standard error stays this program's.
-pub(crate) fn run_lines(
+pub(crate) fn run_lines(command: &mut Command, limit: Duration, line: impl FnMut(&str)) -> Result<Ending> {
+    run_lines_until(command, &Cell::new(Instant::now() + limit), line)
+}
+
+/// The same with a deadline that `line` may move.
+pub(crate) fn run_lines_until(
     command: &mut Command,
-    limit: Duration,
+    deadline: &Cell<Instant>,
     mut line: impl FnMut(&str),
 ) -> Result<Ending> {
-    let deadline = Instant::now() + limit;
     command.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0);
     let mut child = command.spawn().map_err(|error| cannot_start(command, &error))?;
     let lines = line_channel(&mut child);
     loop {
-        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        match lines.recv_timeout(deadline.get().saturating_duration_since(Instant::now())) {
             Ok(text) => line(&text),
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 kill_group(&mut child);
                 lines.try_iter().for_each(|text| line(&text));
                 return Ok(Ending::TimedOut);
             }
-            Err(mpsc::RecvTimeoutError::Disconnected) => return wait_until(&mut child, deadline),
+            Err(mpsc::RecvTimeoutError::Disconnected) => return wait_until(&mut child, deadline.get()),
         }
     }
 }

@@ -5,8 +5,10 @@
 mod check;
 mod command;
 mod failure;
+mod product;
 mod setup;
 mod test;
+mod vm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -20,7 +22,8 @@ commands:
   ci                     check, then test: what a change has to pass
   setup                  install what the other commands need; as root, on Debian and Ubuntu
   check [STEP..]         format, lints, documentation, licences, spelling, structure, C header
-  test [--only SUITE..]  every test suite, and a closing line with the counts";
+  test [--only SUITE..]  every test suite, and a closing line with the counts
+  vm -- COMMAND..        run a command in a virtual machine with cgroup v2 only";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,6 +36,7 @@ fn main() -> ExitCode {
         "setup" => setup::run(rest),
         "check" => check::run(rest),
         "test" => test::run(rest),
+        "vm" => vm::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

@@ -48,6 +48,17 @@ pub(crate) fn read(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| Failure::io(format!("reading `{}`", path.display()), &error))
 }
 
+pub(crate) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<()> {
+    if let Some(parent) = path.parent() {
+        make_directory(parent)?;
+    }
+    fs::write(path, content).map_err(|error| Failure::io(format!("writing `{}`", path.display()), &error))
+}
+
+pub(crate) fn make_directory(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| Failure::io(format!("making `{}`", path.display()), &error))
+}
+
 /// The entries of a directory by name; empty when it does not exist.
 pub(crate) fn entries(directory: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<PathBuf> = fs::read_dir(directory)

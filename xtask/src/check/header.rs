@@ -40,13 +40,9 @@ fn findings(declared: &BTreeSet<String>, exported: &BTreeSet<String>) -> Vec<Str
     findings
 }
 
-/// The headers, below the workspace's or the crate's `include/chef`.
 fn headers() -> Vec<PathBuf> {
-    ["include/chef", "crates/containerv-capi/include/chef"]
-        .iter()
-        .flat_map(|directory| workspace::entries(&workspace::root().join(directory)))
-        .filter(|path| source::has_extension(path, &["h"]))
-        .collect()
+    let directory = workspace::root().join("crates").join(CRATE).join("include/chef");
+    workspace::entries(&directory).into_iter().filter(|path| source::has_extension(path, &["h"])).collect()
 }
 
 fn declared() -> Result<BTreeSet<String>> {
@@ -81,7 +77,7 @@ fn declared_in(header: &str) -> BTreeSet<String> {
 /// Every dynamic symbol that the shared library defines, ours or not: what is not declared must not
 /// be visible.
 fn exported() -> Result<BTreeSet<String>> {
-    let library = workspace::target().join("debug/libcontainerv.so");
+    let library = workspace::target().join("debug/libcontainerv_capi.so");
     let listing = command::output(
         Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(library),
     )?;

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use crate::command;
 use crate::failure::{Failure, Result};
+use crate::workspace;
 
 /// Crates that are for Linux by nature and are not compiled for Windows.
 const NOT_ON_WINDOWS: &[&str] = &["xtask"];
@@ -69,7 +70,13 @@ fn selected(names: &[String]) -> Result<Vec<&'static Step>> {
 }
 
 fn format() -> Result<()> {
-    command::run(command::cargo().args(["fmt", "--all", "--check"]))
+    command::run(command::cargo().args(["fmt", "--all", "--check"]))?;
+    // A workspace of its own.
+    let fuzz = "fuzz/Cargo.toml";
+    if !workspace::root().join(fuzz).is_file() {
+        return Ok(());
+    }
+    command::run(command::cargo().args(["fmt", "--manifest-path", fuzz, "--check"]))
 }
 
 fn clippy() -> Result<()> {

@@ -49,6 +49,7 @@ const PACKAGES: &[Package] = &[
     package("crun", Probe::Program("crun"), "a peer in benchmarks"),
     package("runc", Probe::Program("runc"), "a peer in benchmarks"),
     package("qemu-system-x86", Probe::Program("qemu-system-x86_64"), "a machine with cgroup v2 only"),
+    package("e2fsprogs", Probe::Program("mkfs.ext4"), "the virtual machine's scratch disk"),
     package("python3-pip", Probe::Program("pip3"), "brings the spelling checker"),
 ];
 
@@ -122,12 +123,12 @@ fn apt_install(names: &[&str]) -> Command {
 }
 
 /// Fetches the archive's package lists.
-fn update() -> Result<(), String> {
+pub(super) fn update() -> Result<(), String> {
     command::run(Command::new("apt-get").args(["update", "-qq"])).map_err(|failure| failure.to_string())
 }
 
 /// Whether package lists were ever fetched.
-fn has_lists() -> bool {
+pub(super) fn has_lists() -> bool {
     let lists = workspace::entries(Path::new("/var/lib/apt/lists"));
     lists.iter().any(|path| path.to_string_lossy().contains("_Packages"))
 }

@@ -3,12 +3,14 @@
 //! Quick when all is there: each item is a look at a file.
 
 mod apt;
+mod kernel;
 mod tools;
 
 use crate::command;
 use crate::failure::{Failure, Result};
 use crate::workspace;
 
+pub(crate) use kernel::{Kernel, kernel};
 pub(crate) use tools::typos;
 
 /// Standard libraries of other targets, and what they are for.
@@ -38,6 +40,7 @@ pub(crate) fn install() -> Vec<String> {
     let mut missing = apt::install();
     missing.extend(TARGETS.iter().filter_map(|(target, why)| add_target(target, why).err()));
     missing.extend(tools::install_typos().err().map(|failure| failure.to_string()));
+    missing.extend(kernel::install().err().map(|failure| failure.to_string()));
     missing
 }
 

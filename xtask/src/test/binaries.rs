@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -10,6 +10,7 @@ use super::libtest::Reader;
 use super::report::SuiteReport;
 use crate::command;
 use crate::failure::{Failure, Result};
+use crate::product;
 
 /// No test program needs longer; one that does hangs.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(600);
@@ -42,6 +43,9 @@ impl TestProgram {
             .current_dir(&self.directory)
             .env("CARGO_MANIFEST_DIR", &self.directory)
             .env("CARGO_PKG_NAME", &self.package);
+        if let Some(cv) = product::built_cv() {
+            command.env(product::CV_VARIABLE, cv);
+        }
         command
     }
 }
@@ -91,8 +95,6 @@ fn package_name(id: &str) -> &str {
 }
 
 /// Runs a test program's command and adds its results to the report.
-///
-/// A program that dies before its closing line counts as one more failed test.
 pub(crate) fn run(
     label: &str,
     command: &mut Command,
@@ -100,22 +102,49 @@ pub(crate) fn run(
     report: &mut SuiteReport,
 ) -> Result<()> {
     command.args(filters).arg("--show-output");
-    let mut reader = Reader::default();
-    let mut show = |line: &str| {
-        if reader.line(line) && worth_showing(line) {
+    let mut run = Run::begin(label);
+    let ending = command::run_lines(command, PROGRAM_LIMIT, |line| run.line(line))?;
+    run.end(ending.success(), &ending.to_string(), report);
+    Ok(())
+}
+
+/// One run of a test program, wherever it runs.
+pub(crate) struct Run {
+    label: String,
+    reader: Reader,
+    begin: Instant,
+}
+
+impl Run {
+    pub(crate) fn begin(label: &str) -> Run {
+        Run { label: label.to_owned(), reader: Reader::default(), begin: Instant::now() }
+    }
+
+    /// Takes a line of its standard output, and prints it if a person should see it.
+    pub(crate) fn line(&mut self, line: &str) {
+        if self.reader.line(line) && worth_showing(line) {
             println!("{line}");
         }
-    };
-    println!("-- {label}");
-    let ending = command::run_lines(command, PROGRAM_LIMIT, &mut show)?;
-    let outcome = reader.finish();
-    let clean = ending.success() || (outcome.complete && !outcome.failed.is_empty());
-    report.add(label, outcome);
-    if !clean {
-        println!("{label}: {ending}");
-        report.fail(format!("{label}: the program: {ending}"));
     }
-    Ok(())
+
+    /// Adds the results to the report. A program that dies before its closing line counts as one
+    /// more failed test.
+    pub(crate) fn end(mut self, success: bool, ending: &str, report: &mut SuiteReport) {
+        let outcome = self.reader.finish();
+        let clean = success || (outcome.complete && !outcome.failed.is_empty());
+        let seconds = self.begin.elapsed().as_secs_f64();
+        println!(
+            "{:<44} passed {:>4}, failed {:>2}, skipped {:>2}, {seconds:.1} s",
+            self.label,
+            outcome.passed.len(),
+            outcome.failed.len(),
+            outcome.skipped.len()
+        );
+        report.add(&self.label, outcome);
+        if !clean {
+            report.fail(format!("{}: the program: {ending}", self.label));
+        }
+    }
 }
 
 /// Tests that passed are in the count; their names would bury the others.

@@ -3,20 +3,24 @@
 //! A test that cannot run prints a line `skipped: REASON` and returns. The program counts it as
 //! passed, and shows what it printed; that is where skips are found. An ignored test is a skip too.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 /// What one test program said.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
-    pub(super) passed: Vec<String>,
-    pub(super) failed: Vec<String>,
+    pub(super) passed: BTreeSet<String>,
+    pub(super) failed: BTreeSet<String>,
     /// Test and reason.
-    pub(super) skipped: Vec<(String, String)>,
+    pub(super) skipped: BTreeMap<String, String>,
     /// Whether the program came to its closing line.
     pub(super) complete: bool,
 }
 
 /// Takes the lines one after the other.
+///
+/// A test may run its own program again, with other tests selected; what that one prints stands
+/// among the lines, and counts no test a second time.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     outcome: Outcome,
@@ -25,6 +29,7 @@ pub(super) struct Reader {
     shown: Option<String>,
 }
 
+/// Results come first. Then what tests have printed, and from there nothing is a result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Section {
     #[default]
@@ -43,8 +48,8 @@ impl Reader {
             "successes:" => self.section = Section::Successes,
             "failures:" => self.section = Section::Failures,
             _ if line.starts_with("test result: ") => {
-                self.section = Section::Results;
                 self.outcome.complete = true;
+                return false;
             }
             _ => {
                 if let Some(name) = block_start(line) {
@@ -66,24 +71,23 @@ impl Reader {
             return;
         };
         let name = name.strip_suffix(" - should panic").unwrap_or(name).to_owned();
-        if result.starts_with("ok") {
-            self.outcome.passed.push(name);
-        } else if result.starts_with("FAILED") {
-            self.outcome.failed.push(name);
+        if result.starts_with("FAILED") {
+            self.outcome.passed.remove(&name);
+            self.outcome.failed.insert(name);
+        } else if result.starts_with("ok") && !self.outcome.failed.contains(&name) {
+            self.outcome.passed.insert(name);
         } else if let Some(reason) = result.strip_prefix("ignored") {
             let reason = reason.trim_start_matches(", ");
             let reason = if reason.is_empty() { "ignored without a reason" } else { reason };
-            self.outcome.skipped.push((name, reason.to_owned()));
+            self.outcome.skipped.insert(name, reason.to_owned());
         }
     }
 
+    /// The shown test was counted as passed until here.
     fn skip(&mut self, reason: &str) {
-        let Some(name) = self.shown.clone() else { return };
-        let known = self.outcome.skipped.iter().any(|(skipped, _)| *skipped == name);
-        if self.section == Section::Successes && !known {
-            self.outcome.passed.retain(|passed| *passed != name);
-            self.outcome.skipped.push((name, reason.to_owned()));
-        }
+        let Some(name) = self.shown.clone().filter(|_| self.section == Section::Successes) else { return };
+        self.outcome.passed.remove(&name);
+        self.outcome.skipped.entry(name).or_insert_with(|| reason.to_owned());
     }
 
     pub(super) fn finish(&mut self) -> Outcome {
@@ -139,11 +143,10 @@ test result: FAILED. 3 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
     #[test]
     fn results_are_counted_and_skips_are_not_passes() {
         let (outcome, _) = read(OUTPUT);
-        assert_eq!(outcome.passed, ["a::passes", "a::panics"]);
-        assert_eq!(outcome.failed, ["b::fails"]);
-        let skipped: Vec<_> =
-            outcome.skipped.iter().map(|(name, reason)| (name.as_str(), reason.as_str())).collect();
-        assert_eq!(skipped, [("b::waits", "needs a week"), ("a::skips", "/dev/kvm: Permission denied")]);
+        assert!(outcome.passed.iter().eq(["a::panics", "a::passes"]), "{outcome:?}");
+        assert!(outcome.failed.iter().eq(["b::fails"]), "{outcome:?}");
+        assert_eq!(outcome.skipped["b::waits"], "needs a week");
+        assert_eq!(outcome.skipped["a::skips"], "/dev/kvm: Permission denied");
         assert!(outcome.complete);
     }
 
@@ -159,6 +162,17 @@ test result: FAILED. 3 passed; 1 failed; 1 ignored; 0 measured; 0 filtered out; 
     fn a_program_that_died_is_not_complete() {
         let (outcome, _) = read("running 2 tests\ntest a ... ok\n");
         assert!(!outcome.complete);
-        assert_eq!(outcome.passed, ["a"]);
+        assert_eq!(outcome.passed.len(), 1);
+    }
+
+    #[test]
+    fn what_a_program_inside_a_test_prints_counts_nothing_twice() {
+        let inner = "running 1 test\ntest a ... ok\ntest result: ok. 1 passed\n";
+        let text = format!(
+            "running 2 tests\n{inner}test b ... ok\ntest a ... ok\nsuccesses:\n---- b stdout ----\n{inner}{inner}\n"
+        );
+        let (outcome, shown) = read(&text);
+        assert!(outcome.passed.iter().eq(["a", "b"]), "{outcome:?}");
+        assert_eq!(shown.iter().filter(|line| line.starts_with("running")).count(), 2);
     }
 }

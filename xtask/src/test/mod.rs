@@ -2,12 +2,15 @@
 
 mod binaries;
 mod libtest;
+mod machine;
 mod report;
 mod suites;
+mod user;
 
 use std::time::Instant;
 
 use crate::failure::{Failure, Result};
+use crate::product;
 use crate::setup;
 use crate::workspace;
 
@@ -25,6 +28,7 @@ struct Selection {
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let selection = select(arguments)?;
     prepare()?;
+    product::build_cv()?;
     let mut report = Report::default();
     for suite in SUITES {
         let wanted = selection.suites.is_empty() || selection.suites.iter().any(|name| name == suite.name);

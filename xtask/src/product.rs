@@ -1,0 +1,30 @@
+//! The program that people install: `cv`, static and optimized.
+
+use std::path::PathBuf;
+
+use crate::command;
+use crate::failure::Result;
+use crate::workspace;
+
+/// The target of static programs.
+pub(crate) const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
+
+/// How tests are told where `cv` is.
+pub(crate) const CV_VARIABLE: &str = "CONTAINERV_CV";
+
+/// Builds `cv` as it is shipped; `None` when this tree has no such crate.
+pub(crate) fn build_cv() -> Result<Option<PathBuf>> {
+    if !workspace::has_crate("cv") {
+        return Ok(None);
+    }
+    let arguments =
+        ["build", "--quiet", "--release", "--target", STATIC_TARGET, "--package", "cv", "--bin", "cv"];
+    command::run(command::cargo().args(arguments))?;
+    Ok(built_cv())
+}
+
+/// The `cv` that was built, if one was.
+pub(crate) fn built_cv() -> Option<PathBuf> {
+    let path = workspace::target().join(STATIC_TARGET).join("release/cv");
+    (workspace::has_crate("cv") && path.is_file()).then_some(path)
+}

@@ -1,0 +1,75 @@
+//! The suite `vm`: test programs in a machine with cgroup v2 alone.
+
+use std::time::Duration;
+
+use super::binaries::{self, Run, TestProgram};
+use super::report::SuiteReport;
+use crate::command;
+use crate::failure::Result;
+use crate::product;
+use crate::setup;
+use crate::vm::{self, Guest};
+use crate::workspace;
+
+/// What runs there: the package, its cargo targets and the filters on test names. No target means
+/// the library's own tests; no filter means all tests.
+const PROGRAMS: &[(&str, &[&str], &[&str])] = &[("containerv", &[], &["cgroup"])];
+
+/// For all programs together.
+const LIMIT: Duration = Duration::from_secs(600);
+
+pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
+    if let Some(reason) = impossible() {
+        report.skip("vm::all".to_owned(), reason);
+        return Ok(());
+    }
+    let mut guest = Guest { programs: Vec::new(), script: String::new(), limit: LIMIT };
+    for (package, targets, own_filters) in
+        PROGRAMS.iter().filter(|(package, ..)| workspace::has_crate(package))
+    {
+        for program in build(package, targets)? {
+            add(&mut guest, &program, own_filters, filters);
+        }
+    }
+    let mut running: Option<Run> = None;
+    vm::boot(&guest, &mut |line| {
+        if let Some(label) = line.strip_prefix("@program ") {
+            running = Some(Run::begin(label));
+        } else if let Some(code) = line.strip_prefix("@ended ") {
+            if let Some(run) = running.take() {
+                run.end(code == "0", &format!("exit code {code}"), report);
+            }
+        } else if let Some(run) = &mut running {
+            run.line(line);
+        }
+    })?;
+    Ok(())
+}
+
+fn impossible() -> Option<&'static str> {
+    if workspace::find_program("qemu-system-x86_64").is_none() {
+        return Some("`qemu-system-x86_64` is missing");
+    }
+    setup::kernel().is_none().then_some("there is no kernel for the machine")
+}
+
+fn build(package: &str, targets: &[&str]) -> Result<Vec<TestProgram>> {
+    let mut arguments = vec!["--target", product::STATIC_TARGET, "--package", package];
+    if targets.is_empty() {
+        arguments.push("--lib");
+    }
+    targets.iter().for_each(|target| arguments.extend(["--test", target]));
+    binaries::build(&arguments)
+}
+
+/// Puts the program into the machine, and its call into the script.
+fn add(guest: &mut Guest, program: &TestProgram, own_filters: &[&str], filters: &[String]) {
+    let name = format!("{}-{}", program.package, program.target);
+    let words = own_filters.iter().copied().chain(filters.iter().map(String::as_str)).map(command::quoted);
+    let words = words.collect::<Vec<_>>().join(" ");
+    guest.script.push_str(&format!(
+        "echo '@program {}'\n/programs/{name} {words} --show-output\necho \"@ended $?\"\n",
+        program.label()
+    ));
+    guest.programs.push((name, program.executable.clone()));
+}
