@@ -10,7 +10,7 @@ use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, Limits, OsText, Request};
 
 use crate::attach::{AttachOptions, Attachment};
-use crate::copy::{CopyOptions, CopySummary};
+use crate::copy::{Change, CopyOptions, CopySummary};
 use crate::host::generated_name;
 use crate::process::{Child, Command, ExecOptions, StdioSet};
 use crate::{Host, Result};
@@ -276,6 +276,15 @@ impl Container {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         self.host.system.download(self.id(), &from.into(), to.as_ref(), options)
+    }
+
+    /// Lists what the container changed in its root file system, sorted by path.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` if the root is used in place, or in memory.
+    pub fn changes(&self) -> Result<Vec<Change>> {
+        self.host.system.changes(self.id())
     }
 
     /// Removes the container and everything that was made for it.

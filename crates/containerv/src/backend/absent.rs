@@ -11,7 +11,7 @@ use containerv_spec::{ContainerId, Limits, OsText, Request};
 
 use crate::attach::{AttachFrame, AttachOptions};
 use crate::container::State;
-use crate::copy::{CopyOptions, CopySummary};
+use crate::copy::{Change, CopyOptions, CopySummary};
 use crate::host::RepairAction;
 use crate::process::{ExecOptions, ExitStatus, StdioSet};
 use crate::{Error, ErrorKind, Result};
@@ -150,6 +150,10 @@ impl System {
         _to: &std::path::Path,
         _options: &CopyOptions,
     ) -> Result<CopySummary> {
+        unavailable()
+    }
+
+    pub(crate) fn changes(&self, _id: &ContainerId) -> Result<Vec<Change>> {
         unavailable()
     }
 

@@ -4,9 +4,12 @@
 //! Each step may find its work already done.
 
 use std::fs;
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use containerv_spec::OsText;
 use containerv_spec::cgroup::GroupSet;
 use containerv_spec::plan::{IdMaps, Namespace};
 use containerv_sys::linux::stage::Program;
@@ -15,8 +18,8 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::execute::{Fault, die};
 use super::store::{Directory, Entry, Journal, path};
-use super::{System, cgroup, idmap, process, veth};
-use crate::{Error, Result};
+use super::{System, cgroup, idmap, process, transfer, veth};
+use crate::{Error, ErrorKind, Result};
 
 /// How long processes get to disappear after SIGKILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -110,12 +113,17 @@ impl System {
     /// process in such a namespace.
     fn remove_tree(&self, directory: &Directory, maps: Option<&IdMaps>) -> Result<()> {
         match (remove_all(&directory.path), maps) {
-            (Err(error), Some(maps)) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-                self.remove_mapped(directory, maps).and_then(|()| remove_all(&directory.path))
+            (Err(error), Some(maps)) if error.kind() == ErrorKind::PermissionDenied => {
+                self.remove_mapped(directory, maps).map_err(|error| {
+                    Error::io(
+                        error,
+                        format!("cannot remove `{}` in its user namespace", directory.path.display()),
+                    )
+                })?;
+                remove_all(&directory.path)
             }
             (result, _) => result,
         }
-        .map_err(|error| Error::io(error, format!("cannot remove `{}`", directory.path.display())))
     }
 
     fn remove_mapped(&self, directory: &Directory, maps: &IdMaps) -> std::io::Result<()> {
@@ -140,11 +148,11 @@ impl System {
     }
 }
 
-fn remove_all(path: &std::path::Path) -> std::io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+fn remove_all(path: &std::path::Path) -> Result<()> {
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    let parent = fs::File::open(parent)
+        .map_err(|error| Error::io(error, format!("cannot open `{}`", parent.display())))?;
+    transfer::remove_tree(parent.as_fd(), &OsText::from_bytes(name.as_bytes()))
 }
 
 fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<()> {

@@ -61,7 +61,8 @@ pub(crate) fn has_ended(pidfd: &OwnedFd) -> bool {
 
 /// Waits until a process has ended; false if it has not in time.
 pub(crate) fn wait_end(pidfd: &OwnedFd, timeout: Option<Duration>) -> Result<bool> {
-    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    // A time that no clock reaches means for ever.
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     loop {
         let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let rest = rest

@@ -1,9 +1,10 @@
 //! The file system of a container, whether it runs or not.
 
+use std::fs::File;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use containerv_spec::request::{IdRange, Request};
+use containerv_spec::request::{IdRange, Overlay, Request, Root};
 use containerv_spec::{ContainerId, OsText};
 use rustix::process::Signal;
 
@@ -11,10 +12,10 @@ use super::encode::Handles;
 use super::execute::{self, Run};
 use super::running::root_of;
 use super::store::{Directory, Lock};
-use super::{System, probe, process, transfer};
-use crate::copy::{CopyOptions, CopySummary};
-use crate::lower::linux::view;
-use crate::{Error, Result};
+use super::{System, probe, process, store, transfer};
+use crate::copy::{Change, ChangeKind, CopyOptions, CopySummary};
+use crate::lower::linux::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES, view};
+use crate::{Error, ErrorKind, Result};
 
 /// A container's root, and what keeps it mounted.
 pub(crate) struct View {
@@ -93,6 +94,78 @@ impl System {
         let view = self.view(id)?;
         transfer::download(&view.root(), from, to, options).map_err(|error| in_container(error, id))
     }
+}
+
+impl System {
+    /// Lists what a container changed in its root.
+    pub(crate) fn changes(&self, id: &ContainerId) -> Result<Vec<Change>> {
+        let directory = self.directory(id)?;
+        let request = directory.request()?;
+        let failed =
+            |error: Error| error.context(format!("cannot compare container `{}` with its image", id.short()));
+        let scratch = match &request.overlay {
+            Overlay::Kept(path) => store::path(path).to_owned(),
+            Overlay::Container => directory.path.join("scratch"),
+            Overlay::Default if request.root == Root::Host => directory.path.join("scratch"),
+            Overlay::Default | Overlay::None | Overlay::Memory => {
+                let message =
+                    "its changes are not kept apart: the root is used in place, or writes go to memory";
+                let error = Error::new(ErrorKind::Unsupported, message);
+                return Err(failed(error.with_hint("create the container with `--overlay container`")));
+            }
+        };
+        layers(&request, &scratch)
+            .and_then(|layers| {
+                let mut changes = Vec::new();
+                for (lower, upper, prefix) in layers {
+                    let found =
+                        transfer::changes(&lower.iter().map(AsFd::as_fd).collect::<Vec<_>>(), upper.as_fd())?;
+                    changes.extend(found.into_iter().map(|change| below(&prefix, change)));
+                }
+                if request.root == Root::Host {
+                    changes.retain(|change| !is_prepared(change));
+                }
+                changes.sort_by(|a, b| a.path.cmp(&b.path));
+                changes.dedup();
+                Ok(changes)
+            })
+            .map_err(failed)
+    }
+}
+
+/// The layers of a root: what is below, what was written, and where both are in the container.
+type Layers = Vec<(Vec<File>, File, OsText)>;
+
+fn layers(request: &Request, scratch: &Path) -> Result<Layers> {
+    if let Root::Directory(lower) = &request.root {
+        return Ok(vec![(vec![open(store::path(lower))?], open(&scratch.join("upper"))?, "/".into())]);
+    }
+    let mut layers = vec![(Vec::new(), open(&scratch.join("root"))?, "/".into())];
+    for name in SYSTEM_DIRECTORIES {
+        let upper = scratch.join(format!("upper-{name}"));
+        if upper.is_dir() {
+            let place = OsText::from("/").join(name);
+            layers.push((vec![open(store::path(&place))?], open(&upper)?, place));
+        }
+    }
+    Ok(layers)
+}
+
+/// Says whether a change is a mount point or directory that every container of the built-in image
+/// is given.
+fn is_prepared(change: &Change) -> bool {
+    let path = change.path.to_str().unwrap_or_default();
+    change.kind == ChangeKind::Added
+        && (HOST_IMAGE_PATHS.contains(&path)
+            || SYSTEM_DIRECTORIES.iter().any(|name| path.strip_prefix('/') == Some(name)))
+}
+
+fn open(path: &Path) -> Result<File> {
+    File::open(path).map_err(|error| Error::io(error, format!("cannot open the layer `{}`", path.display())))
+}
+
+fn below(prefix: &OsText, change: Change) -> Change {
+    if prefix.as_bytes() == b"/" { change } else { Change { path: prefix.join(&change.path), ..change } }
 }
 
 fn in_container(error: Error, id: &ContainerId) -> Error {

@@ -23,7 +23,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub(crate) use join::{Joined, join};
 pub(crate) use process::DEFAULT_PATH;
-pub(crate) use root::SYSTEM_DIRECTORIES;
+pub(crate) use root::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES};
 
 /// Who will wait for the container's first process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

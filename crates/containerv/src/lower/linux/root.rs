@@ -30,6 +30,10 @@ const PRIVATE_DIRECTORIES: [(&str, u32); 9] = [
     ("run", 0o755),
 ];
 
+/// Paths that every container of the built-in image has of its own.
+pub(crate) const HOST_IMAGE_PATHS: [&str; 11] =
+    ["/root", "/home", "/var", "/var/tmp", "/mnt", "/srv", "/proc", "/sys", "/dev", "/run", "/tmp"];
+
 /// Directories of the machine that the built-in image consists of.
 pub(crate) const SYSTEM_DIRECTORIES: [&str; 8] =
     ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc"];
