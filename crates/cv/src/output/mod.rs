@@ -1,0 +1,8 @@
+//! What verbs print: tables, JSON, templates, and errors.
+
+pub mod filter;
+pub mod list;
+pub mod report;
+pub mod style;
+pub mod table;
+pub mod template;
