@@ -169,6 +169,24 @@ impl Draft {
         Ok(())
     }
 
+    /// Checks the image and that there is a command, before anything is opened.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the operands.
+    pub fn check_operands(&self, operands: &[OsText]) -> Result<(), Error> {
+        let command = self.split_image(operands)?;
+        let entrypoint = self.entrypoint.iter().filter(|program| !program.is_empty());
+        match entrypoint.chain(command).next() {
+            None => Err(wrong("no command was given").with_hint(match self.rootfs {
+                true => "with `--rootfs` the first operand is the command: `cv run --rootfs DIR sh`",
+                false => "name one after the image: `cv run host sh`",
+            })),
+            Some(program) if program.is_empty() => Err(wrong("the command is an empty word")),
+            Some(_) => Ok(()),
+        }
+    }
+
     /// Completes the request: the image or root directory and the command from the operands, the
     /// environment, the id, and the containers whose namespaces are joined.
     ///
@@ -182,8 +200,11 @@ impl Draft {
         resolve: Resolve<'_>,
     ) -> Result<Request, Vec<Error>> {
         let mut problems = Vec::new();
-        match self.take_root(operands) {
-            Ok(command) => problems.extend(self.set_command(command).err()),
+        match self.split_image(operands) {
+            Ok(command) => {
+                let entrypoint = self.entrypoint.take().filter(|program| !program.is_empty());
+                self.process.args = entrypoint.into_iter().chain(command.iter().cloned()).collect();
+            }
             Err(error) => problems.push(error),
         }
         for (joined, reference) in std::mem::take(&mut self.joined) {
@@ -202,14 +223,15 @@ impl Draft {
         Ok(self.request)
     }
 
-    /// Takes the image from the operands unless the root is a directory; returns the command.
-    fn take_root<'a>(&mut self, operands: &'a [OsText]) -> Result<&'a [OsText], Error> {
+    /// Takes the image off the operands unless the root is a directory; returns the command.
+    fn split_image<'a>(&self, operands: &'a [OsText]) -> Result<&'a [OsText], Error> {
         if self.rootfs {
             return Ok(operands);
         }
         let Some((image, command)) = operands.split_first() else {
-            return Err(wrong("no image was named")
-                .with_hint("`host` is the built-in image: `cv run host sh`; `--rootfs DIR` uses a directory"));
+            return Err(wrong("no image was named").with_hint(
+                "`host` is the built-in image: `cv run host sh`; `--rootfs DIR` uses a directory",
+            ));
         };
         if image.as_bytes() == b"host" {
             return Ok(command);
@@ -223,16 +245,6 @@ impl Draft {
                 .to_owned()
         };
         Err(Error::new(ErrorKind::Unsupported, message).with_hint(hint))
-    }
-
-    fn set_command(&mut self, command: &[OsText]) -> Result<(), Error> {
-        let entrypoint = self.entrypoint.take().filter(|program| !program.is_empty());
-        self.process.args = entrypoint.into_iter().chain(command.iter().cloned()).collect();
-        match self.process.args.first() {
-            None => Err(wrong("no command was given").with_hint("name one after the image: `cv run host sh`")),
-            Some(program) if program.is_empty() => Err(wrong("the command is an empty word")),
-            Some(_) => Ok(()),
-        }
     }
 
     fn join(&mut self, joined: Joined, id: ContainerId) {

@@ -13,15 +13,32 @@ use crate::value::{self, fields, native, not_offered, quote, wrong};
 pub static FILES: Section = Section {
     title: "Files",
     flags: &[
-        Flag::value("rootfs", "DIR", "Use this directory as the root, in place of an image").completed(Completion::Directories).sets(rootfs),
-        Flag::value("overlay", "none|container|memory|DIR", "Where writes to the root go: into it, a layer that ends with the container, memory, a directory")
-            .completed(Completion::Words(&["none", "container", "memory"]))
-            .sets(overlay),
+        Flag::value("rootfs", "DIR", "Use this directory as the root, in place of an image")
+            .completed(Completion::Directories)
+            .sets(rootfs),
+        Flag::value(
+            "overlay",
+            "none|container|memory|DIR",
+            "Where writes to the root go: into it, a layer that ends with the container, memory, a directory",
+        )
+        .completed(Completion::Words(&["none", "container", "memory"]))
+        .sets(overlay),
         Flag::switch("read-only", "Refuse writes to the root").sets(read_only),
-        Flag::value("volume", "HOST:INSIDE[:OPTIONS]", "Bind a file or directory; options: ro, rw, rprivate, rslave, rshared").short('v').completed(Completion::Files).sets(volume),
-        Flag::value("mount", "FIELDS", "Mount by fields, as `type=bind,source=/a,target=/b,readonly` or `type=tmpfs,target=/c`")
-            .completed(Completion::Words(&["type=bind,source=", "type=tmpfs,target="]))
-            .sets(mount),
+        Flag::value(
+            "volume",
+            "HOST:INSIDE[:OPTIONS]",
+            "Bind a file or directory; options: ro, rw, rprivate, rslave, rshared",
+        )
+        .short('v')
+        .completed(Completion::Files)
+        .sets(volume),
+        Flag::value(
+            "mount",
+            "FIELDS",
+            "Mount by fields, as `type=bind,source=/a,target=/b,readonly` or `type=tmpfs,target=/c`",
+        )
+        .completed(Completion::Words(&["type=bind,source=", "type=tmpfs,target="]))
+        .sets(mount),
         Flag::value("tmpfs", "PATH[:OPTIONS]", "Mount memory, as `/run:size=64m,mode=755,exec`").sets(tmpfs),
     ],
 };
@@ -60,8 +77,9 @@ fn parse_volume(text: &OsText) -> Result<Mount, Error> {
     let parts: Vec<OsText> = text.as_bytes().split(|byte| *byte == b':').map(OsText::from_bytes).collect();
     let (source, target, options) = match parts.as_slice() {
         [target] if target.is_absolute() => {
-            return Err(not_offered("volumes without a host directory are not offered yet")
-                .with_hint(format!("`--tmpfs {target}` for memory, or name a directory: `-v HOST:{target}`")));
+            return Err(not_offered("volumes without a host directory are not offered yet").with_hint(
+                format!("`--tmpfs {target}` for memory, or name a directory: `-v HOST:{target}`"),
+            ));
         }
         [source, target] => (source, target, None),
         [source, target, options] => (source, target, Some(options)),
@@ -71,8 +89,11 @@ fn parse_volume(text: &OsText) -> Result<Mount, Error> {
         return Err(wrong("no path before the first `:`"));
     }
     if !source.is_absolute() && !source.as_bytes().starts_with(b".") {
-        return Err(not_offered(format!("{} would be a named volume, which is not offered yet", quote(source)))
-            .with_hint(format!("for a directory of this name, write `./{source}:{target}`")));
+        return Err(not_offered(format!(
+            "{} would be a named volume, which is not offered yet",
+            quote(source)
+        ))
+        .with_hint(format!("for a directory of this name, write `./{source}:{target}`")));
     }
     let mut mount = Mount {
         source: MountSource::Bind { path: native::absolute(source)?, recursive: true },
@@ -113,7 +134,11 @@ fn volume_options(mount: &mut Mount, options: &str) -> Result<(), Error> {
                 return Err(not_offered(format!("`{option}` (SELinux labels) is not offered"))
                     .with_hint("leave it away; label the files with `chcon` if SELinux refuses access"));
             }
-            "U" => return Err(not_offered("`U` (changing owners) is not offered").with_hint("chown the files first")),
+            "U" => {
+                return Err(
+                    not_offered("`U` (changing owners) is not offered").with_hint("chown the files first")
+                );
+            }
             "nocopy" | "volume-nocopy" => return Err(wrong("`nocopy` is for named volumes, not for a bind")),
             other => mount.options.propagation = propagation(other)?,
         }
@@ -161,7 +186,8 @@ fn tmpfs_option(mount: &mut Mount, option: &str) -> Result<(), Error> {
         Some(("size", text)) => set_tmpfs_size(mount, text),
         Some(("mode", text)) => set_tmpfs_mode(mount, text),
         Some((name @ ("uid" | "gid" | "nr_inodes" | "nr_blocks" | "huge" | "mpol"), _)) => {
-            Err(not_offered(format!("`{name}` is not offered")).with_hint("known are size, mode, exec, suid, dev and ro"))
+            Err(not_offered(format!("`{name}` is not offered"))
+                .with_hint("known are size, mode, exec, suid, dev and ro"))
         }
         None if matches!(option, "ro" | "rw" | "exec" | "noexec" | "suid" | "nosuid" | "dev" | "nodev") => {
             volume_options(mount, option)
@@ -193,7 +219,8 @@ fn mount(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     let fields = fields::split(text)?;
     let pairs: Vec<(OsText, Option<OsText>)> = fields.iter().map(fields::key_value).collect();
     let find = |names: &[&str]| {
-        let named = |(name, _): &&(OsText, Option<OsText>)| name.to_str().is_some_and(|name| names.contains(&name));
+        let named =
+            |(name, _): &&(OsText, Option<OsText>)| name.to_str().is_some_and(|name| names.contains(&name));
         pairs.iter().rev().find(named).and_then(|(_, value)| value.clone())
     };
     let target = find(&["target", "destination", "dst"]).ok_or_else(|| wrong("`target=PATH` is missing"))?;
@@ -222,10 +249,12 @@ fn mount(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 
 fn mount_field(mount: &mut Mount, name: &str, field_value: Option<&OsText>) -> Result<(), Error> {
     let text = field_value.map(value::utf8);
-    let switch = || text.as_ref().map_or(Ok(true), |text| match text {
-        Ok(text) => value::boolean(text).map_err(|error| wrong(format!("`{name}`: {error}"))),
-        Err(_) => Err(wrong(format!("`{name}`: not valid UTF-8"))),
-    });
+    let switch = || {
+        text.as_ref().map_or(Ok(true), |text| match text {
+            Ok(text) => value::boolean(text).map_err(|error| wrong(format!("`{name}`: {error}"))),
+            Err(_) => Err(wrong(format!("`{name}`: not valid UTF-8"))),
+        })
+    };
     let needed = || match &text {
         Some(Ok(text)) => Ok(*text),
         _ => Err(wrong(format!("`{name}` needs a value"))),
@@ -262,8 +291,10 @@ fn bind_recursive(mount: &mut Mount, text: &str) -> Result<(), Error> {
         "enabled" | "readonly" => set_recursive(mount, true),
         "disabled" => set_recursive(mount, false),
         "writable" => {
-            return Err(not_offered("`bind-recursive=writable` is not offered: a read-only bind is read-only throughout")
-                .with_hint("mount what has to be writable over it"));
+            return Err(not_offered(
+                "`bind-recursive=writable` is not offered: a read-only bind is read-only throughout",
+            )
+            .with_hint("mount what has to be writable over it"));
         }
         _ => return Err(wrong("`bind-recursive` is `enabled`, `disabled` or `readonly`")),
     }
@@ -297,7 +328,10 @@ mod tests {
     fn relative_sources_are_made_absolute() {
         let mount = read(volume, "./x:/y").unwrap();
         let here = std::env::current_dir().unwrap().join("x");
-        assert_eq!(mount.source, MountSource::Bind { path: native::from_os(here.as_os_str()).unwrap(), recursive: true });
+        assert_eq!(
+            mount.source,
+            MountSource::Bind { path: native::from_os(here.as_os_str()).unwrap(), recursive: true }
+        );
     }
 
     #[test]
@@ -308,7 +342,19 @@ mod tests {
 
     #[test]
     fn wrong_binds_are_refused() {
-        for text in ["", "/a", "name:/x", ":/x", "/a:b", "/a:/", "/a:/./", "/a:/b:z", "/a:/b:zz", "/a:/b:ro:x", "/a:/b:"] {
+        for text in [
+            "",
+            "/a",
+            "name:/x",
+            ":/x",
+            "/a:b",
+            "/a:/",
+            "/a:/./",
+            "/a:/b:z",
+            "/a:/b:zz",
+            "/a:/b:ro:x",
+            "/a:/b:",
+        ] {
             assert!(read(volume, text).is_err(), "{text}");
         }
     }
@@ -351,7 +397,9 @@ mod tests {
         let mount = read(tmpfs, "/run:exec,size=64m,mode=755,ro").unwrap();
         assert_eq!(mount.source, MountSource::Tmpfs { size: Some(64 << 20), mode: Some(0o755) });
         assert!(mount.read_only && !mount.options.noexec);
-        for text in ["", "run", "/", "/run:size=0", "/run:uid=5", "/run:rshared", "/run:what", "/run:mode=rwx"] {
+        for text in
+            ["", "run", "/", "/run:size=0", "/run:uid=5", "/run:rshared", "/run:what", "/run:mode=rwx"]
+        {
             assert!(read(tmpfs, text).is_err(), "{text}");
         }
     }

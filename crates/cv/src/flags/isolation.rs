@@ -18,31 +18,61 @@ pub static ISOLATION: Section = Section {
     flags: &[
         Flag::value("hostname", "NAME", "Host name inside (default: the short id)").short('h').sets(hostname),
         Flag::value("domainname", "NAME", "NIS domain name inside").sets(domainname),
-        Flag::value("network", "none|host|container:NAME", "Network: own without outside (default), this machine's, another's")
-            .completed(Completion::Words(&["none", "host", "container:"]))
-            .sets(network),
+        Flag::value(
+            "network",
+            "none|host|container:NAME",
+            "Network: own without outside (default), this machine's, another's",
+        )
+        .completed(Completion::Words(&["none", "host", "container:"]))
+        .sets(network),
         Flag::value("add-host", "NAME:ADDRESS", "Add a line to /etc/hosts").sets(add_host),
-        Flag::value("pid", "private|host|container:NAME", "Processes: own (default), this machine's, another's")
-            .completed(Completion::Words(&["private", "host", "container:"]))
-            .sets(pid),
-        Flag::value("ipc", "private|host|container:NAME", "Shared memory and queues: own (default), this machine's, another's")
-            .completed(Completion::Words(&["private", "shareable", "host", "container:"]))
-            .sets(ipc),
+        Flag::value(
+            "pid",
+            "private|host|container:NAME",
+            "Processes: own (default), this machine's, another's",
+        )
+        .completed(Completion::Words(&["private", "host", "container:"]))
+        .sets(pid),
+        Flag::value(
+            "ipc",
+            "private|host|container:NAME",
+            "Shared memory and queues: own (default), this machine's, another's",
+        )
+        .completed(Completion::Words(&["private", "shareable", "host", "container:"]))
+        .sets(ipc),
         Flag::value("uts", "private|host", "Host name: own (default) or this machine's")
             .completed(Completion::Words(&["private", "host"]))
             .sets(uts),
-        Flag::value("cgroupns", "private|host", "View of the control groups: own (default) or this machine's")
-            .completed(Completion::Words(&["private", "host"]))
-            .sets(cgroupns),
-        Flag::value("userns", "auto|host|keep-id", "User ids: none for root and own for others (default), this machine's, or the caller's kept")
-            .completed(Completion::Words(&["auto", "host", "keep-id"]))
-            .sets(userns),
-        Flag::value("uidmap", "INSIDE:OUTSIDE:COUNT", "Own user ids with this range; may be repeated").sets(uidmap),
-        Flag::value("gidmap", "INSIDE:OUTSIDE:COUNT", "Own group ids with this range; may be repeated").sets(gidmap),
+        Flag::value(
+            "cgroupns",
+            "private|host",
+            "View of the control groups: own (default) or this machine's",
+        )
+        .completed(Completion::Words(&["private", "host"]))
+        .sets(cgroupns),
+        Flag::value(
+            "userns",
+            "auto|host|keep-id",
+            "User ids: none for root and own for others (default), this machine's, or the caller's kept",
+        )
+        .completed(Completion::Words(&["auto", "host", "keep-id"]))
+        .sets(userns),
+        Flag::value("uidmap", "INSIDE:OUTSIDE:COUNT", "Own user ids with this range; may be repeated")
+            .sets(uidmap),
+        Flag::value("gidmap", "INSIDE:OUTSIDE:COUNT", "Own group ids with this range; may be repeated")
+            .sets(gidmap),
         Flag::switch("timens", "Give it monotonic and boot clocks of its own").sets(timens),
-        Flag::value("time-offset", "[CLOCK=]SECONDS", "Shift the clock `monotonic`, `boottime` or both; implies --timens").sets(time_offset),
-        Flag::value("sysctl", "NAME=VALUE", "Set a kernel setting of the container's namespaces").sets(sysctl),
-        Flag::value("isolation", "process", "Kind of isolation").completed(Completion::Words(&["process"])).sets(isolation),
+        Flag::value(
+            "time-offset",
+            "[CLOCK=]SECONDS",
+            "Shift the clock `monotonic`, `boottime` or both; implies --timens",
+        )
+        .sets(time_offset),
+        Flag::value("sysctl", "NAME=VALUE", "Set a kernel setting of the container's namespaces")
+            .sets(sysctl),
+        Flag::value("isolation", "process", "Kind of isolation")
+            .completed(Completion::Words(&["process"]))
+            .sets(isolation),
     ],
 };
 
@@ -139,7 +169,8 @@ fn share(draft: &mut Draft, text: &OsText, joined: Joined, private: &[&str]) -> 
         draft.joined.push((joined, reference));
         return Ok(Share::Private);
     }
-    private_or_host(text, private).map_err(|error| error.with_hint("`container:NAME` joins another container's"))
+    private_or_host(text, private)
+        .map_err(|error| error.with_hint("`container:NAME` joins another container's"))
 }
 
 fn private_or_host(text: &str, private: &[&str]) -> Result<Share, Error> {
@@ -188,7 +219,8 @@ fn gidmap(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 
 fn id_range(text: &str) -> Result<IdRange, Error> {
     let mut parts = text.split(':');
-    let mut next = || parts.next().ok_or_else(|| wrong("expected `INSIDE:OUTSIDE:COUNT`, as `0:100000:65536`"));
+    let mut next =
+        || parts.next().ok_or_else(|| wrong("expected `INSIDE:OUTSIDE:COUNT`, as `0:100000:65536`"));
     // The largest id is reserved: (uid_t) -1 means "no change" in system calls.
     let most = u32::MAX - 1;
     let (inside, outside) = (value::number(next()?, 0, most)?, value::number(next()?, 0, most)?);
@@ -196,7 +228,8 @@ fn id_range(text: &str) -> Result<IdRange, Error> {
     if parts.next().is_some() {
         return Err(wrong("expected `INSIDE:OUTSIDE:COUNT`, as `0:100000:65536`"));
     }
-    if inside.checked_add(count - 1).is_none() || outside.checked_add(count - 1).is_none() {
+    let fits = |first: u32| first.checked_add(count - 1).is_some_and(|last| last <= most);
+    if !fits(inside) || !fits(outside) {
         return Err(wrong("the range goes beyond the largest id"));
     }
     Ok(IdRange { inside, outside, count })
@@ -220,7 +253,9 @@ fn time_offset(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     let seconds = signed_seconds(amount)?;
     let (mut monotonic, mut boottime) = match draft.request.namespaces.time {
         TimeNamespace::Host => (0, 0),
-        TimeNamespace::Offsets { monotonic_seconds, boottime_seconds } => (monotonic_seconds, boottime_seconds),
+        TimeNamespace::Offsets { monotonic_seconds, boottime_seconds } => {
+            (monotonic_seconds, boottime_seconds)
+        }
     };
     match clock {
         None => (monotonic, boottime) = (seconds, seconds),
@@ -261,7 +296,9 @@ fn sysctl(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 fn isolation(_: &mut Draft, text: &OsText) -> Result<(), Error> {
     match value::utf8(text)? {
         "default" | "process" => Ok(()),
-        "hyperv" | "vm" => Err(not_offered("virtual machines are not offered yet").with_hint("use `--isolation process`")),
+        "hyperv" | "vm" => {
+            Err(not_offered("virtual machines are not offered yet").with_hint("use `--isolation process`"))
+        }
         _ => Err(wrong("expected `process`")),
     }
 }
@@ -296,8 +333,14 @@ mod tests {
     fn hosts_take_both_address_families() {
         let draft = apply(add_host, &["db:10.0.0.5", "v6:::1", "six=[fe80::1]"]);
         let expected = [("db", "10.0.0.5"), ("v6", "::1"), ("six", "fe80::1")];
-        assert_eq!(draft.request.extra_hosts, expected.map(|(name, address)| (name.to_owned(), address.to_owned())));
-        refused(add_host, &["", "db", "db:", ":10.0.0.5", "db:10.0.0.256", "db:host-gateway", "a b:1.2.3.4", "#x:1.2.3.4"]);
+        assert_eq!(
+            draft.request.extra_hosts,
+            expected.map(|(name, address)| (name.to_owned(), address.to_owned()))
+        );
+        refused(
+            add_host,
+            &["", "db", "db:", ":10.0.0.5", "db:10.0.0.256", "db:host-gateway", "a b:1.2.3.4", "#x:1.2.3.4"],
+        );
     }
 
     #[test]

@@ -17,17 +17,33 @@ pub static LIFE: Section = Section {
     flags: &[
         Flag::value("name", "NAME", "Name of the container").sets(name),
         Flag::value("label", "NAME[=VALUE]", "Attach a label").short('l').sets(label),
-        Flag::value("label-file", "FILE", "Attach the labels of a file of `NAME=VALUE` lines").completed(Completion::Files).sets(label_file),
+        Flag::value("label-file", "FILE", "Attach the labels of a file of `NAME=VALUE` lines")
+            .completed(Completion::Files)
+            .sets(label_file),
         Flag::switch("rm", "Remove the container when it ends").sets(auto_remove),
-        Flag::switch("owner-bound", "End the container when this program ends, however that comes").sets(owner_bound),
-        Flag::value("cidfile", "FILE", "Write the container's id into a new file").completed(Completion::Files).sets(cidfile),
-        Flag::value("stop-signal", "SIGNAL", "Signal that `stop` sends first (default: TERM)").completed(Completion::Signals).sets(stop_signal),
-        Flag::value("stop-timeout", "SECONDS", "Time until `stop` kills (default: 10); -1 to wait for ever").sets(stop_timeout),
-        Flag::value("log-driver", "json-file|none", "How output is kept (default: json-file)").completed(Completion::Words(&["json-file", "none"])).sets(log_driver),
-        Flag::value("log-opt", "NAME=VALUE", "`max-size=10m` and `max-file=3` limit the log").completed(Completion::Words(&["max-size=", "max-file="])).sets(log_opt),
+        Flag::switch("owner-bound", "End the container when this program ends, however that comes")
+            .sets(owner_bound),
+        Flag::value("cidfile", "FILE", "Write the container's id into a new file")
+            .completed(Completion::Files)
+            .sets(cidfile),
+        Flag::value("stop-signal", "SIGNAL", "Signal that `stop` sends first (default: TERM)")
+            .completed(Completion::Signals)
+            .sets(stop_signal),
+        Flag::value("stop-timeout", "SECONDS", "Time until `stop` kills (default: 10); -1 to wait for ever")
+            .sets(stop_timeout),
+        Flag::value("log-driver", "json-file|none", "How output is kept (default: json-file)")
+            .completed(Completion::Words(&["json-file", "none"]))
+            .sets(log_driver),
+        Flag::value("log-opt", "NAME=VALUE", "`max-size=10m` and `max-file=3` limit the log")
+            .completed(Completion::Words(&["max-size=", "max-file="]))
+            .sets(log_opt),
         Flag::switch("no-healthcheck", "Run no health check (there is none)").sets(accepted),
-        Flag::value("restart", "no", "What happens when the command ends").completed(Completion::Words(&["no"])).sets(restart),
-        Flag::value("pull", "missing|never", "When images are fetched").completed(Completion::Words(&["missing", "never"])).sets(pull),
+        Flag::value("restart", "no", "What happens when the command ends")
+            .completed(Completion::Words(&["no"]))
+            .sets(restart),
+        Flag::value("pull", "missing|never", "When images are fetched")
+            .completed(Completion::Words(&["missing", "never"]))
+            .sets(pull),
         Flag::value("platform", "OS/ARCH", "Refuse to run on another platform than this").sets(platform),
     ],
 };
@@ -99,9 +115,11 @@ fn log_driver(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     draft.request.log.driver = match value::utf8(text)? {
         "json-file" => LogDriver::JsonFile,
         "none" => LogDriver::None,
-        "local" | "journald" | "syslog" | "k8s-file" | "passthrough" | "gelf" | "fluentd" | "awslogs" | "splunk"
-        | "etwlogs" | "gcplogs" => {
-            return Err(not_offered("this log driver is not offered yet").with_hint("use `json-file` or `none`"));
+        "local" | "journald" | "syslog" | "k8s-file" | "passthrough" | "gelf" | "fluentd" | "awslogs"
+        | "splunk" | "etwlogs" | "gcplogs" => {
+            return Err(
+                not_offered("this log driver is not offered yet").with_hint("use `json-file` or `none`")
+            );
         }
         _ => return Err(wrong("no such log driver; expected `json-file` or `none`")),
     };
@@ -119,7 +137,9 @@ fn log_opt(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
         },
         Some(("max-file", count)) => log.max_files = value::number(count, 1, MOST_LOG_FILES)?,
         Some((name @ ("compress" | "labels" | "labels-regex" | "env" | "env-regex" | "tag" | "mode"), _)) => {
-            return Err(not_offered(format!("`{name}` is not offered")).with_hint("known are max-size and max-file"));
+            return Err(
+                not_offered(format!("`{name}` is not offered")).with_hint("known are max-size and max-file")
+            );
         }
         _ => return Err(wrong("expected `max-size=BYTES` or `max-file=NUMBER`")),
     }
@@ -145,7 +165,9 @@ fn restart(_: &mut Draft, text: &OsText) -> Result<(), Error> {
 fn pull(_: &mut Draft, text: &OsText) -> Result<(), Error> {
     match value::utf8(text)? {
         "missing" | "never" => Ok(()),
-        "always" => Err(not_offered("images from registries are not offered yet").with_hint("leave `--pull` away")),
+        "always" => {
+            Err(not_offered("images from registries are not offered yet").with_hint("leave `--pull` away"))
+        }
         _ => Err(wrong("expected `missing` or `never`")),
     }
 }

@@ -12,13 +12,24 @@ use crate::value::{self, not_offered, quote, wrong};
 pub static RESOURCES: Section = Section {
     title: "Resources",
     flags: &[
-        Flag::value("memory", "BYTES", "Most memory, as `512m`; more ends with an out-of-memory kill").short('m').sets(memory),
-        Flag::value("memory-swap", "BYTES", "Most memory and swap together; -1 for no limit").sets(memory_swap),
-        Flag::value("memory-reservation", "BYTES", "Memory that is spared while others have more to give").sets(memory_reservation),
+        Flag::value("memory", "BYTES", "Most memory, as `512m`; more ends with an out-of-memory kill")
+            .short('m')
+            .sets(memory),
+        Flag::value("memory-swap", "BYTES", "Most memory and swap together; -1 for no limit")
+            .sets(memory_swap),
+        Flag::value("memory-reservation", "BYTES", "Memory that is spared while others have more to give")
+            .sets(memory_reservation),
         Flag::value("cpus", "NUMBER", "Most CPU time, in CPUs, as `1.5`").sets(cpus),
-        Flag::value("cpu-shares", "WEIGHT", "Share of CPU time under contention, 2 to 262144 (default: 1024)").short('c').sets(cpu_shares),
+        Flag::value(
+            "cpu-shares",
+            "WEIGHT",
+            "Share of CPU time under contention, 2 to 262144 (default: 1024)",
+        )
+        .short('c')
+        .sets(cpu_shares),
         Flag::value("cpu-quota", "MICROSECONDS", "CPU time in each period; -1 for no limit").sets(cpu_quota),
-        Flag::value("cpu-period", "MICROSECONDS", "Length of a period, 1000 to 1000000 (default: 100000)").sets(cpu_period),
+        Flag::value("cpu-period", "MICROSECONDS", "Length of a period, 1000 to 1000000 (default: 100000)")
+            .sets(cpu_period),
         Flag::value("cpuset-cpus", "LIST", "Use only these CPUs, as `0-2,5`").sets(cpuset_cpus),
         Flag::value("cpuset-mems", "LIST", "Use only these memory nodes, as `0,1`").sets(cpuset_mems),
         Flag::value("pids-limit", "NUMBER", "Most processes and threads; -1 for no limit").sets(pids_limit),
@@ -30,12 +41,19 @@ pub static RESOURCES: Section = Section {
 pub static DEVICE_RATES: Section = Section {
     title: "Resources",
     flags: &[
-        Flag::value("device-read-bps", "DEVICE:BYTES", "Most bytes read a second, as `/dev/sda:10m`").sets(read_bps),
+        Flag::value("device-read-bps", "DEVICE:BYTES", "Most bytes read a second, as `/dev/sda:10m`")
+            .sets(read_bps),
         Flag::value("device-write-bps", "DEVICE:BYTES", "Most bytes written a second").sets(write_bps),
         Flag::value("device-read-iops", "DEVICE:NUMBER", "Most reads a second").sets(read_iops),
         Flag::value("device-write-iops", "DEVICE:NUMBER", "Most writes a second").sets(write_iops),
-        Flag::value("cgroup-parent", "PATH", "Make the container's control group below this one").sets(cgroup_parent),
-        Flag::value("oom-score-adj", "NUMBER", "Be ended sooner (up to 1000) or later (down to -1000) when memory runs out").sets(oom_score_adj),
+        Flag::value("cgroup-parent", "PATH", "Make the container's control group below this one")
+            .sets(cgroup_parent),
+        Flag::value(
+            "oom-score-adj",
+            "NUMBER",
+            "Be ended sooner (up to 1000) or later (down to -1000) when memory runs out",
+        )
+        .sets(oom_score_adj),
         Flag::value("shm-size", "BYTES", "Size of /dev/shm (default: 64m)").sets(shm_size),
     ],
 };
@@ -137,7 +155,10 @@ fn write_iops(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 
 fn device_rate(draft: &mut Draft, text: &OsText, kind: RateKind) -> Result<(), Error> {
     let (path, per_second) = split_rate(text, kind)?;
-    let device = platform::block_device(&path)?;
+    let (device, true) = platform::device(&path)? else {
+        return Err(wrong(format!("{} is not a block device", quote(&path)))
+            .with_hint("`lsblk -p` lists them; rates are set on whole disks"));
+    };
     draft.request.limits.io_rates.push(DeviceRate { path, device, kind, per_second });
     Ok(())
 }
@@ -162,8 +183,11 @@ fn split_rate(text: &OsText, kind: RateKind) -> Result<(OsText, u64), Error> {
 
 fn cgroup_parent(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     if text.as_bytes().ends_with(b".slice") {
-        return Err(not_offered(format!("{} is a systemd slice, and control groups are made without systemd", quote(text)))
-            .with_hint("give a path below /sys/fs/cgroup, as `/jobs`"));
+        return Err(not_offered(format!(
+            "{} is a systemd slice, and control groups are made without systemd",
+            quote(text)
+        ))
+        .with_hint("give a path below /sys/fs/cgroup, as `/jobs`"));
     }
     if text.is_empty() || text.as_bytes().split(|byte| *byte == b'/').any(|part| part == b"..") {
         return Err(wrong("expected a path below the control groups' root without `..`"));

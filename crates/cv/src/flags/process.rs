@@ -14,12 +14,16 @@ pub static COMMAND: Section = Section {
     flags: &[
         Flag::switch("interactive", "Keep standard input open").short('i').sets(interactive),
         Flag::switch("tty", "Give the command a terminal").short('t').sets(tty),
-        Flag::value("env", "NAME[=VALUE]", "Set an environment variable; without a value, this shell's").short('e').sets(env),
+        Flag::value("env", "NAME[=VALUE]", "Set an environment variable; without a value, this shell's")
+            .short('e')
+            .sets(env),
         Flag::value("env-file", "FILE", "Set the variables of a file of `NAME=VALUE` lines")
             .completed(Completion::Files)
             .sets(env_file),
         Flag::value("user", "USER[:GROUP]", "Run as this user, by name or number").short('u').sets(user),
-        Flag::value("workdir", "DIR", "Start in this directory; it is made if missing").short('w').sets(workdir),
+        Flag::value("workdir", "DIR", "Start in this directory; it is made if missing")
+            .short('w')
+            .sets(workdir),
     ],
 };
 
@@ -31,9 +35,12 @@ pub static OWN_COMMAND: Section = Section {
         Flag::switch("init", "Run an init as process 1 that reaps orphans and passes signals on").sets(init),
         Flag::value("group-add", "GROUP", "Add a supplementary group, by name or number").sets(group_add),
         Flag::value("ulimit", "NAME=SOFT[:HARD]", "Set a limit of each process, as `nofile=1024:2048`")
-            .completed(Completion::Words(&["core=", "cpu=", "fsize=", "memlock=", "nofile=", "nproc=", "stack="]))
+            .completed(Completion::Words(&[
+                "core=", "cpu=", "fsize=", "memlock=", "nofile=", "nproc=", "stack=",
+            ]))
             .sets(ulimit),
-        Flag::value("umask", "MODE", "Permission bits that new files never get, in octal (default: 0022)").sets(umask),
+        Flag::value("umask", "MODE", "Permission bits that new files never get, in octal (default: 0022)")
+            .sets(umask),
     ],
 };
 
@@ -102,8 +109,9 @@ fn ulimit(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 
 fn parse_ulimit(text: &str) -> Result<Rlimit, Error> {
     let (name, values) = text.split_once('=').ok_or_else(|| wrong("expected `NAME=SOFT[:HARD]`"))?;
-    let resource = RlimitResource::from_name(name)
-        .ok_or_else(|| wrong(format!("{} is not a process limit; setrlimit(2) lists them", quote(&name.into()))))?;
+    let resource = RlimitResource::from_name(name).ok_or_else(|| {
+        wrong(format!("{} is not a process limit; setrlimit(2) lists them", quote(&name.into())))
+    })?;
     let bound = |text: &str| match text {
         "-1" | "unlimited" => Ok(u64::MAX),
         _ => value::number(text, 0, i64::MAX as u64),
@@ -144,7 +152,16 @@ mod tests {
         assert_eq!((limit.resource, limit.soft, limit.hard), (RlimitResource::Nofile, 1024, 2048));
         let limit = parse_ulimit("core=-1").unwrap();
         assert_eq!((limit.soft, limit.hard), (u64::MAX, u64::MAX));
-        for text in ["nofile", "nofile=", "files=1", "nofile=2:1", "nofile=1:2:3", "nofile=1k", "core=-2", "core=-1:5"] {
+        for text in [
+            "nofile",
+            "nofile=",
+            "files=1",
+            "nofile=2:1",
+            "nofile=1:2:3",
+            "nofile=1k",
+            "core=-2",
+            "core=-1:5",
+        ] {
             assert!(parse_ulimit(text).is_err(), "{text}");
         }
     }

@@ -6,6 +6,7 @@ use containerv_spec::request::{Device, Seccomp};
 use containerv_spec::seccomp::Profile;
 
 use crate::draft::{Draft, Named};
+use crate::platform;
 use crate::syntax::{Completion, Flag, Section};
 use crate::value::{self, file, not_offered, quote, wrong};
 
@@ -16,9 +17,17 @@ const MOST_PROFILE_BYTES: u64 = 1 << 20;
 pub static SECURITY: Section = Section {
     title: "Security",
     flags: &[
-        Flag::value("cap-add", "NAME|ALL", "Add a capability").completed(Completion::Capabilities).sets(cap_add),
-        Flag::value("cap-drop", "NAME|ALL", "Take a capability away").completed(Completion::Capabilities).sets(cap_drop),
-        Flag::switch("privileged", "Lift every restriction: all capabilities and devices, no filter, nothing masked").sets(privileged),
+        Flag::value("cap-add", "NAME|ALL", "Add a capability")
+            .completed(Completion::Capabilities)
+            .sets(cap_add),
+        Flag::value("cap-drop", "NAME|ALL", "Take a capability away")
+            .completed(Completion::Capabilities)
+            .sets(cap_drop),
+        Flag::switch(
+            "privileged",
+            "Lift every restriction: all capabilities and devices, no filter, nothing masked",
+        )
+        .sets(privileged),
         Flag::value(
             "security-opt",
             "OPTION",
@@ -26,7 +35,9 @@ pub static SECURITY: Section = Section {
         )
         .completed(Completion::Words(&["seccomp=unconfined", "no-new-privileges=", "systempaths=unconfined"]))
         .sets(security_opt),
-        Flag::value("device", "HOST[:INSIDE[:rwm]]", "Give access to a device of this machine").completed(Completion::Files).sets(device),
+        Flag::value("device", "HOST[:INSIDE[:rwm]]", "Give access to a device of this machine")
+            .completed(Completion::Files)
+            .sets(device),
     ],
 };
 
@@ -77,7 +88,11 @@ fn security_opt(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
         ("systempaths", Some("unconfined")) | ("unmask", Some("ALL" | "all")) => security.unmask = true,
         // Neither AppArmor nor SELinux is used, so that nothing is to be switched off.
         ("apparmor", Some("unconfined")) | ("label", Some("disable")) => {}
-        (name @ ("apparmor" | "label" | "credentialspec" | "mask" | "unmask" | "writable-cgroups" | "proc-opts"), _) => {
+        (
+            name @ ("apparmor" | "label" | "credentialspec" | "mask" | "unmask" | "writable-cgroups"
+            | "proc-opts"),
+            _,
+        ) => {
             return Err(not_offered(format!("`{name}` with this value is not offered"))
                 .with_hint("seccomp, capabilities and masked paths are the means of confinement here"));
         }
@@ -105,7 +120,10 @@ fn seccomp(setting: Option<&OsText>) -> Result<Seccomp, Error> {
 }
 
 fn device(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
-    draft.request.devices.push(parse_device(text)?);
+    let mut device = parse_device(text)?;
+    let (number, block) = platform::device(&device.host_path)?;
+    (device.number, device.block) = (Some(number), block);
+    draft.request.devices.push(device);
     Ok(())
 }
 
@@ -117,7 +135,9 @@ fn parse_device(text: &OsText) -> Result<Device, Error> {
     }
     if !host_path.is_absolute() {
         if text.as_bytes().contains(&b'=') {
-            return Err(not_offered("CDI names are not offered").with_hint("name the device's file, as `/dev/kvm`"));
+            return Err(
+                not_offered("CDI names are not offered").with_hint("name the device's file, as `/dev/kvm`")
+            );
         }
         return Err(wrong(format!("{} is not an absolute path", quote(&host_path))));
     }
@@ -127,13 +147,16 @@ fn parse_device(text: &OsText) -> Result<Device, Error> {
     };
     let access = access.map_or(Ok("rwm".to_owned()), |access| device_access(&access))?;
     let path = inside.map_or(Ok(host_path.clone()), |inside| value::inside_path(&inside))?;
-    Ok(Device { host_path, path, access })
+    Ok(Device { host_path, path, access, number: None, block: false })
 }
 
 fn device_access(text: &OsText) -> Result<String, Error> {
     let access = value::utf8(text)?;
     let repeated = |(at, letter)| access[..at].contains::<char>(letter);
-    if access.is_empty() || !access.chars().all(|letter| "rwm".contains(letter)) || access.char_indices().any(repeated) {
+    if access.is_empty()
+        || !access.chars().all(|letter| "rwm".contains(letter))
+        || access.char_indices().any(repeated)
+    {
         return Err(wrong(format!("{} is not a kind of access; expected letters of `rwm`", quote(text))));
     }
     Ok(access.to_owned())
@@ -154,7 +177,16 @@ mod tests {
             let device = parse_device(&text.into()).unwrap();
             assert_eq!((device.path.to_string().as_str(), device.access.as_str()), (path, access), "{text}");
         }
-        for text in ["", "fuse", "/dev/fuse:x", "/dev/fuse:rr", "/dev/fuse:dev/f:r", "/dev/a:/b:r:x", "v.com/gpu=all", "/dev/a:"] {
+        for text in [
+            "",
+            "fuse",
+            "/dev/fuse:x",
+            "/dev/fuse:rr",
+            "/dev/fuse:dev/f:r",
+            "/dev/a:/b:r:x",
+            "v.com/gpu=all",
+            "/dev/a:",
+        ] {
             assert!(parse_device(&text.into()).is_err(), "{text}");
         }
     }
@@ -162,12 +194,25 @@ mod tests {
     #[test]
     fn security_options_are_known_or_refused() {
         let mut draft = Draft::new();
-        for text in ["seccomp=unconfined", "no-new-privileges:false", "systempaths=unconfined", "apparmor=unconfined"] {
+        for text in
+            ["seccomp=unconfined", "no-new-privileges:false", "systempaths=unconfined", "apparmor=unconfined"]
+        {
             security_opt(&mut draft, &text.into()).unwrap();
         }
         let security = draft.request.security;
-        assert_eq!((security.seccomp, security.allow_new_privileges, security.unmask), (Seccomp::Unconfined, true, true));
-        for text in ["", "seccomp", "seccomp=/nonexistent", "no-new-privileges=maybe", "apparmor=strict", "label=type:x", "x=y"] {
+        assert_eq!(
+            (security.seccomp, security.allow_new_privileges, security.unmask),
+            (Seccomp::Unconfined, true, true)
+        );
+        for text in [
+            "",
+            "seccomp",
+            "seccomp=/nonexistent",
+            "no-new-privileges=maybe",
+            "apparmor=strict",
+            "label=type:x",
+            "x=y",
+        ] {
             assert!(security_opt(&mut Draft::new(), &text.into()).is_err(), "{text}");
         }
     }

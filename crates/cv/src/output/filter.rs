@@ -21,7 +21,8 @@ impl Filters {
         let mut filters = BTreeMap::<String, Vec<String>>::new();
         for text in texts {
             let (key, value) = text.split_once('=').ok_or_else(|| {
-                wrong(format!("`--filter {text}`: expected `KEY=VALUE`")).with_hint(format!("keys: {}", known.join(", ")))
+                wrong(format!("`--filter {text}`: expected `KEY=VALUE`"))
+                    .with_hint(format!("keys: {}", known.join(", ")))
             })?;
             if !known.contains(&key) {
                 return Err(wrong(format!("`--filter {text}`: unknown key `{key}`"))
@@ -63,11 +64,16 @@ mod tests {
 
     #[test]
     fn values_are_alternatives_and_labels_are_not() {
-        let filters = Filters::parse(["status=exited", "status=created", "label=a", "label=b=1"].into_iter(), &["status", "label"]).unwrap();
+        let filters = Filters::parse(
+            ["status=exited", "status=created", "label=a", "label=b=1"].into_iter(),
+            &["status", "label"],
+        )
+        .unwrap();
         assert!(filters.any("status", |status| status == "created"));
         assert!(!filters.any("status", |status| status == "running"));
         assert!(filters.any("name", |_| false));
-        let labels = |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+        let labels =
+            |pairs: &[(&str, &str)]| pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
         assert!(filters.labels(&labels(&[("a", ""), ("b", "1")])));
         assert!(!filters.labels(&labels(&[("a", ""), ("b", "2")])));
     }

@@ -59,12 +59,18 @@ pub struct Column {
 /// # Errors
 ///
 /// The template asks for what an object does not have.
-pub fn render(format: &Format, columns: &[Column], objects: &[Value], truncate: bool) -> Result<String, Error> {
+pub fn render(
+    format: &Format,
+    columns: &[Column],
+    objects: &[Value],
+    truncate: bool,
+) -> Result<String, Error> {
     match format {
         Format::Table => Ok(table(columns, objects, truncate)),
         Format::Json => Ok(objects.iter().map(|object| format!("{object}\n")).collect()),
         Format::Template { template, columns: false } => {
-            let lines: Result<Vec<String>, Error> = objects.iter().map(|object| template.render(object)).collect();
+            let lines: Result<Vec<String>, Error> =
+                objects.iter().map(|object| template.render(object)).collect();
             Ok(lines?.into_iter().map(|line| line + "\n").collect())
         }
         Format::Template { template, columns: true } => {
@@ -97,7 +103,10 @@ fn heading_of(template: &Template, columns: &[Column]) -> Vec<String> {
         None => field.to_uppercase(),
     };
     let cells = template.fields_by_cell();
-    cells.iter().map(|fields| fields.iter().map(|field| heading(field)).collect::<Vec<_>>().join(" ")).collect()
+    cells
+        .iter()
+        .map(|fields| fields.iter().map(|field| heading(field)).collect::<Vec<_>>().join(" "))
+        .collect()
 }
 
 #[cfg(test)]

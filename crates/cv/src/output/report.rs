@@ -43,7 +43,8 @@ mod tests {
     #[test]
     fn each_problem_has_its_line_and_hint() {
         let one = Error::new(ErrorKind::InvalidArgument, "`--memory 5x`: unknown unit");
-        let two = Error::new(ErrorKind::Unsupported, "`--gpus` is not offered yet").with_hint("name the devices");
+        let two =
+            Error::new(ErrorKind::Unsupported, "`--gpus` is not offered yet").with_hint("name the devices");
         let both = Error::problems("cannot read the command line", vec![one, two]);
         assert_eq!(
             render(&both, Style::PLAIN),

@@ -12,12 +12,16 @@ impl Style {
     /// Coloured on a terminal, unless `NO_COLOR` is set or the terminal cannot; always where
     /// `CLICOLOR_FORCE` is set. See no-color.org and bixense.com/clicolors.
     pub fn for_stderr() -> Self {
-        Self::choose(std::io::stderr().is_terminal(), |name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        Self::choose(std::io::stderr().is_terminal(), |name| {
+            std::env::var_os(name).is_some_and(|value| !value.is_empty())
+        })
     }
 
     /// As [`Style::for_stderr`], for standard output.
     pub fn for_stdout() -> Self {
-        Self::choose(std::io::stdout().is_terminal(), |name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
+        Self::choose(std::io::stdout().is_terminal(), |name| {
+            std::env::var_os(name).is_some_and(|value| !value.is_empty())
+        })
     }
 
     fn choose(terminal: bool, is_set: impl Fn(&str) -> bool) -> Self {

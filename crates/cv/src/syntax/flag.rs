@@ -4,6 +4,7 @@ use containerv::Error;
 use containerv_spec::OsText;
 
 use crate::draft::Draft;
+use crate::failure::Failure;
 use crate::syntax::parse::Parsed;
 use crate::verbs::Session;
 
@@ -112,7 +113,7 @@ pub struct Section {
 }
 
 /// What a verb does: its exit code, or why it could not.
-pub type Run = fn(&Session, &Parsed) -> Result<u8, Error>;
+pub type Run = fn(&Session, &Parsed) -> Result<i32, Failure>;
 
 /// A verb: one word after `cv`, or two.
 pub struct Verb {
@@ -164,9 +165,19 @@ impl Verb {
         }
     }
 
+    /// Returns the words that call it: `cv run`, or `cv` alone.
+    pub fn command(&self) -> String {
+        format!("cv {}", self.name).trim_end().to_owned()
+    }
+
+    /// Iterates over its headings, that of the options common to all verbs included.
+    pub fn all_sections(&self) -> impl Iterator<Item = &'static Section> + use<> {
+        self.sections.iter().copied().chain([&COMMON])
+    }
+
     /// Iterates over its options, those common to all verbs included.
-    pub fn flags(&self) -> impl Iterator<Item = &'static Flag> {
-        self.sections.iter().chain([&&COMMON]).flat_map(|section| section.flags)
+    pub fn flags(&self) -> impl Iterator<Item = &'static Flag> + use<> {
+        self.all_sections().flat_map(|section| section.flags)
     }
 
     /// Finds an option by its long name.
@@ -185,8 +196,12 @@ impl Verb {
 pub static COMMON: Section = Section {
     title: "Common",
     flags: &[
-        Flag::value("root", "DIR", "Keep state and data below DIR (default: $CONTAINERV_ROOT, or the system's place)")
-            .completed(Completion::Directories),
+        Flag::value(
+            "root",
+            "DIR",
+            "Keep state and data below DIR (default: $CONTAINERV_ROOT, or the system's place)",
+        )
+        .completed(Completion::Directories),
         Flag::switch("debug", "Print what is going to be done, on standard error"),
         Flag::switch("help", "Print this help"),
     ],

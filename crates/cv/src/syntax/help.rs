@@ -13,7 +13,7 @@ const HELP_COLUMN: usize = 34;
 pub fn usage_line(verb: &Verb, form: usize) -> String {
     let form = verb.usage.get(form).copied().unwrap_or("");
     let gap = if form.is_empty() { "" } else { " " };
-    format!("cv {} [OPTIONS]{gap}{form}", verb.name)
+    format!("{} [OPTIONS]{gap}{form}", verb.command())
 }
 
 /// Returns the help text of a verb.
@@ -32,7 +32,7 @@ pub fn verb_help(verb: &Verb) -> String {
         let aliases: Vec<String> = verb.aliases.iter().map(|alias| format!("cv {alias}")).collect();
         _ = writeln!(text, "\nAliases: {}", aliases.join(", "));
     }
-    for section in verb.sections.iter().chain([&&COMMON]) {
+    for section in verb.all_sections() {
         let mut shown = section.flags.iter().filter(|flag| !flag.is_hidden()).peekable();
         if shown.peek().is_some() {
             _ = writeln!(text, "\n{}:", section.title);
@@ -71,9 +71,9 @@ fn flag_help(text: &mut String, flag: &Flag) {
 }
 
 /// Returns the help text of `cv` itself.
-pub fn overview(verbs: &[&[Verb]], titles: &[&str]) -> String {
+pub fn overview(groups: &[(&str, &[&Verb])]) -> String {
     let mut text = String::from("Usage: cv [OPTIONS] VERB ...\n\nRun containers without a daemon\n");
-    for (group, title) in verbs.iter().zip(titles) {
+    for (title, group) in groups {
         _ = writeln!(text, "\n{title}:");
         for verb in group.iter().filter(|verb| !verb.hidden) {
             _ = writeln!(text, "  {:14} {}", verb.name, verb.about);

@@ -8,6 +8,7 @@ use containerv_spec::OsText;
 
 use super::flag::{Flag, Verb};
 use super::suggest::nearest;
+use crate::failure::Failure;
 use crate::value;
 
 /// An option that was given.
@@ -59,10 +60,20 @@ impl Parsed {
         &self,
         long: &'static str,
         read: impl FnOnce(&str) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
+    ) -> Result<Option<T>, Failure> {
         let Some(text) = self.text(long) else { return Ok(None) };
         let value = value::utf8(text).and_then(read);
-        value.map(Some).map_err(|error| wrong_value(long, text, error))
+        value.map(Some).map_err(|error| Failure::usage(wrong_value(long, text, error)))
+    }
+
+    /// Returns every value of an option as text.
+    ///
+    /// # Errors
+    ///
+    /// One is not UTF-8.
+    pub fn texts(&self, long: &'static str) -> Result<Vec<&str>, Failure> {
+        let read = |text| value::utf8(text).map_err(|error| Failure::usage(wrong_value(long, text, error)));
+        self.all(long).map(read).collect()
     }
 
     /// Returns operand `index` as text.
@@ -70,9 +81,9 @@ impl Parsed {
     /// # Errors
     ///
     /// It is not UTF-8.
-    pub fn operand(&self, index: usize) -> Result<&str, Error> {
+    pub fn operand(&self, index: usize) -> Result<&str, Failure> {
         let text = &self.operands[index];
-        value::utf8(text).map_err(|error| usage(format!("{}: {error}", value::quote(text))))
+        value::utf8(text).map_err(|error| Failure::usage(usage(format!("{}: {error}", value::quote(text)))))
     }
 
     /// Returns every operand as text.
@@ -80,7 +91,7 @@ impl Parsed {
     /// # Errors
     ///
     /// One is not UTF-8.
-    pub fn operand_texts(&self) -> Result<Vec<&str>, Error> {
+    pub fn operand_texts(&self) -> Result<Vec<&str>, Failure> {
         (0..self.operands.len()).map(|index| self.operand(index)).collect()
     }
 }
@@ -128,10 +139,10 @@ fn count_problem(parsed: &Parsed) -> Option<Error> {
             (_, "") => "an operand is missing".to_owned(),
             (_, name) => format!("`{name}` is missing"),
         };
-        format!("`cv {}`: {missing}", verb.name)
+        format!("`{}`: {missing}", verb.command())
     } else if count > verb.most {
         let extra = value::quote(&parsed.operands[verb.most]);
-        format!("`cv {}`: {extra} is one operand too many", verb.name)
+        format!("`{}`: {extra} is one operand too many", verb.command())
     } else {
         return None;
     };
@@ -184,8 +195,8 @@ impl<I: Iterator<Item = OsText>> Reader<I> {
     fn unknown_long(&mut self, name: &OsText) {
         let known = self.verb.flags().filter(|flag| !flag.is_hidden()).map(|flag| flag.long);
         let likely = name.to_str().and_then(|name| nearest(name, known));
-        let message = format!("unknown option `--{}` for `cv {}`", value::shorten(name), self.verb.name);
-        let all = format!("`cv {} --help` lists the options", self.verb.name);
+        let message = format!("unknown option `--{}` for `{}`", value::shorten(name), self.verb.command());
+        let all = format!("`{} --help` lists the options", self.verb.command());
         self.problems.push(usage(message).with_hint(match likely {
             Some(likely) => format!("did you mean `--{likely}`? {all}"),
             None => all,
@@ -207,14 +218,14 @@ impl<I: Iterator<Item = OsText>> Reader<I> {
                     rest = if attached.is_some() { &[] } else { after };
                 }
                 None => {
-                    let hint = format!("`cv {} --help` lists the options", self.verb.name);
+                    let hint = format!("`{} --help` lists the options", self.verb.command());
                     let letters = OsText::from_bytes(letters);
                     let message = match letters.as_bytes().len() {
-                        1 => format!("unknown option `{shown}` for `cv {}`", self.verb.name),
+                        1 => format!("unknown option `{shown}` for `{}`", self.verb.command()),
                         _ => format!(
-                            "unknown option `{shown}` in `-{}` for `cv {}`",
+                            "unknown option `{shown}` in `-{}` for `{}`",
                             value::shorten(&letters),
-                            self.verb.name
+                            self.verb.command()
                         ),
                     };
                     return self.problems.push(usage(message).with_hint(hint));
@@ -239,7 +250,9 @@ impl<I: Iterator<Item = OsText>> Reader<I> {
             return self.parsed.given.push(Given { flag, text });
         }
         match value::utf8(&text).and_then(value::boolean) {
-            Ok(on) => self.parsed.given.push(Given { flag, text: if on { "true".into() } else { "false".into() } }),
+            Ok(on) => {
+                self.parsed.given.push(Given { flag, text: if on { "true".into() } else { "false".into() } })
+            }
             Err(error) => self.problems.push(usage(format!("`{shown}={}`: {error}", value::shorten(&text)))),
         }
     }

@@ -11,7 +11,10 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         let extended = name.len() > word.len() && word.len() >= 3 && name.starts_with(word);
         (if extended { 1 } else { distance(word, name) }, name)
     });
-    measured.filter(|(distance, _)| *distance <= allowed).min_by_key(|(distance, _)| *distance).map(|(_, name)| name)
+    measured
+        .filter(|(distance, _)| *distance <= allowed)
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
 }
 
 /// Counts the insertions, deletions, replacements and swaps of neighbours between two words.

@@ -67,14 +67,28 @@ mod tests {
 
     #[test]
     fn units_add_up() {
-        for (text, seconds) in [("10", 10.0), ("10s", 10.0), ("1m30s", 90.0), ("1.5h", 5400.0), ("300ms", 0.3), ("1d", 86400.0)] {
+        for (text, seconds) in
+            [("10", 10.0), ("10s", 10.0), ("1m30s", 90.0), ("1.5h", 5400.0), ("300ms", 0.3), ("1d", 86400.0)]
+        {
             assert_eq!(parse(text).unwrap(), Duration::from_secs_f64(seconds), "{text}");
         }
     }
 
     #[test]
     fn other_texts_are_refused() {
-        for text in ["", "s", "-5s", "5x", "5s5", "1..5s", ".s", "1 s", "99999999999999999999", "9999999w9999999w", "１s"] {
+        for text in [
+            "",
+            "s",
+            "-5s",
+            "5x",
+            "5s5",
+            "1..5s",
+            ".s",
+            "1 s",
+            "99999999999999999999",
+            "9999999w9999999w",
+            "１s",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -15,7 +15,8 @@ pub fn split(text: &OsText) -> Result<Vec<OsText>, Error> {
     let mut fields = Vec::new();
     let mut at = 0;
     loop {
-        let (field, end) = if bytes.get(at) == Some(&b'"') { quoted(bytes, at + 1)? } else { plain(bytes, at)? };
+        let (field, end) =
+            if bytes.get(at) == Some(&b'"') { quoted(bytes, at + 1)? } else { plain(bytes, at)? };
         fields.push(OsText::from_bytes(field));
         match bytes.get(end) {
             None => return Ok(fields),

@@ -23,7 +23,10 @@ pub fn read(path: &OsText, limit: u64) -> Result<Vec<u8>, Error> {
     file.take(limit + 1).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
         let most = ByteSize::bytes(limit);
-        return Err(Error::new(ErrorKind::ResourceExhausted, format!("{} is larger than {most}", quote(path))));
+        return Err(Error::new(
+            ErrorKind::ResourceExhausted,
+            format!("{} is larger than {most}", quote(path)),
+        ));
     }
     Ok(bytes)
 }
@@ -48,7 +51,11 @@ pub fn entries(path: &OsText) -> Result<Vec<OsText>, Error> {
             return Err(wrong(format!("{}: no name before `=`", place())));
         }
         if name.iter().any(u8::is_ascii_whitespace) {
-            return Err(wrong(format!("{}: white space in the name {}", place(), quote(&OsText::from_bytes(name)))));
+            return Err(wrong(format!(
+                "{}: white space in the name {}",
+                place(),
+                quote(&OsText::from_bytes(name))
+            )));
         }
         if line.contains(&0) {
             return Err(wrong(format!("{}: a NUL byte", place())));

@@ -115,7 +115,8 @@ pub fn millionths(text: &str) -> Result<u64, Error> {
         return Err(wrong("more than six decimal places"));
     }
     let parse = |part: &str| if part.is_empty() { Some(0) } else { part.parse::<u64>().ok() };
-    let value = parse(whole).and_then(|whole| whole.checked_mul(1_000_000)).zip(parse(&format!("{fraction:0<6}")));
+    let value =
+        parse(whole).and_then(|whole| whole.checked_mul(1_000_000)).zip(parse(&format!("{fraction:0<6}")));
     value.and_then(|(whole, part)| whole.checked_add(part)).ok_or_else(|| wrong("number too large"))
 }
 
@@ -138,7 +139,9 @@ mod tests {
 
     #[test]
     fn decimals_become_millionths_without_floating_point() {
-        for (text, expected) in [("1.5", 1_500_000), ("2", 2_000_000), (".25", 250_000), ("0.000001", 1), ("3.", 3_000_000)] {
+        for (text, expected) in
+            [("1.5", 1_500_000), ("2", 2_000_000), (".25", 250_000), ("0.000001", 1), ("3.", 3_000_000)]
+        {
             assert_eq!(millionths(text).unwrap(), expected, "{text}");
         }
         for text in ["", ".", "-1", "1,5", "1e3", "0.0000001", "99999999999999999999"] {
@@ -149,7 +152,10 @@ mod tests {
     #[test]
     fn numbers_are_checked_against_their_range() {
         assert_eq!(number("-1000", -1000i16, 1000).unwrap(), -1000);
-        assert_eq!(number("1001", -1000i16, 1000).unwrap_err().to_string(), "expected a number from -1000 to 1000");
+        assert_eq!(
+            number("1001", -1000i16, 1000).unwrap_err().to_string(),
+            "expected a number from -1000 to 1000"
+        );
         assert_eq!(number("99999999999", 0u16, 9).unwrap_err().to_string(), "expected a number from 0 to 9");
         for text in ["", "-", "1x", " 1", "0x10", "1.0"] {
             assert_eq!(number(text, 0u8, 9).unwrap_err().to_string(), "expected a whole number", "{text}");

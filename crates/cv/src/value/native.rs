@@ -71,7 +71,7 @@ pub fn path(text: &OsText) -> Result<PathBuf, Error> {
 /// It is empty, or the working directory is gone.
 pub fn absolute(text: &OsText) -> Result<OsText, Error> {
     let path = path(text)?;
-    let absolute =
-        std::path::absolute(&path).map_err(|error| Error::io(error, format!("find the place of `{text}`")))?;
+    let absolute = std::path::absolute(&path)
+        .map_err(|error| Error::io(error, format!("find the place of `{text}`")))?;
     from_os(absolute.as_os_str())
 }

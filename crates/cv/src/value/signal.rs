@@ -93,9 +93,15 @@ mod tests {
 
     #[test]
     fn names_are_read_in_any_case_with_or_without_prefix() {
-        for (text, number) in
-            [("TERM", 15), ("sigterm", 15), ("9", 9), ("IOT", 6), ("RTMIN", 34), ("rtmin+2", 36), ("SIGRTMAX-1", 63)]
-        {
+        for (text, number) in [
+            ("TERM", 15),
+            ("sigterm", 15),
+            ("9", 9),
+            ("IOT", 6),
+            ("RTMIN", 34),
+            ("rtmin+2", 36),
+            ("SIGRTMAX-1", 63),
+        ] {
             assert_eq!(parse(text).unwrap(), number, "{text}");
         }
     }

@@ -80,7 +80,9 @@ impl Evaluation<'_> {
 
     fn command(&mut self, command: &Command, dot: &Value, previous: Option<Value>) -> Result<Value, String> {
         match command {
-            Command::Value(_) if previous.is_some() => Err("only a function can take the value of a pipe".to_owned()),
+            Command::Value(_) if previous.is_some() => {
+                Err("only a function can take the value of a pipe".to_owned())
+            }
             Command::Value(operand) => self.operand(operand, dot),
             Command::Call(name, operands) => {
                 let mut arguments = Vec::with_capacity(operands.len() + 1);

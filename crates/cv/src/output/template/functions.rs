@@ -12,8 +12,8 @@ const WIDEST: usize = 1000;
 
 /// Every function's name.
 pub(super) const NAMES: &[&str] = &[
-    "and", "eq", "ge", "gt", "index", "join", "json", "le", "len", "lower", "lt", "ne", "not", "or", "pad", "print",
-    "printf", "println", "split", "title", "truncate", "upper",
+    "and", "eq", "ge", "gt", "index", "join", "json", "le", "len", "lower", "lt", "ne", "not", "or", "pad",
+    "print", "printf", "println", "split", "title", "truncate", "upper",
 ];
 
 /// Finds a function.
@@ -63,7 +63,9 @@ fn length(value: &Value) -> Result<Value, String> {
 
 fn join(list: &Value, separator: &Value) -> Result<Value, String> {
     match list {
-        Value::Array(items) => Ok(Value::from(items.iter().map(plain).collect::<Vec<_>>().join(&plain(separator)))),
+        Value::Array(items) => {
+            Ok(Value::from(items.iter().map(plain).collect::<Vec<_>>().join(&plain(separator))))
+        }
         Value::Null => Ok(Value::from("")),
         other => Err(format!("needs a list, not {}", kind(other))),
     }
@@ -102,7 +104,9 @@ fn index(value: &Value, key: &Value) -> Result<Value, String> {
             found.cloned().ok_or_else(|| format!("{number} is out of range, there are {}", items.len()))
         }
         // As in Go, a key that is missing gives nothing.
-        (Value::Object(fields), Value::String(name)) => Ok(fields.get(name).cloned().unwrap_or(Value::from(""))),
+        (Value::Object(fields), Value::String(name)) => {
+            Ok(fields.get(name).cloned().unwrap_or(Value::from("")))
+        }
         (other, _) => Err(format!("cannot look {} up in {}", plain(key), kind(other))),
     }
 }

@@ -96,7 +96,8 @@ pub fn plain(value: &Value) -> String {
         Value::Null => "<no value>".to_owned(),
         Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" ")),
         Value::Object(fields) => {
-            let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}:{}", plain(value))).collect();
+            let fields: Vec<String> =
+                fields.iter().map(|(name, value)| format!("{name}:{}", plain(value))).collect();
             format!("map[{}]", fields.join(" "))
         }
         Value::Bool(_) | Value::Number(_) => value.to_string(),
@@ -165,7 +166,10 @@ mod tests {
             ("{{.Nope}}", "! template: no field `Nope`"),
             ("{{.ID.Sub}}", "! template: no field `Sub` in a text"),
             ("ab {{.ID", "! template, character 4: `{{` is not closed"),
-            ("{{frob .ID}}", "! template, character 3: unknown function `frob`; known are and, eq, ge, gt, index, join, json, le, len, lower, lt, ne, not, or, pad, print, printf, println, split, title, truncate, upper"),
+            (
+                "{{frob .ID}}",
+                "! template, character 3: unknown function `frob`; known are and, eq, ge, gt, index, join, json, le, len, lower, lt, ne, not, or, pad, print, printf, println, split, title, truncate, upper",
+            ),
             ("{{if .ID}}x", "! template, character 3: `if` without `end`"),
             ("x{{end}}", "! template, character 4: `end` without `if`, `range` or `with`"),
             ("{{else}}", "! template, character 3: `else` without `if`, `range` or `with`"),

@@ -108,11 +108,15 @@ impl Parser {
             let at = first.at;
             match &first.kind {
                 Kind::Word(word) if word == "end" => return Ok((nodes, End::End(at))),
-                Kind::Word(word) if word == "else" => return Ok((nodes, End::Else(at, tokens[1..].to_vec()))),
+                Kind::Word(word) if word == "else" => {
+                    return Ok((nodes, End::Else(at, tokens[1..].to_vec())));
+                }
                 Kind::Word(word) if matches!(word.as_str(), "if" | "with" | "range") => {
                     nodes.push(self.structure(word, at, &tokens[1..])?);
                 }
-                Kind::Word(word) if matches!(word.as_str(), "template" | "define" | "block" | "break" | "continue") => {
+                Kind::Word(word)
+                    if matches!(word.as_str(), "template" | "define" | "block" | "break" | "continue") =>
+                {
                     return Err(Problem::new(at, format!("`{word}` is not offered")));
                 }
                 _ => nodes.push(Node::Print(pipe_of(&tokens, at)?)),
@@ -226,7 +230,9 @@ impl Reader<'_> {
             Kind::Text(text) => Operand::Text(text.clone()),
             Kind::Number(number) => Operand::Number(*number),
             Kind::Word(word) if word == "true" || word == "false" => Operand::Bool(word == "true"),
-            Kind::Word(word) => return Err(Problem::new(token.at, format!("put `{word}` and its arguments in parentheses"))),
+            Kind::Word(word) => {
+                return Err(Problem::new(token.at, format!("put `{word}` and its arguments in parentheses")));
+            }
             Kind::Open => return self.parenthesis(token.at).map(Some),
         };
         self.next += 1;
