@@ -9,6 +9,7 @@ use containerv_spec::request::{
 };
 use containerv_spec::{Capability, CapabilitySet, ContainerId, Limits, OsText, Request};
 
+use crate::failure::Failure;
 use crate::syntax::parse::wrong_value;
 use crate::syntax::{Action, Parsed};
 use crate::value::{native, quote, wrong};
@@ -103,12 +104,9 @@ impl Draft {
         }
     }
 
-    /// Reads every option that changes the request.
-    ///
-    /// # Errors
-    ///
-    /// All that is wrong with their values, each naming its option.
-    pub fn read(parsed: &Parsed) -> Result<Self, Vec<Error>> {
+    /// Reads every option that changes the request. All that is wrong with their values comes along,
+    /// each naming its option.
+    pub fn read(parsed: &Parsed) -> (Self, Vec<Error>) {
         let mut draft = Self::new();
         let mut problems = Vec::new();
         for given in &parsed.given {
@@ -124,7 +122,28 @@ impl Draft {
             problems.extend(result.err());
         }
         problems.extend(draft.combine());
-        if problems.is_empty() { Ok(draft) } else { Err(problems) }
+        (draft, problems)
+    }
+
+    /// As [`Draft::read`].
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong.
+    pub fn read_well(parsed: &Parsed) -> Result<Self, Failure> {
+        let (draft, problems) = Self::read(parsed);
+        if problems.is_empty() { Ok(draft) } else { Err(Failure::Usage(problems)) }
+    }
+
+    /// As [`Draft::read`], and checks that there is a root and a command.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong.
+    pub fn read_container(parsed: &Parsed) -> Result<Self, Failure> {
+        let (draft, mut problems) = Self::read(parsed);
+        problems.extend(draft.check_operands(&parsed.operands).err());
+        if problems.is_empty() { Ok(draft) } else { Err(Failure::Usage(problems)) }
     }
 
     /// Works out what depends on more than one option.
@@ -170,11 +189,7 @@ impl Draft {
     }
 
     /// Checks the image and that there is a command, before anything is opened.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with the operands.
-    pub fn check_operands(&self, operands: &[OsText]) -> Result<(), Error> {
+    fn check_operands(&self, operands: &[OsText]) -> Result<(), Error> {
         let command = self.split_image(operands)?;
         let entrypoint = self.entrypoint.iter().filter(|program| !program.is_empty());
         match entrypoint.chain(command).next() {

@@ -44,8 +44,8 @@ pub static FILES: Section = Section {
 };
 
 fn rootfs(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
-    draft.request.root = Root::Directory(native::absolute(text)?);
     draft.rootfs = true;
+    draft.request.root = Root::Directory(native::absolute(text)?);
     Ok(())
 }
 

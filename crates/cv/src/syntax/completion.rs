@@ -240,7 +240,7 @@ mod tests {
             ("system re", vec!["repair"]),
             ("--root ", vec![":directories"]),
             ("sys", vec!["system"]),
-            ("container l", vec!["logs", "ls", "list"]),
+            ("container l", vec!["ls", "list", "logs"]),
             ("nonsense ", vec![]),
             ("system nonsense ", vec![]),
             ("--deb", vec!["--debug"]),

@@ -32,14 +32,14 @@ pub fn verb_help(verb: &Verb) -> String {
         let aliases: Vec<String> = verb.aliases.iter().map(|alias| format!("cv {alias}")).collect();
         _ = writeln!(text, "\nAliases: {}", aliases.join(", "));
     }
+    let mut title = "";
     for section in verb.all_sections() {
         let mut shown = section.flags.iter().filter(|flag| !flag.is_hidden()).peekable();
-        if shown.peek().is_some() {
-            _ = writeln!(text, "\n{}:", section.title);
+        if shown.peek().is_some() && section.title != title {
+            title = section.title;
+            _ = writeln!(text, "\n{title}:");
         }
-        for flag in shown {
-            flag_help(&mut text, flag);
-        }
+        shown.for_each(|flag| flag_help(&mut text, flag));
     }
     text
 }

@@ -58,10 +58,12 @@ pub fn page(verb: &Verb) -> String {
         text.push_str(".SH DESCRIPTION\n");
         paragraphs(&mut text, verb.details);
     }
+    let mut title = "";
     for section in verb.all_sections() {
         let mut shown = section.flags.iter().filter(|flag| !flag.is_hidden()).peekable();
-        if shown.peek().is_some() {
-            _ = writeln!(text, ".SH {} OPTIONS", escape(&section.title.to_uppercase()));
+        if shown.peek().is_some() && section.title != title {
+            title = section.title;
+            _ = writeln!(text, ".SH {} OPTIONS", escape(&title.to_uppercase()));
         }
         shown.for_each(|flag| option(&mut text, flag));
     }

@@ -103,7 +103,8 @@ pub fn usage(message: impl Into<String>) -> Error {
 
 /// Says which option's value was wrong.
 pub fn wrong_value(long: &str, text: &OsText, error: Error) -> Error {
-    let message = format!("`--{long} {}`: {error}", value::shorten(text));
+    let shown = if text.is_empty() { "\"\"".to_owned() } else { value::shorten(text) };
+    let message = format!("`--{long} {shown}`: {error}");
     let wrapped = Error::new(error.kind(), message);
     match error.hint() {
         Some(hint) => wrapped.with_hint(hint),
@@ -111,12 +112,9 @@ pub fn wrong_value(long: &str, text: &OsText, error: Error) -> Error {
     }
 }
 
-/// Reads the words after a verb.
-///
-/// # Errors
-///
-/// Everything that is wrong with them, not only the first.
-pub fn parse(verb: &'static Verb, words: impl IntoIterator<Item = OsText>) -> Result<Parsed, Vec<Error>> {
+/// Reads the words after a verb. What is wrong with them comes along, and the rest is read all the
+/// same.
+pub fn parse(verb: &'static Verb, words: impl IntoIterator<Item = OsText>) -> (Parsed, Vec<Error>) {
     let mut reader = Reader {
         verb,
         words: words.into_iter(),
@@ -125,10 +123,11 @@ pub fn parse(verb: &'static Verb, words: impl IntoIterator<Item = OsText>) -> Re
     };
     reader.read_all();
     let Reader { parsed, mut problems, .. } = reader;
-    if !parsed.switch("help") {
+    // After an option that is not known, words may have been taken for operands that are its value.
+    if problems.is_empty() && !parsed.switch("help") {
         problems.extend(count_problem(&parsed));
     }
-    if problems.is_empty() { Ok(parsed) } else { Err(problems) }
+    (parsed, problems)
 }
 
 fn count_problem(parsed: &Parsed) -> Option<Error> {
@@ -152,6 +151,13 @@ fn count_problem(parsed: &Parsed) -> Option<Error> {
 /// Returns the name of an operand in a form such as `[OPTIONS] CONTAINER NEW_NAME`.
 fn nth_operand(form: &'static str, index: usize) -> &'static str {
     form.split(' ').filter(|word| !word.starts_with('[')).nth(index).unwrap_or("")
+}
+
+/// Returns a help text as a hint is written.
+fn lower_first(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(|first| first.to_ascii_lowercase());
+    first.into_iter().chain(characters).collect()
 }
 
 struct Reader<I> {
@@ -242,7 +248,7 @@ impl<I: Iterator<Item = OsText>> Reader<I> {
                 Some(word) => word,
                 None => {
                     let message = format!("`{shown}` needs a value: {placeholder}");
-                    return self.problems.push(usage(message).with_hint(flag.help.to_owned()));
+                    return self.problems.push(usage(message).with_hint(lower_first(flag.help)));
                 }
             },
         };
@@ -255,5 +261,67 @@ impl<I: Iterator<Item = OsText>> Reader<I> {
             }
             Err(error) => self.problems.push(usage(format!("`{shown}={}`: {error}", value::shorten(&text)))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::verbs;
+
+    /// Returns the options and operands of a line as text, or its mistakes.
+    fn read(line: &str) -> Result<(Vec<String>, Vec<String>), Vec<String>> {
+        let mut words = line.split(' ').map(OsText::from);
+        let verb = verbs::find(words.next().unwrap().to_str().unwrap()).unwrap();
+        let (parsed, problems) = parse(verb, words);
+        if !problems.is_empty() {
+            return Err(problems.iter().map(ToString::to_string).collect());
+        }
+        let given = parsed.given.iter().map(|given| format!("{}={}", given.flag.long, given.text));
+        Ok((given.collect(), parsed.operands.iter().map(ToString::to_string).collect()))
+    }
+
+    #[test]
+    fn every_spelling_of_an_option_is_read() {
+        for (line, given, operands) in [
+            ("run --name web host", vec!["name=web"], vec!["host"]),
+            ("run --name=web host", vec!["name=web"], vec!["host"]),
+            ("run --name= host", vec!["name="], vec!["host"]),
+            ("run -e A=1 host", vec!["env=A=1"], vec!["host"]),
+            ("run -eA=1 host", vec!["env=A=1"], vec!["host"]),
+            ("run -e=A=1 host", vec!["env=A=1"], vec!["host"]),
+            ("run -it host", vec!["interactive=true", "tty=true"], vec!["host"]),
+            ("run -ite A=1 host", vec!["interactive=true", "tty=true", "env=A=1"], vec!["host"]),
+            ("run -t=false host", vec!["tty=false"], vec!["host"]),
+            ("run --rm=0 --init=T host", vec!["rm=false", "init=true"], vec!["host"]),
+            ("run host sh -c --rm", vec![], vec!["host", "sh", "-c", "--rm"]),
+            ("run -- --name x", vec![], vec!["--name", "x"]),
+            ("run host -- x", vec![], vec!["host", "--", "x"]),
+            ("rm web -f db", vec!["force=true"], vec!["web", "db"]),
+            ("rm web -- -f", vec![], vec!["web", "-f"]),
+            ("cp - web:/x", vec![], vec!["-", "web:/x"]),
+            ("run -h box host", vec!["hostname=box"], vec!["host"]),
+            ("ps -h", vec!["help=true"], vec![]),
+            ("run --name --rm host", vec!["name=--rm"], vec!["host"]),
+        ] {
+            let words = |words: Vec<&str>| words.into_iter().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(read(line), Ok((words(given), words(operands))), "{line}");
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_found_in_one_pass() {
+        let mistakes = read("ps --nope -Z --quiet=5x --format").unwrap_err();
+        assert_eq!(mistakes.len(), 4, "{mistakes:?}");
+    }
+
+    #[test]
+    fn the_last_mention_counts() {
+        let verb = verbs::find("run").unwrap();
+        let words = ["--rm", "--name", "a", "--rm=false", "--name", "b", "host", "sh"].map(OsText::from);
+        let (parsed, _) = parse(verb, words);
+        assert!(!parsed.switch("rm"));
+        assert_eq!(parsed.text("name").map(ToString::to_string).as_deref(), Some("b"));
+        assert_eq!(parsed.all("name").count(), 2);
     }
 }

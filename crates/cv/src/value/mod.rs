@@ -88,6 +88,9 @@ where
 ///
 /// It is none.
 pub fn size(text: &str) -> Result<ByteSize, Error> {
+    if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        return Err(wrong("expected a number with an optional unit, as `512m`"));
+    }
     text.parse().map_err(|error: containerv_spec::size::ParseSizeError| wrong(error.to_string()))
 }
 

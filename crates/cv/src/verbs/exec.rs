@@ -13,7 +13,7 @@ use crate::terminal;
 /// Runs a command in a running container.
 pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let (detach, interactive) = (parsed.switch("detach"), parsed.switch("interactive"));
-    let draft = Draft::read(parsed)?;
+    let draft = Draft::read_well(parsed)?;
     let container = session.container(parsed.operand(0)?)?;
     let mut process = draft.process;
     process.args = parsed.operands[1..].to_vec();

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::output::filter::Filters;
 use crate::syntax::{Parsed, usage};
-use crate::value::{self, duration, signal, time};
+use crate::value::{duration, signal, time};
 
 /// How `stop` and `restart` end a container.
 struct Ending {
@@ -81,7 +81,7 @@ pub fn unpause(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 
 /// Changes limits.
 pub fn update(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
-    let limits = Draft::read(parsed)?.request.limits;
+    let limits = Draft::read_well(parsed)?.request.limits;
     if limits.is_empty() {
         return Err(Failure::usage(
             usage("`cv update`: no limit is named").with_hint("as `cv update --memory 512m NAME`"),
@@ -137,8 +137,10 @@ pub fn prune(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let filters = Filters::parse(parsed.texts("filter")?.into_iter(), &["label", "label!", "until"])
         .map_err(Failure::usage)?;
     let now = time::now_unix_ns();
-    let until = filters.values("until").last().map(|text| time::parse(text, now)).transpose();
-    let until = until.map_err(|error| Failure::usage(usage(format!("`--filter until`: {error}"))))?;
+    let wrong_until = |text: &str, error| Failure::usage(usage(format!("`--filter until={text}`: {error}")));
+    let until = filters.values("until").last();
+    let until =
+        until.map(|text| time::parse(text, now).map_err(|error| wrong_until(text, error))).transpose()?;
     if !parsed.switch("force") && !confirmed("This removes all containers that do not run.")? {
         output::message("nothing was removed\n");
         return Ok(0);
@@ -178,7 +180,7 @@ fn has_label(request: &containerv_spec::Request, asked: &str) -> bool {
 fn confirmed(question: &str) -> Result<bool, Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() {
-        let error = usage(format!("{question} Nobody can be asked, as standard input is no terminal"));
+        let error = usage("nobody can be asked for confirmation: standard input is no terminal");
         return Err(Failure::usage(error.with_hint("`--force` does it without asking")));
     }
     output::message(&format!("{question} Go on? [y/N] "));
@@ -194,9 +196,4 @@ pub fn ended_text(exit: &containerv_spec::state::Exit) -> String {
         true => format!("Exited ({code}, out of memory)"),
         false => format!("Exited ({code})"),
     }
-}
-
-/// Reads a name as `rename` and `run --name` take it.
-pub fn is_name(text: &str) -> Result<&str, Error> {
-    if containerv_spec::id::is_valid_name(text) { Ok(text) } else { Err(value::wrong("not a name")) }
 }

@@ -22,6 +22,7 @@ use std::path::PathBuf;
 use containerv::{Container, Error, Host};
 use containerv_spec::OsText;
 
+use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::output;
 use crate::syntax::parse::parse;
@@ -105,12 +106,19 @@ pub fn dispatch(words: Vec<OsText>) -> Ended {
 
 /// Finds the verb and reads its options; those that were given before the verb count first.
 fn understand(words: Vec<OsText>) -> Result<Parsed, Failure> {
-    let root = parse(&ROOT, words)?;
+    let (root, problems) = parse(&ROOT, words);
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
     if root.operands.is_empty() || root.switch("help") || root.switch("version") {
         return Ok(root);
     }
     let (verb, rest) = choose(&root.operands).map_err(Failure::usage)?;
-    let mut parsed = parse(verb, rest.iter().cloned())?;
+    let (mut parsed, mut problems) = parse(verb, rest.iter().cloned());
+    if !problems.is_empty() {
+        problems.extend(Draft::read(&parsed).1);
+        return Err(problems.into());
+    }
     parsed.given.splice(0..0, root.given);
     Ok(parsed)
 }

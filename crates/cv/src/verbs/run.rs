@@ -11,7 +11,7 @@ use super::{Session, find};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::output;
-use crate::syntax::parse::parse;
+use crate::syntax::parse::{parse, wrong_value};
 use crate::syntax::{Parsed, usage};
 use crate::terminal;
 use crate::terminal::detach::DetachKeys;
@@ -20,10 +20,9 @@ use crate::value::{native, quote, wrong};
 /// Runs a command in a new container.
 pub fn run(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let how = Running::read(parsed)?;
-    let draft = Draft::read(parsed)?;
-    let cidfile = draft.cidfile.clone();
+    let draft = Draft::read_container(parsed)?;
+    let cidfile = CidFile::open(draft.cidfile.as_ref())?;
     let request = request(session, parsed, draft)?;
-    let cidfile = CidFile::open(cidfile.as_ref())?;
     print_plan(session, &request)?;
     if how.detach {
         let container = Container::run_detached(session.host()?, request)?;
@@ -44,10 +43,9 @@ pub fn run(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 
 /// Makes a container.
 pub fn create(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
-    let draft = Draft::read(parsed)?;
-    let cidfile = draft.cidfile.clone();
+    let draft = Draft::read_container(parsed)?;
+    let cidfile = CidFile::open(draft.cidfile.as_ref())?;
     let request = request(session, parsed, draft)?;
-    let cidfile = CidFile::open(cidfile.as_ref())?;
     print_plan(session, &request)?;
     let container = Container::create(session.host()?, request)?;
     cidfile.write(container.id().as_str())?;
@@ -93,12 +91,16 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         let error = usage(format!("`cv plan`: {} has no plan", quote(&parsed.operands[0])));
         Failure::usage(error.with_hint("as in `cv plan run host sh`"))
     };
-    let planned = parse(verb.ok_or_else(unknown)?, parsed.operands[1..].iter().cloned())?;
+    let (planned, mut problems) = parse(verb.ok_or_else(unknown)?, parsed.operands[1..].iter().cloned());
+    if !problems.is_empty() {
+        problems.extend(Draft::read(&planned).1);
+        return Err(problems.into());
+    }
     if planned.switch("help") {
         output::print(crate::syntax::help::verb_help(planned.verb))?;
         return Ok(0);
     }
-    let request = request(session, &planned, Draft::read(&planned)?)?;
+    let request = request(session, &planned, Draft::read_container(&planned)?)?;
     let plan = session.host()?.plan(&request)?;
     match json {
         true => {
@@ -115,7 +117,6 @@ fn request(session: &Session, parsed: &Parsed, mut draft: Draft) -> Result<Reque
     if let Some(size) = &mut draft.process.terminal {
         *size = terminal::size().unwrap_or(*size);
     }
-    draft.check_operands(&parsed.operands).map_err(Failure::usage)?;
     let host = session.host()?;
     let resolve = |reference: &str| Ok(host.container(reference)?.id().clone());
     Ok(draft.finish(host.new_id()?, &parsed.operands, &resolve)?)
@@ -147,8 +148,8 @@ enum Stream {
 impl Running {
     fn read(parsed: &Parsed) -> Result<Self, Failure> {
         let detach = parsed.switch("detach");
-        let attach = parsed.texts("attach")?.into_iter().map(stream).collect::<Result<Vec<Stream>, Error>>();
-        let attach = attach.map_err(Failure::usage)?;
+        let read = |text| stream(text).map_err(|error| Failure::usage(wrong_value("attach", text, error)));
+        let attach = parsed.all("attach").map(read).collect::<Result<Vec<Stream>, Failure>>()?;
         if detach && !attach.is_empty() {
             let error = usage("`--detach` and `--attach` contradict each other");
             return Err(Failure::usage(error.with_hint("`cv attach` attaches to a detached container")));
@@ -187,14 +188,12 @@ impl Running {
     }
 }
 
-fn stream(text: &str) -> Result<Stream, Error> {
-    match text.to_ascii_lowercase().as_str() {
-        "stdin" => Ok(Stream::Stdin),
-        "stdout" => Ok(Stream::Stdout),
-        "stderr" => Ok(Stream::Stderr),
-        _ => {
-            Err(usage(format!("`--attach {}`: expected `stdin`, `stdout` or `stderr`", quote(&text.into()))))
-        }
+fn stream(text: &OsText) -> Result<Stream, Error> {
+    match text.as_bytes().to_ascii_lowercase().as_slice() {
+        b"stdin" => Ok(Stream::Stdin),
+        b"stdout" => Ok(Stream::Stdout),
+        b"stderr" => Ok(Stream::Stderr),
+        _ => Err(wrong("expected `stdin`, `stdout` or `stderr`")),
     }
 }
 

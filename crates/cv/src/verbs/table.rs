@@ -31,6 +31,7 @@ const STOP_SIGNAL: Flag =
     Flag::value("signal", "SIGNAL", "Signal to send first (default: the container's own, TERM)")
         .short('s')
         .completed(Completion::Signals);
+const QUIET: Flag = Flag::switch("quiet", "Say nothing that is neither output nor an error").short('q');
 const FORCE_YES: Flag = Flag::switch("force", "Do not ask").short('f');
 
 /// What stands before the verb.
@@ -54,7 +55,7 @@ static RUN_FLAGS: Section = Section {
             .completed(Completion::Words(&["stdin", "stdout", "stderr"])),
         DETACH_KEYS,
         SIG_PROXY,
-        Flag::switch("quiet", "Print no messages of one's own that are not errors").short('q'),
+        QUIET,
     ],
 };
 
@@ -123,6 +124,7 @@ static START: Verb = Verb {
             Flag::switch("interactive", "Attach standard input").short('i'),
             DETACH_KEYS,
             SIG_PROXY,
+            QUIET,
         ],
     }],
     ..Verb::new("start", "Start the command of a created or ended container", run::start)
@@ -138,7 +140,7 @@ static ATTACH: Verb = Verb {
     failure: 125,
     sections: &[&Section {
         title: "Attaching",
-        flags: &[Flag::switch("no-stdin", "Do not attach standard input"), DETACH_KEYS, SIG_PROXY],
+        flags: &[Flag::switch("no-stdin", "Do not attach standard input"), DETACH_KEYS, SIG_PROXY, QUIET],
     }],
     ..Verb::new("attach", "Attach to a container's command", run::attach)
 };

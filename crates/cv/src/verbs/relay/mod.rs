@@ -31,20 +31,23 @@ pub struct Passing {
     pub keys: DetachKeys,
     /// Signals that are caught and passed on.
     pub signals: &'static [i32],
+    /// Say nothing of one's own that is not an error.
+    pub quiet: bool,
 }
 
 impl Passing {
-    /// Reads `--detach-keys` and `--sig-proxy`.
+    /// Reads `--detach-keys`, `--sig-proxy` and `--quiet`.
     pub fn read(parsed: &Parsed) -> Result<Self, Failure> {
         let proxy = parsed.switch_or("sig-proxy", true);
-        Ok(Self { keys: detach_keys(parsed)?, signals: if proxy { PROXIED_SIGNALS } else { &[] } })
+        let signals = if proxy { PROXIED_SIGNALS } else { &[] };
+        Ok(Self { keys: detach_keys(parsed)?, signals, quiet: parsed.switch("quiet") })
     }
 }
 
 /// Returns the exit code of a command, and says so if the kernel ended it for want of memory.
-fn finish(exit: &Exit) -> i32 {
-    if exit.out_of_memory {
-        output::message("cv: killed: out of memory (the limit is `--memory`)\n");
+fn finish(exit: &Exit, quiet: bool) -> i32 {
+    if exit.out_of_memory && !quiet {
+        output::message("cv: a process was killed: out of memory (`--memory` sets the limit)\n");
     }
     exit.code
 }

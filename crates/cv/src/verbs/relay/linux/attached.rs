@@ -76,7 +76,7 @@ fn foreground(
     std::thread::spawn(move || outward.run());
     let ended = inward(reader);
     drop(raw);
-    conclude(container, ended?, &told)
+    conclude(container, ended?, &told, passing.quiet)
 }
 
 /// Copies output until the end; returns how the command ended, or nothing if the connection did.
@@ -104,18 +104,21 @@ fn conclude(
     container: &Container,
     ended: Option<containerv_spec::state::Exit>,
     told: &Receiver<LetGo>,
+    quiet: bool,
 ) -> Result<i32, Failure> {
     if let Some(exit) = ended {
-        return Ok(finish(&exit));
+        return Ok(finish(&exit, quiet));
     }
     match told.try_recv() {
         Ok(LetGo::Keys) => {
-            output::message(&format!("\r\ndetached from {}; it goes on\r\n", container.name()));
+            if !quiet {
+                output::message(&format!("\ndetached from `{}`, which goes on\n", container.name()));
+            }
             Ok(0)
         }
         Ok(LetGo::Signal(signal)) => Ok(128 + signal),
         Ok(LetGo::Failed(error)) => Err(error.into()),
-        Err(_) => Ok(finish(&container.wait()?)),
+        Err(_) => Ok(finish(&container.wait()?, quiet)),
     }
 }
 
