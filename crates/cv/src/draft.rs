@@ -14,9 +14,6 @@ use crate::syntax::parse::wrong_value;
 use crate::syntax::{Action, Parsed};
 use crate::value::{native, quote, wrong};
 
-/// `PATH` of a container's command unless the caller gives one.
-const DEFAULT_PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
 /// Turns a reference to a container (id, prefix or name) into its id.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<ContainerId, Error>;
 
@@ -274,7 +271,8 @@ impl Draft {
     /// Puts the environment together: defaults, then files, then single entries.
     fn finish_environment(&mut self) {
         let hostname = self.request.hostname.clone().unwrap_or_else(|| self.request.id.short().to_owned());
-        let mut defaults = vec![OsText::from(DEFAULT_PATH), OsText::from(format!("HOSTNAME={hostname}"))];
+        let mut defaults = containerv::default_environment();
+        defaults.push(OsText::from(format!("HOSTNAME={hostname}")));
         if self.process.terminal.is_some() {
             defaults.push(OsText::from("TERM=xterm"));
         }

@@ -15,6 +15,7 @@ pub mod draft;
 pub mod failure;
 pub mod flags;
 pub mod output;
+pub mod pending;
 pub mod platform;
 pub mod syntax;
 pub mod terminal;

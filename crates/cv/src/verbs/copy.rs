@@ -1,6 +1,6 @@
 //! `cp`.
 
-use containerv::CopyOptions;
+use crate::pending::*;
 use containerv_spec::OsText;
 
 use super::Session;

@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use containerv::{LogEntry, LogOptions, LogStream};
+use crate::pending::*;
 
 use super::Session;
 use crate::failure::Failure;

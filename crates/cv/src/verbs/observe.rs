@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use containerv::{ChangeKind, Event, ProcessInfo};
+use crate::pending::*;
 use containerv_spec::ByteSize;
 use serde_json::{Value, json};
 

@@ -23,14 +23,14 @@ pub fn run(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let draft = Draft::read_container(parsed)?;
     let cidfile = CidFile::open(draft.cidfile.as_ref())?;
     let request = request(session, parsed, draft)?;
-    print_plan(session, &request)?;
+    print_plan(session, &request, how.is_attached(&request))?;
     if how.detach {
         let container = Container::run_detached(session.host()?, request)?;
         cidfile.write(container.id().as_str())?;
         output::print(format!("{}\n", container.id()))?;
         return Ok(0);
     }
-    if request.process.as_ref().is_some_and(|process| process.terminal.is_some()) {
+    if !how.is_attached(&request) {
         let container = Container::create(session.host()?, request)?;
         cidfile.write(container.id().as_str())?;
         return relay::start_attached(&container, how.streams(), &how.passing);
@@ -46,7 +46,7 @@ pub fn create(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let draft = Draft::read_container(parsed)?;
     let cidfile = CidFile::open(draft.cidfile.as_ref())?;
     let request = request(session, parsed, draft)?;
-    print_plan(session, &request)?;
+    print_plan(session, &request, false)?;
     let container = Container::create(session.host()?, request)?;
     cidfile.write(container.id().as_str())?;
     output::print(format!("{}\n", container.id()))?;
@@ -100,8 +100,9 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         output::print(crate::syntax::help::verb_help(planned.verb))?;
         return Ok(0);
     }
+    let attached = planned.verb.name == "run" && !planned.switch("detach") && !planned.switch("tty");
     let request = request(session, &planned, Draft::read_container(&planned)?)?;
-    let plan = session.host()?.plan(&request)?;
+    let plan = session.host()?.plan(&request, attached)?;
     match json {
         true => {
             let document = serde_json::to_string_pretty(&plan).map_err(|error| wrong(error.to_string()))?;
@@ -122,9 +123,9 @@ fn request(session: &Session, parsed: &Parsed, mut draft: Draft) -> Result<Reque
     Ok(draft.finish(host.new_id()?, &parsed.operands, &resolve)?)
 }
 
-fn print_plan(session: &Session, request: &Request) -> Result<(), Error> {
+fn print_plan(session: &Session, request: &Request, attached: bool) -> Result<(), Error> {
     if session.debug {
-        output::message(&session.host()?.plan(request)?.to_string());
+        output::message(&session.host()?.plan(request, attached)?.to_string());
     }
     Ok(())
 }
@@ -160,6 +161,12 @@ impl Running {
         }
         let interactive = parsed.switch("interactive");
         Ok(Self { detach, attach, interactive, passing: Passing::read(parsed)? })
+    }
+
+    /// Says whether the command becomes this program's child. With a terminal, a monitor holds the
+    /// other end of it, so that the detach keys leave the command running.
+    fn is_attached(&self, request: &Request) -> bool {
+        !self.detach && request.process.as_ref().is_none_or(|process| process.terminal.is_none())
     }
 
     fn wants(&self, stream: Stream) -> bool {

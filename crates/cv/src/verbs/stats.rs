@@ -3,7 +3,8 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use containerv::{Container, ErrorKind, Stats};
+use crate::pending::*;
+use containerv::{Container, ErrorKind};
 use containerv_spec::ByteSize;
 use containerv_spec::state::Status;
 use serde_json::{Value, json};

@@ -1,5 +1,6 @@
 //! `version`, `info` and `system`.
 
+use crate::pending::*;
 use containerv::{Container, Error, Host};
 use containerv_spec::ByteSize;
 use containerv_spec::state::Status;
@@ -231,6 +232,5 @@ pub fn df(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 
 /// Returns the bytes on disk of what a container has written.
 pub fn disk_usage(container: &Container) -> u64 {
-    _ = container;
-    0
+    container.disk_usage().unwrap_or(0)
 }

@@ -4,7 +4,9 @@ use std::io::{self, Write as _};
 use std::os::fd::AsFd as _;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use containerv::{AttachFrame, AttachOptions, AttachReader, AttachWriter, Container, Error, ErrorKind};
+use containerv::{
+    AttachFrame, AttachOptions, AttachReader, AttachWriter, Container, Error, ErrorKind, ExitStatus,
+};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
@@ -80,21 +82,18 @@ fn foreground(
 }
 
 /// Copies output until the end; returns how the command ended, or nothing if the connection did.
-fn inward(mut reader: AttachReader) -> Result<Option<containerv_spec::state::Exit>, Failure> {
+fn inward(mut reader: AttachReader) -> Result<Option<ExitStatus>, Failure> {
     while let Some(frame) = reader.next()? {
         match frame {
             AttachFrame::Stdout(bytes) => output::print(bytes)?,
             AttachFrame::Stderr(bytes) => {
                 io::stderr().lock().write_all(&bytes).map_err(output::write_failure)?;
             }
-            AttachFrame::Exited(exit) => return Ok(Some(exit)),
-            AttachFrame::StartFailed => {
-                return Err(Error::new(
-                    ErrorKind::InvalidState,
-                    "the container's command could not be started",
-                )
-                .into());
+            AttachFrame::Exited(status) => return Ok(Some(status)),
+            AttachFrame::StartFailed { errno } => {
+                return Err(Error::os(errno, "the container's command could not be executed").into());
             }
+            _ => {}
         }
     }
     Ok(None)
@@ -102,12 +101,14 @@ fn inward(mut reader: AttachReader) -> Result<Option<containerv_spec::state::Exi
 
 fn conclude(
     container: &Container,
-    ended: Option<containerv_spec::state::Exit>,
+    ended: Option<ExitStatus>,
     told: &Receiver<LetGo>,
     quiet: bool,
 ) -> Result<i32, Failure> {
-    if let Some(exit) = ended {
-        return Ok(finish(&exit, quiet));
+    if let Some(status) = ended {
+        // One that is removed when it ends may be gone already, and then its code is all there is.
+        let exit = container.wait();
+        return Ok(exit.map_or(status.docker_code(), |exit| finish(&exit, quiet)));
     }
     match told.try_recv() {
         Ok(LetGo::Keys) => {
@@ -141,7 +142,7 @@ impl Outward {
         };
         // The other thread may have ended already, and then nobody needs to know.
         _ = self.tell.send(why);
-        _ = self.writer.detach();
+        self.writer.detach();
     }
 
     fn copy(&mut self) -> Result<LetGo, Error> {
