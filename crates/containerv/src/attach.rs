@@ -110,4 +110,9 @@ impl AttachWriter {
     pub fn resize(&self, size: TerminalSize) -> Result<()> {
         self.0.resize(size)
     }
+
+    /// Ends the connection in both directions: the reader gets `None`, the command goes on.
+    pub fn detach(self) {
+        self.0.detach();
+    }
 }

@@ -2,4 +2,5 @@
 
 pub mod bpf;
 pub mod process;
+pub mod signals;
 pub mod stage;

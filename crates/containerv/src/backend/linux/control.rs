@@ -183,4 +183,9 @@ impl AttachedWriter {
         let [c, d] = size.rows.to_ne_bytes();
         send(&self.0, frame::RESIZE, &[a, b, c, d])
     }
+
+    pub(crate) fn detach(&self) {
+        // A connection that is gone already is detached as well.
+        let _ = rustix::net::shutdown(&*self.0, rustix::net::Shutdown::Both);
+    }
 }

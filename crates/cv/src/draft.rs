@@ -1,0 +1,403 @@
+//! A container while its command line is being read.
+//!
+//! Options come in any order and some only make sense together (`--cpus` and `--cpu-period`), so
+//! they are collected here and become a [`Request`] at the end.
+
+use containerv::{Error, ErrorKind};
+use containerv_spec::request::{
+    IdRange, Lifetime, Log, Namespaces, Network, Overlay, Process, Root, Security, Stop, UserNamespace,
+};
+use containerv_spec::{Capability, CapabilitySet, ContainerId, Limits, OsText, Request};
+
+use crate::failure::Failure;
+use crate::syntax::parse::wrong_value;
+use crate::syntax::{Action, Parsed};
+use crate::value::{native, quote, wrong};
+
+/// Turns a reference to a container (id, prefix or name) into its id.
+pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<ContainerId, Error>;
+
+/// Which of the kernel namespaces of another container are joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Joined {
+    /// Processes.
+    Pid,
+    /// System V and POSIX message queues and shared memory.
+    Ipc,
+    /// Network.
+    Network,
+}
+
+/// A capability on the command line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// `ALL`.
+    All,
+    /// One of them.
+    One(Capability),
+}
+
+/// Everything that options have said so far.
+pub struct Draft {
+    /// What needs no second look.
+    pub request: Request,
+    /// The command's surroundings.
+    pub process: Process,
+    /// Entries of `--env-file`, which `--env` overrides.
+    pub env_files: Vec<OsText>,
+    /// Labels of `--label-file`, which `--label` overrides.
+    pub label_files: Vec<OsText>,
+    /// `--entrypoint`.
+    pub entrypoint: Option<OsText>,
+    /// `--rootfs` was given, so that the first operand is the command.
+    pub rootfs: bool,
+    /// `--cpus` in millionths.
+    pub cpus: Option<u64>,
+    /// `--cap-add`.
+    pub added: Vec<Named>,
+    /// `--cap-drop`.
+    pub dropped: Vec<Named>,
+    /// `--uidmap`.
+    pub uid_ranges: Vec<IdRange>,
+    /// `--gidmap`.
+    pub gid_ranges: Vec<IdRange>,
+    /// Namespaces of other containers, by reference.
+    pub joined: Vec<(Joined, String)>,
+    /// `--cidfile`.
+    pub cidfile: Option<OsText>,
+}
+
+impl Draft {
+    /// A container with every default.
+    pub fn new() -> Self {
+        Self {
+            request: empty_request(),
+            process: Process {
+                args: Vec::new(),
+                program: None,
+                search_path: true,
+                env: Vec::new(),
+                set_home: true,
+                cwd: OsText::from("/"),
+                create_cwd: true,
+                user: String::new(),
+                groups: Vec::new(),
+                terminal: None,
+                open_stdin: false,
+                rlimits: Vec::new(),
+                umask: None,
+            },
+            env_files: Vec::new(),
+            label_files: Vec::new(),
+            entrypoint: None,
+            rootfs: false,
+            cpus: None,
+            added: Vec::new(),
+            dropped: Vec::new(),
+            uid_ranges: Vec::new(),
+            gid_ranges: Vec::new(),
+            joined: Vec::new(),
+            cidfile: None,
+        }
+    }
+
+    /// Reads every option that changes the request. All that is wrong with their values comes along,
+    /// each naming its option.
+    pub fn read(parsed: &Parsed) -> (Self, Vec<Error>) {
+        let mut draft = Self::new();
+        let mut problems = Vec::new();
+        for given in &parsed.given {
+            let result = match given.flag.action {
+                Action::Verb => Ok(()),
+                Action::Request(apply) => apply(&mut draft, &given.text)
+                    .map_err(|error| wrong_value(given.flag.long, &given.text, error)),
+                Action::Refused(way_out) => {
+                    let message = format!("`--{}` is not offered yet", given.flag.long);
+                    Err(Error::new(ErrorKind::Unsupported, message).with_hint(way_out))
+                }
+            };
+            problems.extend(result.err());
+        }
+        problems.extend(draft.combine());
+        (draft, problems)
+    }
+
+    /// As [`Draft::read`].
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong.
+    pub fn read_well(parsed: &Parsed) -> Result<Self, Failure> {
+        let (draft, problems) = Self::read(parsed);
+        if problems.is_empty() { Ok(draft) } else { Err(Failure::Usage(problems)) }
+    }
+
+    /// As [`Draft::read`], and checks that there is a root and a command.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong.
+    pub fn read_container(parsed: &Parsed) -> Result<Self, Failure> {
+        let (draft, mut problems) = Self::read(parsed);
+        problems.extend(draft.check_operands(&parsed.operands).err());
+        if problems.is_empty() { Ok(draft) } else { Err(Failure::Usage(problems)) }
+    }
+
+    /// Works out what depends on more than one option.
+    fn combine(&mut self) -> Vec<Error> {
+        let mut problems = Vec::new();
+        problems.extend(self.combine_cpus().err());
+        problems.extend(self.combine_ids().err());
+        self.request.security.capabilities.0 = capabilities(&self.added, &self.dropped);
+        problems
+    }
+
+    fn combine_cpus(&mut self) -> Result<(), Error> {
+        let Some(millionths) = self.cpus else { return Ok(()) };
+        let limits = &mut self.request.limits;
+        if limits.cpu_quota.is_some() {
+            return Err(wrong("`--cpus` and `--cpu-quota` both set the quota").with_hint("give one of them"));
+        }
+        let period = limits.cpu_period.unwrap_or(100_000);
+        let quota = u128::from(millionths) * u128::from(period) / 1_000_000;
+        let quota = u64::try_from(quota).map_err(|_| wrong("`--cpus`: number too large"))?;
+        limits.cpu_quota = Some(containerv_spec::Bound::At(quota));
+        limits.cpu_period = Some(period);
+        Ok(())
+    }
+
+    fn combine_ids(&mut self) -> Result<(), Error> {
+        let (uids, gids) = (std::mem::take(&mut self.uid_ranges), std::mem::take(&mut self.gid_ranges));
+        if uids.is_empty() && gids.is_empty() {
+            return Ok(());
+        }
+        if self.request.namespaces.user != UserNamespace::Auto {
+            return Err(wrong("`--userns` and `--uidmap`/`--gidmap` contradict each other")
+                .with_hint("leave `--userns` away where ranges are given"));
+        }
+        // As podman does: one list stands for both.
+        let (uids, gids) = match (uids.is_empty(), gids.is_empty()) {
+            (true, _) => (gids.clone(), gids),
+            (_, true) => (uids.clone(), uids),
+            _ => (uids, gids),
+        };
+        self.request.namespaces.user = UserNamespace::Mapped { uids, gids };
+        Ok(())
+    }
+
+    /// Checks the image and that there is a command, before anything is opened.
+    fn check_operands(&self, operands: &[OsText]) -> Result<(), Error> {
+        let command = self.split_image(operands)?;
+        let entrypoint = self.entrypoint.iter().filter(|program| !program.is_empty());
+        match entrypoint.chain(command).next() {
+            None => Err(wrong("no command was given").with_hint(match self.rootfs {
+                true => "with `--rootfs` the first operand is the command: `cv run --rootfs DIR sh`",
+                false => "name one after the image: `cv run host sh`",
+            })),
+            Some(program) if program.is_empty() => Err(wrong("the command is an empty word")),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Completes the request: the image or root directory and the command from the operands, the
+    /// environment, the id, and the containers whose namespaces are joined.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong with the operands and references.
+    pub fn finish(
+        mut self,
+        id: ContainerId,
+        operands: &[OsText],
+        resolve: Resolve<'_>,
+    ) -> Result<Request, Vec<Error>> {
+        let mut problems = Vec::new();
+        match self.split_image(operands) {
+            Ok(command) => {
+                let entrypoint = self.entrypoint.take().filter(|program| !program.is_empty());
+                self.process.args = entrypoint.into_iter().chain(command.iter().cloned()).collect();
+            }
+            Err(error) => problems.push(error),
+        }
+        for (joined, reference) in std::mem::take(&mut self.joined) {
+            match resolve(&reference) {
+                Ok(id) => self.join(joined, id),
+                Err(error) => problems.push(error.context(format!("`{}`", joined.option(&reference)))),
+            }
+        }
+        self.request.id = id;
+        self.request.created_unix_ns = crate::value::time::now_unix_ns();
+        self.finish_environment();
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        self.request.process = Some(self.process);
+        Ok(self.request)
+    }
+
+    /// Takes the image off the operands unless the root is a directory; returns the command.
+    fn split_image<'a>(&self, operands: &'a [OsText]) -> Result<&'a [OsText], Error> {
+        if self.rootfs {
+            return Ok(operands);
+        }
+        let Some((image, command)) = operands.split_first() else {
+            return Err(wrong("no image was named").with_hint(
+                "`host` is the built-in image: `cv run host sh`; `--rootfs DIR` uses a directory",
+            ));
+        };
+        if image.as_bytes() == b"host" {
+            return Ok(command);
+        }
+        let message = format!("image {}: only the built-in image `host` is offered yet", quote(image));
+        let hint = if std::path::Path::new(&native::to_os(image)?).is_dir() {
+            format!("for a directory with a root file system: `--rootfs {image}`")
+        } else {
+            "use `host` (this machine's own system), or unpack a root file system into a directory and \
+             name it with `--rootfs DIR`"
+                .to_owned()
+        };
+        Err(Error::new(ErrorKind::Unsupported, message).with_hint(hint))
+    }
+
+    fn join(&mut self, joined: Joined, id: ContainerId) {
+        use containerv_spec::request::Share;
+        match joined {
+            Joined::Pid => self.request.namespaces.pid = Share::Container(id),
+            Joined::Ipc => self.request.namespaces.ipc = Share::Container(id),
+            Joined::Network => self.request.network = Network::Container(id),
+        }
+    }
+
+    /// Puts the environment together: defaults, then files, then single entries.
+    fn finish_environment(&mut self) {
+        let hostname = self.request.hostname.clone().unwrap_or_else(|| self.request.id.short().to_owned());
+        let mut defaults = containerv::default_environment();
+        defaults.push(OsText::from(format!("HOSTNAME={hostname}")));
+        if self.process.terminal.is_some() {
+            defaults.push(OsText::from("TERM=xterm"));
+        }
+        let given = std::mem::take(&mut self.process.env);
+        let files = std::mem::take(&mut self.env_files);
+        self.process.env = merge_environment(defaults.into_iter().chain(files).chain(given));
+        for entry in std::mem::take(&mut self.label_files) {
+            let (name, value) = crate::value::fields::key_value(&entry);
+            let value = value.unwrap_or_default().to_string();
+            self.request.labels.entry(name.to_string()).or_insert(value);
+        }
+    }
+}
+
+impl Joined {
+    fn option(self, reference: &str) -> String {
+        let option = match self {
+            Self::Pid => "pid",
+            Self::Ipc => "ipc",
+            Self::Network => "network",
+        };
+        format!("--{option} container:{reference}")
+    }
+}
+
+/// Keeps the last entry of each name, in the place of the first. An entry without `=` takes the
+/// value of this program's environment, or removes the name where it has none.
+pub fn merge_environment(entries: impl IntoIterator<Item = OsText>) -> Vec<OsText> {
+    let mut merged: Vec<(OsText, Option<OsText>)> = Vec::new();
+    for entry in entries {
+        let (name, value) = crate::value::fields::key_value(&entry);
+        let entry = match value {
+            Some(_) => Some(entry),
+            None => inherited(&name),
+        };
+        match merged.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = entry,
+            None => merged.push((name, entry)),
+        }
+    }
+    merged.into_iter().filter_map(|(_, entry)| entry).collect()
+}
+
+fn inherited(name: &OsText) -> Option<OsText> {
+    let value = std::env::var_os(native::to_os(name).ok()?)?;
+    let value = native::from_os(&value).ok()?;
+    Some(OsText::from_bytes([name.as_bytes(), b"=", value.as_bytes()].concat()))
+}
+
+/// Docker's rule: `--cap-add ALL` starts from all, `--cap-drop ALL` from none, and single names
+/// count after that.
+fn capabilities(added: &[Named], dropped: &[Named]) -> CapabilitySet {
+    let start = match (added.contains(&Named::All), dropped.contains(&Named::All)) {
+        (true, _) => CapabilitySet::ALL,
+        (_, true) => CapabilitySet::EMPTY,
+        _ => CapabilitySet::DEFAULT,
+    };
+    let one = |named: &Named| match named {
+        Named::One(capability) => Some(*capability),
+        Named::All => None,
+    };
+    let with = added.iter().filter_map(one).fold(start, CapabilitySet::with);
+    let kept = dropped.iter().filter_map(one).filter(|name| !added.contains(&Named::One(*name)));
+    kept.fold(with, CapabilitySet::without)
+}
+
+fn empty_request() -> Request {
+    Request {
+        id: ContainerId::from_random([0; 32]),
+        name: None,
+        created_unix_ns: 0,
+        labels: std::collections::BTreeMap::new(),
+        root: Root::Host,
+        overlay: Overlay::Default,
+        read_only: false,
+        mounts: Vec::new(),
+        namespaces: Namespaces::default(),
+        network: Network::None,
+        hostname: None,
+        domainname: None,
+        extra_hosts: Vec::new(),
+        sysctls: std::collections::BTreeMap::new(),
+        limits: Limits::default(),
+        cgroup_parent: None,
+        security: Security::default(),
+        devices: Vec::new(),
+        shm_bytes: None,
+        process: None,
+        init: false,
+        lifetime: Lifetime::Detached,
+        auto_remove: false,
+        log: Log::default(),
+        stop: Stop::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(entries: &[&str]) -> Vec<OsText> {
+        entries.iter().map(|entry| OsText::from(*entry)).collect()
+    }
+
+    #[test]
+    fn later_environment_entries_win_in_the_place_of_the_first() {
+        let merged = merge_environment(texts(&["A=1", "B=2", "A=3", "NOT_SET_ANYWHERE_9", "B"]));
+        assert_eq!(merged, texts(&["A=3"]), "B is not set in the test's environment, so it goes");
+    }
+
+    #[test]
+    fn capabilities_follow_docker() {
+        let net = Named::One(Capability::NET_ADMIN);
+        let chown = Named::One(Capability::CHOWN);
+        let (default, all) = (CapabilitySet::DEFAULT, CapabilitySet::ALL);
+        for (added, dropped, expected) in [
+            (vec![], vec![], default),
+            (vec![net], vec![], default.with(Capability::NET_ADMIN)),
+            (vec![], vec![chown], default.without(Capability::CHOWN)),
+            (vec![Named::All], vec![chown], all.without(Capability::CHOWN)),
+            (vec![chown], vec![Named::All], CapabilitySet::EMPTY.with(Capability::CHOWN)),
+            (vec![], vec![Named::All], CapabilitySet::EMPTY),
+            (vec![Named::All], vec![Named::All], all),
+        ] {
+            assert_eq!(capabilities(&added, &dropped), expected, "{added:?} {dropped:?}");
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! What the library will offer and does not yet: each call says so.
+
+#![allow(missing_docs, reason = "goes away with the library's own")]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use containerv::{Container, Error, ErrorKind, Host, Result};
+use containerv_spec::{ContainerId, OsText};
+
+fn pending<T>(what: &str) -> Result<T> {
+    Err(Error::new(ErrorKind::Unavailable, format!("{what} is not offered yet")))
+}
+
+#[derive(serde::Serialize)]
+pub struct Feature {
+    pub backend: String,
+    pub name: String,
+    pub available: bool,
+    pub reason: String,
+    pub label: String,
+}
+#[derive(serde::Serialize, Clone, Copy, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+pub enum CheckStatus {
+    Ok,
+    Warning,
+    Failed,
+}
+#[derive(serde::Serialize)]
+pub struct Check {
+    pub name: String,
+    pub status: CheckStatus,
+    pub found: String,
+    pub cause: String,
+    pub fix: String,
+}
+pub struct Event {
+    pub time_unix_ns: u64,
+    pub id: ContainerId,
+    pub name: String,
+    pub action: String,
+    pub attributes: BTreeMap<String, String>,
+}
+#[derive(Default)]
+pub struct CopyOptions {
+    pub follow_link: bool,
+    pub archive: bool,
+}
+pub struct CopySummary {
+    pub files: u64,
+    pub bytes: u64,
+}
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum ChangeKind {
+    Added,
+    Modified,
+    Deleted,
+}
+pub struct Change {
+    pub kind: ChangeKind,
+    pub path: OsText,
+}
+#[derive(Default)]
+pub struct LogOptions {
+    pub follow: bool,
+    pub since_unix_ns: Option<u64>,
+    pub until_unix_ns: Option<u64>,
+    pub tail: Option<u64>,
+}
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum LogStream {
+    Stdout,
+    Stderr,
+}
+pub struct LogEntry {
+    pub time_unix_ns: u64,
+    pub stream: LogStream,
+    pub data: Vec<u8>,
+}
+pub struct InterfaceStats {
+    pub name: String,
+    pub rx_bytes: u64,
+    pub tx_bytes: u64,
+}
+pub struct Stats {
+    pub timestamp_unix_ns: u64,
+    pub cpu_total_ns: u64,
+    pub memory_usage: u64,
+    pub memory_limit: Option<u64>,
+    pub memory_cache: u64,
+    pub pids_current: u64,
+    pub io_read_bytes: u64,
+    pub io_write_bytes: u64,
+    pub network: Vec<InterfaceStats>,
+}
+pub struct ProcessInfo {
+    pub pid: u32,
+    pub pid_inside: u32,
+    pub ppid: u32,
+    pub uid: u32,
+    pub state: char,
+    pub command: OsText,
+    pub name: String,
+    pub cpu_ns: u64,
+    pub memory_bytes: u64,
+    pub started_unix_ns: u64,
+    pub terminal: Option<String>,
+}
+
+pub trait PendingHost {
+    fn features(&self) -> Vec<Feature>;
+    fn diagnose(&self) -> Vec<Check>;
+    fn events(&self, since: Option<SystemTime>, follow: bool) -> Result<std::vec::IntoIter<Result<Event>>>;
+}
+impl PendingHost for Host {
+    fn features(&self) -> Vec<Feature> {
+        Vec::new()
+    }
+    fn diagnose(&self) -> Vec<Check> {
+        Vec::new()
+    }
+    fn events(&self, _: Option<SystemTime>, _: bool) -> Result<std::vec::IntoIter<Result<Event>>> {
+        pending("`events`")
+    }
+}
+
+pub trait PendingContainer {
+    fn stop_with(&self, signal: i32, timeout: Option<Duration>) -> Result<()>;
+    fn disk_usage(&self) -> Result<u64>;
+    fn stats(&self) -> Result<Stats>;
+    fn processes(&self) -> Result<Vec<ProcessInfo>>;
+    fn changes(&self) -> Result<Vec<Change>>;
+    fn logs(&self, options: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>>;
+    fn upload(&self, from: &Path, to: impl Into<OsText>, options: &CopyOptions) -> Result<CopySummary>;
+    fn download(&self, from: impl Into<OsText>, to: &Path, options: &CopyOptions) -> Result<CopySummary>;
+    fn upload_tar(&self, tar: impl Read, to: impl Into<OsText>, options: &CopyOptions)
+    -> Result<CopySummary>;
+    fn download_tar(
+        &self,
+        from: impl Into<OsText>,
+        tar: impl Write,
+        options: &CopyOptions,
+    ) -> Result<CopySummary>;
+}
+impl PendingContainer for Container {
+    fn stop_with(&self, signal: i32, timeout: Option<Duration>) -> Result<()> {
+        if signal != i32::from(self.request().stop.signal) {
+            return pending("another signal for `stop`");
+        }
+        self.stop(timeout)
+    }
+    fn disk_usage(&self) -> Result<u64> {
+        pending("the size of a container")
+    }
+    fn stats(&self) -> Result<Stats> {
+        pending("`stats`")
+    }
+    fn processes(&self) -> Result<Vec<ProcessInfo>> {
+        pending("`top`")
+    }
+    fn changes(&self) -> Result<Vec<Change>> {
+        pending("`diff`")
+    }
+    fn logs(&self, _: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>> {
+        pending("`logs`")
+    }
+    fn upload(&self, _: &Path, _: impl Into<OsText>, _: &CopyOptions) -> Result<CopySummary> {
+        pending("`cp`")
+    }
+    fn download(&self, _: impl Into<OsText>, _: &Path, _: &CopyOptions) -> Result<CopySummary> {
+        pending("`cp`")
+    }
+    fn upload_tar(&self, _: impl Read, _: impl Into<OsText>, _: &CopyOptions) -> Result<CopySummary> {
+        pending("`cp`")
+    }
+    fn download_tar(&self, _: impl Into<OsText>, _: impl Write, _: &CopyOptions) -> Result<CopySummary> {
+        pending("`cp`")
+    }
+}

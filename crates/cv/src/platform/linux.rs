@@ -1,0 +1,29 @@
+//! Linux.
+
+use containerv::Error;
+use containerv_spec::{DeviceNumber, OsText};
+use rustix::fs::FileType;
+
+use crate::value::{native, quote, wrong};
+
+/// Returns the number of a device, and whether it is a block device.
+///
+/// # Errors
+///
+/// The file is missing or no device.
+pub fn device(path: &OsText) -> Result<(DeviceNumber, bool), Error> {
+    let status = rustix::fs::stat(native::path(path)?)
+        .map_err(|errno| Error::os(errno.raw_os_error(), format!("look at {}", quote(path))))?;
+    let number =
+        DeviceNumber { major: rustix::fs::major(status.st_rdev), minor: rustix::fs::minor(status.st_rdev) };
+    match FileType::from_raw_mode(status.st_mode) {
+        FileType::BlockDevice => Ok((number, true)),
+        FileType::CharacterDevice => Ok((number, false)),
+        _ => Err(wrong(format!("{} is not a device", quote(path)))),
+    }
+}
+
+/// Returns this process's user and group id.
+pub fn ids() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+}

@@ -1,0 +1,18 @@
+//! Systems other than Linux.
+
+use containerv::{Error, ErrorKind};
+use containerv_spec::{DeviceNumber, OsText};
+
+/// Refuses: device numbers are Linux's.
+///
+/// # Errors
+///
+/// Always.
+pub fn device(_: &OsText) -> Result<(DeviceNumber, bool), Error> {
+    Err(Error::new(ErrorKind::Unsupported, "devices by file name are offered on Linux only"))
+}
+
+/// Returns the ids that stand for the caller where the system has none: root's.
+pub fn ids() -> (u32, u32) {
+    (0, 0)
+}

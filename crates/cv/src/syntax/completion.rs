@@ -1,0 +1,260 @@
+//! Completion: shells call `cv __complete -- WORDS`, the last word being the one to complete, and
+//! get one candidate a line, with its explanation after a tab. A line `:files` or `:directories`
+//! leaves it to the shell.
+
+use std::fmt::Write as _;
+
+use containerv_spec::{Capability, OsText};
+
+use super::flag::{Completion, Flag, Verb};
+use crate::value::signal;
+use crate::verbs;
+
+/// Shells that [`script`] knows.
+pub const SHELLS: &[&str] = &["bash", "zsh", "fish", "powershell"];
+
+/// Returns the script that a shell loads.
+pub fn script(shell: &str) -> Option<&'static str> {
+    match shell {
+        "bash" => Some(include_str!("completion/cv.bash")),
+        "zsh" => Some(include_str!("completion/cv.zsh")),
+        "fish" => Some(include_str!("completion/cv.fish")),
+        "powershell" | "pwsh" => Some(include_str!("completion/cv.ps1")),
+        _ => None,
+    }
+}
+
+/// Names of containers, for words that name one; `true` asks for running ones only.
+pub type Names<'a> = &'a dyn Fn(bool) -> Vec<String>;
+
+/// Returns the lines for the last of `words`, which are those after `cv`.
+pub fn complete(words: &[String], names: Names<'_>) -> String {
+    let (last, before) = match words.split_last() {
+        Some((last, before)) => (last.as_str(), before),
+        None => ("", words),
+    };
+    let (verb, expected) = expectation(before);
+    let mut answer = Answer { prefix: last, text: String::new() };
+    match (verb, expected) {
+        (_, Expected::Value(flag)) => answer.values(flag.completion, "", names),
+        (verb, Expected::Word { options: true, .. }) if last.starts_with("--") && last.contains('=') => {
+            let (option, _) = last.split_once('=').unwrap_or((last, ""));
+            let flag = verb.unwrap_or(&verbs::ROOT).long(&option[2..]);
+            answer.values(
+                flag.map_or(Completion::None, |flag| flag.completion),
+                &format!("{option}="),
+                names,
+            );
+        }
+        (verb, Expected::Word { options: true, .. } | Expected::Verb(None)) if last.starts_with('-') => {
+            answer.options(verb.unwrap_or(&verbs::ROOT));
+        }
+        (Some(verb), Expected::Word { operands, .. }) if operands < verb.most => {
+            let kind = if verb.options_first && operands > 0 { Completion::Files } else { verb.completion };
+            answer.values(kind, "", names);
+        }
+        (Some(_), _) => {}
+        (None, Expected::Verb(group)) => answer.verbs(group),
+        (None, Expected::Word { .. }) => {}
+    }
+    answer.text
+}
+
+/// What a word stands for.
+enum Expected {
+    /// The value of this option.
+    Value(&'static Flag),
+    /// An option, or an operand after so many.
+    Word { options: bool, operands: usize },
+    /// A verb, or after `container` and `system` its second word.
+    Verb(Option<&'static str>),
+}
+
+/// Reads the words before the last.
+fn expectation(words: &[String]) -> (Option<&'static Verb>, Expected) {
+    let mut verb: Option<&'static Verb> = None;
+    let mut group: Option<&'static str> = None;
+    let (mut options, mut operands) = (true, 0);
+    let mut words = words.iter().map(String::as_str);
+    while let Some(word) = words.next() {
+        let flag = value_flag(verb.unwrap_or(&verbs::ROOT), word).filter(|_| options);
+        if let Some(flag) = flag {
+            if words.next().is_none() {
+                return (verb, Expected::Value(flag));
+            }
+        } else if word == "--" && options {
+            options = false;
+        } else if word.starts_with('-') && options {
+            // A switch, or an option with its value attached.
+        } else if let Some(known) = verb {
+            if known.name == "plan" && operands == 0 {
+                // What follows are the words of the planned verb.
+                verb = verbs::find(word).or(verb);
+                continue;
+            }
+            operands += 1;
+            options = options && !known.options_first;
+        } else if let Some(group) = group {
+            verb = verbs::find_in_group(group, word);
+            if verb.is_none() {
+                return (None, Expected::Word { options, operands });
+            }
+        } else {
+            (verb, group) = (verbs::find(word), verbs::group(word));
+            if verb.is_none() && group.is_none() {
+                return (None, Expected::Word { options: false, operands });
+            }
+        }
+    }
+    match verb {
+        Some(_) => (verb, Expected::Word { options, operands }),
+        None => (None, Expected::Verb(group)),
+    }
+}
+
+/// Returns the option if the word is one whose value is the next word.
+fn value_flag(verb: &'static Verb, word: &str) -> Option<&'static Flag> {
+    let flag = match (word.strip_prefix("--"), word.strip_prefix('-')) {
+        (Some(name), _) => verb.long(name),
+        (None, Some(letters)) => verb.short(letters.chars().next_back()?),
+        _ => None,
+    };
+    flag.filter(|flag| flag.value.is_some())
+}
+
+struct Answer<'a> {
+    prefix: &'a str,
+    text: String,
+}
+
+impl Answer<'_> {
+    fn line(&mut self, word: &str, explanation: &str) {
+        if word.starts_with(self.prefix) && !word.contains(['\n', '\t']) {
+            _ = writeln!(self.text, "{word}\t{explanation}");
+        }
+    }
+
+    fn verbs(&mut self, group: Option<&str>) {
+        for (_, verbs) in verbs::GROUPS {
+            for verb in verbs.iter().filter(|verb| !verb.hidden) {
+                let names = [verb.name].into_iter().chain(verb.aliases.iter().copied());
+                let words = names.filter_map(|name| match (name.split_once(' '), group) {
+                    (Some((first, second)), Some(group)) => (first == group).then_some(second),
+                    (Some(_), None) => None,
+                    (None, group) => group.is_none().then_some(name),
+                });
+                words.for_each(|word| self.line(word, verb.about));
+            }
+        }
+        if group.is_none() {
+            self.line("container", "The verbs for containers, as `cv container ls`");
+            self.line("system", "Disk space, removal, repair");
+        }
+    }
+
+    fn options(&mut self, verb: &'static Verb) {
+        for flag in verb.flags().filter(|flag| !flag.is_hidden()) {
+            self.line(&format!("--{}", flag.long), flag.help);
+            if let Some(letter) = flag.short.filter(|_| self.prefix == "-") {
+                self.line(&format!("-{letter}"), flag.help);
+            }
+        }
+    }
+
+    fn values(&mut self, completion: Completion, lead: &str, names: Names<'_>) {
+        match completion {
+            Completion::None => {}
+            Completion::Files => self.text.push_str(":files\n"),
+            Completion::Directories => self.text.push_str(":directories\n"),
+            Completion::Words(words) => words.iter().for_each(|word| self.line(&format!("{lead}{word}"), "")),
+            Completion::Containers | Completion::Running => {
+                let running = completion == Completion::Running;
+                names(running).iter().for_each(|name| self.line(&format!("{lead}{name}"), "container"));
+            }
+            Completion::Signals => {
+                for (name, number) in signal::SIGNALS {
+                    self.line(&format!("{lead}{name}"), &number.to_string());
+                }
+            }
+            Completion::Capabilities => {
+                self.line(&format!("{lead}ALL"), "every capability");
+                let known = (0..64).map_while(Capability::from_number);
+                known.for_each(|capability| self.line(&format!("{lead}{}", capability.name()), ""));
+            }
+            Completion::Images => self.line(&format!("{lead}host"), "this machine's own system"),
+            Completion::CopyEnds => {
+                if self.prefix.contains([':', '/', '.']) {
+                    return self.text.push_str(":files\n");
+                }
+                names(false).iter().for_each(|name| self.line(&format!("{name}:"), "container"));
+                if self.text.is_empty() {
+                    self.text.push_str(":files\n");
+                }
+            }
+        }
+    }
+}
+
+/// Takes the words of a call as text; one that is not UTF-8 completes to nothing.
+pub fn words(operands: &[OsText]) -> Option<Vec<String>> {
+    operands.iter().map(|word| word.to_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn completed(line: &str) -> Vec<String> {
+        let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
+        let names = |running: bool| {
+            let all = if running { vec!["web"] } else { vec!["web", "old"] };
+            all.into_iter().map(str::to_owned).collect()
+        };
+        let text = complete(&words, &names);
+        text.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
+    }
+
+    #[test]
+    fn verbs_options_values_and_containers_complete() {
+        for (line, expected) in [
+            ("ren", vec!["rename"]),
+            ("unp", vec!["unpause"]),
+            ("run --net", vec!["--network"]),
+            ("run --network ho", vec!["host"]),
+            ("run --network=ho", vec!["--network=host"]),
+            ("run --rm -v ", vec![":files"]),
+            ("run -it --rootfs ", vec![":directories"]),
+            ("run ho", vec!["host"]),
+            ("run --rm host --net", vec![":files"]),
+            ("plan run --time", vec!["--timens", "--time-offset"]),
+            ("rm w", vec!["web"]),
+            ("rm web o", vec!["old"]),
+            ("exec -it ", vec!["web"]),
+            ("container inspect o", vec!["old"]),
+            ("kill -s TE", vec!["TERM"]),
+            ("kill --signal=HU", vec!["--signal=HUP"]),
+            ("run --cap-add NET_", vec!["NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW"]),
+            ("cp we", vec!["web:"]),
+            ("cp ./", vec![":files"]),
+            ("completion f", vec!["fish"]),
+            ("system re", vec!["repair"]),
+            ("--root ", vec![":directories"]),
+            ("sys", vec!["system"]),
+            ("container l", vec!["ls", "list", "logs"]),
+            ("nonsense ", vec![]),
+            ("system nonsense ", vec![]),
+            ("--deb", vec!["--debug"]),
+            ("run --publ", vec![]),
+        ] {
+            assert_eq!(completed(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn every_shell_has_a_script_that_calls_back() {
+        for shell in SHELLS {
+            assert!(script(shell).is_some_and(|script| script.contains("__complete")), "{shell}");
+        }
+        assert_eq!(script("tcsh"), None);
+    }
+}

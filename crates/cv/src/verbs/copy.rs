@@ -1,0 +1,106 @@
+//! `cp`.
+
+use crate::pending::*;
+use containerv_spec::OsText;
+
+use super::Session;
+use crate::failure::Failure;
+use crate::output;
+use crate::syntax::{Parsed, usage};
+use crate::value::{native, quote};
+
+/// One end of a copy.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// `CONTAINER:PATH`
+    Container(String, OsText),
+    /// A file or directory of this machine.
+    Local(OsText),
+    /// A tar archive on standard input or output.
+    Stream,
+}
+
+/// Copies files into or out of a container.
+pub fn copy(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    let [from, to] = [&parsed.operands[0], &parsed.operands[1]].map(end);
+    let options = CopyOptions {
+        archive: parsed.switch("archive"),
+        follow_link: parsed.switch("follow-link"),
+        ..CopyOptions::default()
+    };
+    let summary = match (from, to) {
+        (End::Local(from), End::Container(reference, to)) => {
+            let from = native::path(&from)?;
+            session.container(&reference)?.upload(&from, to, &options)?
+        }
+        (End::Container(reference, from), End::Local(to)) => {
+            let to = native::path(&to)?;
+            session.container(&reference)?.download(from, &to, &options)?
+        }
+        (End::Stream, End::Container(reference, to)) => {
+            session.container(&reference)?.upload_tar(std::io::stdin().lock(), to, &options)?
+        }
+        (End::Container(reference, from), End::Stream) => {
+            session.container(&reference)?.download_tar(from, std::io::stdout().lock(), &options)?
+        }
+        (End::Container(..), End::Container(..)) => {
+            return Err(Failure::usage(
+                usage("`cv cp`: both ends are in containers")
+                    .with_hint("copy through a tar stream: `cv cp A:/x - | cv cp - B:/y`"),
+            ));
+        }
+        _ => {
+            return Err(Failure::usage(usage(format!(
+                "`cv cp`: neither {} nor {} is `CONTAINER:PATH`",
+                quote(&parsed.operands[0]),
+                quote(&parsed.operands[1])
+            ))));
+        }
+    };
+    _ = (summary, output::message);
+    Ok(0)
+}
+
+/// Tells a container's path from a local one, as Docker does: what begins with `/` or `.` is local.
+fn end(text: &OsText) -> End {
+    let bytes = text.as_bytes();
+    if bytes == b"-" {
+        return End::Stream;
+    }
+    let colon =
+        bytes.iter().position(|byte| *byte == b':').filter(|_| !matches!(bytes.first(), Some(b'/' | b'.')));
+    let split = colon.filter(|at| *at > 0).map(|at| (&bytes[..at], &bytes[at + 1..]));
+    let container = split.and_then(|(name, path)| Some((std::str::from_utf8(name).ok()?, path)));
+    match container {
+        // A container's name has two characters or more, so that `C:\dir` is a local path.
+        Some((name, path)) if name.len() > 1 && !name.contains(['/', '\\']) => {
+            let path = if path.is_empty() { b"/" } else { path };
+            End::Container(name.to_owned(), OsText::from_bytes(path))
+        }
+        _ => End::Local(text.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_told_apart() {
+        let inside = |name: &str, path: &str| End::Container(name.to_owned(), path.into());
+        for (text, expected) in [
+            ("-", End::Stream),
+            ("web:/etc/x", inside("web", "/etc/x")),
+            ("web:", inside("web", "/")),
+            ("web:C:\\dir", inside("web", "C:\\dir")),
+            ("./a:b", End::Local("./a:b".into())),
+            ("/a:b", End::Local("/a:b".into())),
+            ("dir/a:b", End::Local("dir/a:b".into())),
+            ("C:\\dir", End::Local("C:\\dir".into())),
+            ("file", End::Local("file".into())),
+            (":x", End::Local(":x".into())),
+        ] {
+            assert_eq!(end(&text.into()), expected, "{text}");
+        }
+    }
+}

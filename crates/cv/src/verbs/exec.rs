@@ -1,0 +1,53 @@
+//! `exec`.
+
+use containerv::{ExecOptions, Stdio, StdioSet};
+
+use super::Session;
+use super::relay;
+use super::run::is_input_terminal;
+use crate::draft::{Draft, merge_environment};
+use crate::failure::Failure;
+use crate::syntax::{Parsed, usage};
+use crate::terminal;
+
+/// Runs a command in a running container.
+pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    let (detach, interactive) = (parsed.switch("detach"), parsed.switch("interactive"));
+    let draft = Draft::read_well(parsed)?;
+    let container = session.container(parsed.operand(0)?)?;
+    let mut process = draft.process;
+    process.args = parsed.operands[1..].to_vec();
+    let own = container.request().process.as_ref();
+    let inherited = own.map(|own| own.env.clone()).unwrap_or_default();
+    process.env = merge_environment(inherited.into_iter().chain(draft.env_files).chain(process.env));
+    if parsed.text("workdir").is_none()
+        && let Some(own) = own
+    {
+        process.cwd = own.cwd.clone();
+    }
+    if let Some(size) = &mut process.terminal {
+        if interactive && !detach && !is_input_terminal() {
+            let error = usage("`-t` with `-i`: standard input is not a terminal");
+            return Err(Failure::usage(error.with_hint("leave `-t` away to pipe input in")));
+        }
+        *size = terminal::size().unwrap_or(*size);
+    }
+    let options = ExecOptions { privileged: parsed.switch("privileged"), ..ExecOptions::default() };
+    let has_terminal = process.terminal.is_some();
+    if detach {
+        let nothing = StdioSet { stdin: Stdio::Null, stdout: Stdio::Null, stderr: Stdio::Null };
+        container.exec(&process, nothing, options)?;
+        return Ok(0);
+    }
+    if has_terminal {
+        let unused = StdioSet { stdin: Stdio::Null, stdout: Stdio::Null, stderr: Stdio::Null };
+        let signals = relay::Signals::block(relay::TERMINAL_SIGNALS)?;
+        let child = container.exec(&process, unused, options)?;
+        return relay::terminal(child, interactive, &signals);
+    }
+    let signals = relay::Signals::block(relay::PROXIED_SIGNALS)?;
+    let stdin = if interactive { Stdio::Inherit } else { Stdio::Null };
+    let stdio = StdioSet { stdin, stdout: Stdio::Inherit, stderr: Stdio::Inherit };
+    let child = container.exec(&process, stdio, options)?;
+    relay::wait_for(child, &signals)
+}

@@ -1,0 +1,89 @@
+//! Linux.
+
+mod attached;
+mod own_terminal;
+
+pub use attached::{attach, start_attached};
+pub use own_terminal::terminal;
+
+use std::os::fd::AsFd as _;
+
+use containerv::{Child, Error};
+use containerv_sys::linux::signals::SignalFd;
+use rustix::event::{PollFd, PollFlags, poll};
+
+use crate::failure::Failure;
+
+/// Signals that are caught instead of ending this program.
+#[derive(Debug)]
+pub struct Signals(Option<SignalFd>);
+
+impl Signals {
+    /// Catches these signals. To be called before threads or children are started.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    pub fn block(signals: &[i32]) -> Result<Self, Error> {
+        if signals.is_empty() {
+            return Ok(Self(None));
+        }
+        let caught = SignalFd::block(signals).map_err(|error| Error::io(error, "catch signals"))?;
+        Ok(Self(Some(caught)))
+    }
+
+    /// Takes the next signal that has come in.
+    fn next(&self) -> Result<Option<i32>, Error> {
+        let taken = self.0.as_ref().map_or(Ok(None), SignalFd::next);
+        taken.map_err(|error| Error::io(error, "read a signal"))
+    }
+}
+
+/// Waits for a command that has this program's own streams, passing signals on.
+///
+/// # Errors
+///
+/// The system's.
+pub fn wait_for(mut child: Child, signals: &Signals) -> Result<i32, Failure> {
+    if let Some(caught) = &signals.0 {
+        loop {
+            let mut ready = [
+                PollFd::from_borrowed_fd(child.as_fd(), PollFlags::IN),
+                PollFd::from_borrowed_fd(caught.as_fd(), PollFlags::IN),
+            ];
+            wait_ready(&mut ready)?;
+            let ended = !ready[0].revents().is_empty();
+            while let Some(signal) = signals.next()? {
+                pass_on(&child, signal)?;
+            }
+            if ended {
+                break;
+            }
+        }
+    }
+    Ok(finish_child(&mut child)?)
+}
+
+fn finish_child(child: &mut Child) -> Result<i32, Error> {
+    let status = child.wait()?;
+    Ok(status.docker_code())
+}
+
+/// Passes a signal on. A command that has just ended takes none, which its wait will tell.
+fn pass_on(child: &Child, signal: i32) -> Result<(), Error> {
+    match child.signal(signal) {
+        Err(error) if error.kind() != containerv::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Waits until one of the descriptors is ready.
+fn wait_ready(descriptors: &mut [PollFd<'_>]) -> Result<(), Error> {
+    loop {
+        match poll(descriptors, None) {
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(errno) => return Err(Error::os(errno.raw_os_error(), "wait for input")),
+        }
+    }
+}

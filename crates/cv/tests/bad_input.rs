@@ -1,0 +1,85 @@
+//! Wrong command lines: the exact message and the exit code of each.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+
+use support::Place;
+
+/// Each line is one command line; `\xff` is a byte that is no UTF-8, `"` keeps spaces together, and
+/// `\"` is a quotation mark.
+const LINES: &str = include_str!("bad_input.txt");
+
+#[test]
+fn every_mistake_has_its_message_and_exit_code() {
+    let place = Place::new();
+    place.write("bad.json", "{\"defaultAction\": 5}");
+    place.write("not.json", "]");
+    place.write("bad.env", "OK=1\n=2\n");
+    place.write("space.env", "A B=1\n");
+    place.write("huge.env", vec![b'A'; (1 << 20) + 1]);
+    place.write("there.cid", "");
+    let mut transcript = String::new();
+    for line in LINES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+        let outcome = place.run(words(line));
+        assert!(outcome.code != 0 && outcome.stdout.is_empty(), "`cv {line}`: {outcome:?}");
+        let stderr = outcome.stderr.replace(place.path().to_str().unwrap(), "TMP");
+        transcript.push_str(&format!("$ cv {line}\n{stderr}[{}]\n\n", outcome.code));
+    }
+    insta::assert_snapshot!(transcript);
+}
+
+fn words(line: &str) -> Vec<OsString> {
+    let mut words = Vec::new();
+    let mut word = Vec::new();
+    let (mut quoted, mut begun) = (false, false);
+    let line = line.replace("\\xff", "\u{1}").replace("\\\"", "\u{2}");
+    for byte in line.bytes() {
+        match byte {
+            b'"' => (quoted, begun) = (!quoted, true),
+            b' ' if !quoted => {
+                if begun {
+                    words.push(OsString::from_vec(std::mem::take(&mut word)));
+                }
+                begun = false;
+            }
+            1 => {
+                word.push(0xff);
+                begun = true;
+            }
+            byte => {
+                word.push(if byte == 2 { b'"' } else { byte });
+                begun = true;
+            }
+        }
+    }
+    if begun {
+        words.push(OsString::from_vec(word));
+    }
+    words
+}
+
+#[test]
+fn long_words_are_cut_in_messages() {
+    let place = Place::new();
+    let long = "x".repeat(100_000);
+    let outcome = place.run(["run", "--memory", &long, "host", "sh"]);
+    assert_eq!(outcome.code, 125);
+    assert!(outcome.stderr.len() < 400 && outcome.stderr.contains('…'), "{}", outcome.stderr);
+    let outcome = place.run([&long]);
+    assert!(outcome.code == 125 && outcome.stderr.len() < 400, "{}", outcome.stderr);
+}
+
+#[test]
+fn no_words_print_the_verbs_on_standard_error() {
+    let outcome = Place::new().run::<&str>([]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (125, ""));
+    assert!(
+        outcome.stderr.contains("exec           Run a command in a running container"),
+        "{}",
+        outcome.stderr
+    );
+}
