@@ -92,16 +92,6 @@ impl AttachWriter {
         self.0.close_stdin()
     }
 
-    /// Ends the attachment: the reader, also one that waits in another thread, sees its end. The
-    /// container goes on.
-    ///
-    /// # Errors
-    ///
-    /// If the connection is gone already.
-    pub fn detach(self) -> Result<()> {
-        self.0.detach()
-    }
-
     /// Changes the size of the command's terminal.
     ///
     /// # Errors

@@ -173,11 +173,6 @@ impl AttachedWriter {
         send(&self.0, frame::CLOSE_INPUT, &[])
     }
 
-    pub(crate) fn detach(&self) -> Result<()> {
-        rustix::net::shutdown(&self.0, rustix::net::Shutdown::Both)
-            .map_err(|errno| Error::os(errno.raw_os_error(), "cannot detach from the container"))
-    }
-
     pub(crate) fn resize(&self, size: TerminalSize) -> Result<()> {
         let [a, b] = size.columns.to_ne_bytes();
         let [c, d] = size.rows.to_ne_bytes();
