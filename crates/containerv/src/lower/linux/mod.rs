@@ -277,7 +277,7 @@ impl Draft<'_> {
         }
         let namespaces = &self.request.namespaces;
         if namespaces.mount {
-            self.mounted_root();
+            self.mounted_root(groups);
         } else {
             self.bare_root();
         }

@@ -1,6 +1,7 @@
 //! What is mounted in the root.
 
 use containerv_spec::OsText;
+use containerv_spec::cgroup::{GroupSet, GroupVersion};
 use containerv_spec::plan::{Action, Entry, MountAttributes, Resolve, Slot, TargetKind};
 use containerv_spec::request::{Mount, MountSource, Network, Root, Share};
 
@@ -60,6 +61,8 @@ pub(super) struct Sources {
     sys: Option<Slot>,
     shm: Option<Slot>,
     all_devices: Option<Slot>,
+    /// The container's own control group.
+    cgroup: Option<Slot>,
 }
 
 impl Draft<'_> {
@@ -118,7 +121,7 @@ impl Draft<'_> {
     }
 
     /// Clones everything of the host that is mounted later.
-    pub(super) fn clone_sources(&mut self) -> Sources {
+    pub(super) fn clone_sources(&mut self, groups: &GroupSet) -> Sources {
         let mut sources = Sources::default();
         for (index, mount) in self.request.mounts.iter().enumerate() {
             if let MountSource::Bind { path, recursive } = &mount.source {
@@ -140,6 +143,7 @@ impl Draft<'_> {
             }
         }
         self.clone_device_nodes(&mut sources);
+        sources.cgroup = self.clone_cgroup_view(groups);
         if self.borrows_proc() {
             sources.proc = Some(self.clone_host(&"/proc".into(), NOSUID_NODEV_NOEXEC));
         }
@@ -233,16 +237,14 @@ impl Draft<'_> {
         self.attach(slot, "/sys".into(), TargetKind::Directory, Resolve::NoLinks);
     }
 
-    /// The control group view, which needs the cgroup namespace that is made by then.
-    fn mount_cgroup_view(&mut self) {
-        let has_v2_only = self.machine.cgroups.v1.is_empty() && self.machine.cgroups.v2.is_some();
-        if !has_v2_only || self.borrows_sys() || self.request.namespaces.cgroup != Share::Private {
-            return;
-        }
+    /// Shows the container its own group of version 2. A clone of the host's directory shows the
+    /// same as a new mount in the cgroup namespace, which costs the kernel milliseconds.
+    fn clone_cgroup_view(&mut self, groups: &GroupSet) -> Option<Slot> {
+        let version_2_only = groups.groups.iter().all(|group| group.version == GroupVersion::V2);
+        let private = self.request.namespaces.cgroup == Share::Private;
+        let group = groups.v2().filter(|_| version_2_only && private && !self.borrows_sys())?;
         let read_only = !self.request.security.privileged;
-        let slot = self.slot();
-        self.new_file_system(slot, "cgroup2", &[], MountAttributes { read_only, ..NOSUID_NODEV_NOEXEC });
-        self.attach(slot, "/sys/fs/cgroup".into(), TargetKind::Existing, Resolve::NoLinks);
+        Some(self.clone_host(&group.path.clone(), MountAttributes { read_only, ..NOSUID_NODEV_NOEXEC }))
     }
 
     fn mount_dev(&mut self, sources: &Sources) {
@@ -364,7 +366,9 @@ impl Draft<'_> {
 
     /// Hides and protects what a container must not see or write.
     pub(super) fn protect_system(&mut self, sources: &Sources) {
-        self.mount_cgroup_view();
+        if let Some(slot) = sources.cgroup {
+            self.attach(slot, "/sys/fs/cgroup".into(), TargetKind::Existing, Resolve::NoLinks);
+        }
         let (Some(null), false) = (sources.null, self.unmasked()) else { return };
         let empty = self.slot();
         let attributes = MountAttributes { read_only: true, ..NOSUID_NODEV_NOEXEC };

@@ -1,6 +1,7 @@
 //! The root file system.
 
 use containerv_spec::OsText;
+use containerv_spec::cgroup::GroupSet;
 use containerv_spec::plan::{Action, MountAttributes, Resolve, Slot, TargetKind};
 use containerv_spec::request::{Overlay, Propagation, Root};
 
@@ -111,11 +112,11 @@ impl Draft<'_> {
 
     /// Inside steps: makes and attaches the root; trees of the host that mounts need are cloned
     /// before, because the root may cover their paths.
-    pub(super) fn mounted_root(&mut self) {
+    pub(super) fn mounted_root(&mut self, groups: &GroupSet) {
         let spreads =
             self.request.mounts.iter().any(|mount| mount.options.propagation != Propagation::Private);
         self.inside(Action::IsolateMounts { slave: spreads });
-        let sources = self.clone_sources();
+        let sources = self.clone_sources(groups);
         match self.request.root.clone() {
             Root::Directory(path) => self.directory_root(path),
             Root::Host => self.host_root(),
