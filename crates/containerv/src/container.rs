@@ -10,6 +10,7 @@ use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, Limits, OsText, Request};
 
 use crate::attach::{AttachOptions, Attachment};
+use crate::builder::ContainerBuilder;
 use crate::copy::{Change, CopyOptions, CopySummary};
 use crate::host::generated_name;
 use crate::process::{Child, Command, ExecOptions, StdioSet};
@@ -36,6 +37,12 @@ pub struct State {
 }
 
 impl Container {
+    /// Begins a container on this root: [`Root::Host`](crate::spec::request::Root::Host) is this
+    /// machine's own system, which needs no download.
+    pub fn builder(root: containerv_spec::request::Root) -> ContainerBuilder {
+        ContainerBuilder::new(root)
+    }
+
     /// Makes a container. Without a command it runs at once, as a keeper into which processes are
     /// spawned; with one, that is prepared and waits for [`Container::start`].
     ///

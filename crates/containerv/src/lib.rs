@@ -8,6 +8,7 @@
 
 mod attach;
 mod backend;
+mod builder;
 mod container;
 mod copy;
 mod error;
@@ -19,6 +20,7 @@ mod seccomp;
 pub use containerv_spec as spec;
 
 pub use attach::{AttachFrame, AttachOptions, AttachReader, AttachWriter, Attachment};
+pub use builder::ContainerBuilder;
 pub use container::{Container, OwnedContainer, State};
 pub use copy::{Change, ChangeKind, CopyOptions, CopyProgress, CopySummary, SkipReason, Skipped};
 pub use error::{Error, ErrorKind, Result};
