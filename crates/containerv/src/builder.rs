@@ -100,7 +100,9 @@ impl ContainerBuilder {
     /// Changes the command set by [`ContainerBuilder::command`]; without one, nothing happens.
     #[must_use]
     pub fn with_process(mut self, change: impl FnOnce(&mut Process)) -> Self {
-        self.process.iter_mut().for_each(|process| change(process));
+        if let Some(process) = &mut self.process {
+            change(process);
+        }
         self
     }
 
