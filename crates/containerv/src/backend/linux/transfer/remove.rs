@@ -139,18 +139,14 @@ impl Removal {
     fn enter(&mut self, name: &CStr) -> Result<(), Errno> {
         let parent_path = self.path.len();
         self.extend_path(name);
-        let directory = self.current()?;
-        let removed =
-            with_permission(directory, || rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR));
-        match removed {
-            Err(Errno::NOTEMPTY | Errno::EXIST) => {}
-            Ok(()) | Err(Errno::NOENT) => {
+        // Not rmdir(2) first, in the hope that it is empty: it walks all cached names below.
+        let opened = match open_directory(self.current()?, name) {
+            Err(Errno::NOENT) => {
                 self.path.truncate(parent_path);
                 return Ok(());
             }
-            Err(errno) => return Err(errno),
-        }
-        let opened = open_directory(directory, name)?;
+            opened => opened?,
+        };
         let id = Node::of(&opened)?.id;
         if let Some(stack) = &mut self.stack {
             stack.push(opened, id, READ);
@@ -170,7 +166,8 @@ impl Removal {
             stack.pop()?;
         }
         let parent = if top { above } else { stack.current() };
-        match rustix::fs::unlinkat(parent, &*frame.name, AtFlags::REMOVEDIR) {
+        let remove = || rustix::fs::unlinkat(parent, &*frame.name, AtFlags::REMOVEDIR);
+        match if top { remove() } else { with_permission(parent, remove) } {
             Ok(()) | Err(Errno::NOENT) => {
                 self.path.truncate(frame.parent_path);
                 return Ok(());
