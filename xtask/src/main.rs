@@ -2,6 +2,7 @@
 
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a program for people at a terminal")]
 
+mod bench;
 mod check;
 mod command;
 mod failure;
@@ -23,7 +24,8 @@ commands:
   setup                  install what the other commands need; as root, on Debian and Ubuntu
   check [STEP..]         format, lints, documentation, licences, spelling, structure, C header
   test [--only SUITE..]  every test suite, and a closing line with the counts
-  vm -- COMMAND..        run a command in a virtual machine with cgroup v2 only";
+  vm -- COMMAND..        run a command in a virtual machine with cgroup v2 only
+  bench [OPTION..]       compare with other runtimes and with the floor; `bench --help`";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         "check" => check::run(rest),
         "test" => test::run(rest),
         "vm" => vm::run(rest),
+        "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

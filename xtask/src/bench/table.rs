@@ -1,0 +1,111 @@
+//! The report: conditions and a table, as Markdown.
+
+use std::fmt;
+use std::fs;
+
+use super::contender::Contender;
+use super::options::{Mode, Options};
+use super::samples::Samples;
+
+pub(super) struct Report<'a> {
+    pub(super) options: &'a Options,
+    pub(super) contenders: &'a [Contender],
+    pub(super) samples: &'a Samples,
+    /// The load of the machine before and after.
+    pub(super) loads: (String, String),
+}
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(formatter, "# Benchmarks\n")?;
+        writeln!(
+            formatter,
+            "Written by `cargo xtask bench`. Ratios travel to other machines, times do not.\n"
+        )?;
+        self.conditions(formatter)?;
+        self.table(formatter)?;
+        writeln!(formatter, "\n{REMARKS}")
+    }
+}
+
+const REMARKS: &str = "\
+- *floor* is `xtask/bench/floor.c`: the same namespaces, mounts, masks, capabilities and a seccomp filter of three rules by
+  plain system calls; no control group, no state, no configuration.
+- Everyone else makes a control group per container and keeps state, on a tmpfs. The root directory (busybox and a no-op of
+  9 KiB) is on the disk. All have pid, mount, uts, ipc and network namespaces, the same mounts, masks and capabilities, no
+  new privileges, and a seccomp filter that names a few hundred system calls.
+- A run is measured from before the spawn to the end, by a static program. Peak RSS is the largest of the command and its
+  children. A slow case (100 runs, memory, copies) comes in every few rounds only; the column *rounds* counts.
+- Memory left is that of the processes which a detached container keeps besides its own. A runtime that leaves none has
+  nobody who holds the logs, the terminal and the exit code; it needs another program for that.";
+
+impl Report<'_> {
+    fn conditions(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mode = match self.options.mode {
+            Mode::V1 => "version 1 alone",
+            Mode::V2 => "version 2 alone",
+            Mode::AsIs => "as the machine has them",
+        };
+        let scheduling = if self.options.fifo { "SCHED_FIFO 1" } else { "normal scheduling" };
+        let cores = std::thread::available_parallelism().map_or(0, usize::from);
+        writeln!(formatter, "- Machine: {}, {cores} cores, Linux {}", processor(), kernel())?;
+        writeln!(
+            formatter,
+            "- Control groups: {mode}; {scheduling}; load {} before, {} after",
+            self.loads.0, self.loads.1
+        )?;
+        writeln!(
+            formatter,
+            "- {} rounds; in each, every case of every contender once, in an order drawn anew; 2 rounds before to warm up",
+            self.options.rounds
+        )?;
+        for contender in self.contenders.iter().filter(|contender| !contender.version.is_empty()) {
+            writeln!(formatter, "- {}: {}", contender.name(), contender.version)?;
+        }
+        writeln!(formatter)
+    }
+
+    /// Medians, and the ratio of the first contender to each other one: ours, or the floor.
+    fn table(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.contenders.iter().map(Contender::name).collect();
+        let Some((first, others)) = names.split_first() else { return Ok(()) };
+        write!(formatter, "| median |")?;
+        names.iter().try_for_each(|name| write!(formatter, " {name} |"))?;
+        others.iter().try_for_each(|name| write!(formatter, " {first} / {name} |"))?;
+        writeln!(formatter, " rounds |")?;
+        writeln!(formatter, "| --- |{}", " ---: |".repeat(names.len() + others.len() + 1))?;
+        for metric in self.samples.metrics() {
+            write!(formatter, "| {metric} |")?;
+            for name in &names {
+                write!(formatter, " {} |", shown(self.samples.median(metric, name)))?;
+            }
+            for name in others {
+                let ratio = self.samples.ratio(metric, first, name);
+                write!(formatter, " {} |", ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")))?;
+            }
+            let rounds = names.iter().map(|name| self.samples.count(metric, name)).max().unwrap_or(0);
+            writeln!(formatter, " {rounds} |")?;
+        }
+        Ok(())
+    }
+}
+
+/// Three or more digits without a fraction, fewer with two.
+fn shown(value: Option<f64>) -> String {
+    match value {
+        None => String::new(),
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) => format!("{value:.2}"),
+    }
+}
+
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
+    name.trim_start_matches([' ', '\t', ':']).to_owned()
+}
+
+fn kernel() -> String {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    text.trim().split('-').next().unwrap_or_default().to_owned()
+}
