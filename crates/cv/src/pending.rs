@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use containerv::{Container, Error, ErrorKind, Host, Result};
+use containerv::{Container, CopyOptions, CopySummary, Error, ErrorKind, Host, Result};
 use containerv_spec::{ContainerId, OsText};
 
 fn pending<T>(what: &str) -> Result<T> {
@@ -43,25 +42,6 @@ pub struct Event {
     pub name: String,
     pub action: String,
     pub attributes: BTreeMap<String, String>,
-}
-#[derive(Default)]
-pub struct CopyOptions {
-    pub follow_link: bool,
-    pub archive: bool,
-}
-pub struct CopySummary {
-    pub files: u64,
-    pub bytes: u64,
-}
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum ChangeKind {
-    Added,
-    Modified,
-    Deleted,
-}
-pub struct Change {
-    pub kind: ChangeKind,
-    pub path: OsText,
 }
 #[derive(Default)]
 pub struct LogOptions {
@@ -128,14 +108,10 @@ impl PendingHost for Host {
 }
 
 pub trait PendingContainer {
-    fn stop_with(&self, signal: i32, timeout: Option<Duration>) -> Result<()>;
     fn disk_usage(&self) -> Result<u64>;
     fn stats(&self) -> Result<Stats>;
     fn processes(&self) -> Result<Vec<ProcessInfo>>;
-    fn changes(&self) -> Result<Vec<Change>>;
     fn logs(&self, options: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>>;
-    fn upload(&self, from: &Path, to: impl Into<OsText>, options: &CopyOptions) -> Result<CopySummary>;
-    fn download(&self, from: impl Into<OsText>, to: &Path, options: &CopyOptions) -> Result<CopySummary>;
     fn upload_tar(&self, tar: impl Read, to: impl Into<OsText>, options: &CopyOptions)
     -> Result<CopySummary>;
     fn download_tar(
@@ -146,12 +122,6 @@ pub trait PendingContainer {
     ) -> Result<CopySummary>;
 }
 impl PendingContainer for Container {
-    fn stop_with(&self, signal: i32, timeout: Option<Duration>) -> Result<()> {
-        if signal != i32::from(self.request().stop.signal) {
-            return pending("another signal for `stop`");
-        }
-        self.stop(timeout)
-    }
     fn disk_usage(&self) -> Result<u64> {
         pending("the size of a container")
     }
@@ -161,17 +131,8 @@ impl PendingContainer for Container {
     fn processes(&self) -> Result<Vec<ProcessInfo>> {
         pending("`top`")
     }
-    fn changes(&self) -> Result<Vec<Change>> {
-        pending("`diff`")
-    }
     fn logs(&self, _: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>> {
         pending("`logs`")
-    }
-    fn upload(&self, _: &Path, _: impl Into<OsText>, _: &CopyOptions) -> Result<CopySummary> {
-        pending("`cp`")
-    }
-    fn download(&self, _: impl Into<OsText>, _: &Path, _: &CopyOptions) -> Result<CopySummary> {
-        pending("`cp`")
     }
     fn upload_tar(&self, _: impl Read, _: impl Into<OsText>, _: &CopyOptions) -> Result<CopySummary> {
         pending("`cp`")

@@ -1,11 +1,16 @@
 //! `cp`.
 
+use std::io::IsTerminal as _;
+
+use containerv::{CopyOptions, CopySummary};
+
 use crate::pending::*;
-use containerv_spec::OsText;
+use containerv_spec::{ByteSize, OsText};
 
 use super::Session;
 use crate::failure::Failure;
 use crate::output;
+use crate::output::style::Style;
 use crate::syntax::{Parsed, usage};
 use crate::value::{native, quote};
 
@@ -24,8 +29,8 @@ enum End {
 pub fn copy(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let [from, to] = [&parsed.operands[0], &parsed.operands[1]].map(end);
     let options = CopyOptions {
-        archive: parsed.switch("archive"),
-        follow_link: parsed.switch("follow-link"),
+        keep_owner: parsed.switch("archive"),
+        follow_links: parsed.switch("follow-link"),
         ..CopyOptions::default()
     };
     let summary = match (from, to) {
@@ -39,6 +44,10 @@ pub fn copy(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         }
         (End::Stream, End::Container(reference, to)) => {
             session.container(&reference)?.upload_tar(std::io::stdin().lock(), to, &options)?
+        }
+        (End::Container(..), End::Stream) if std::io::stdout().is_terminal() => {
+            let error = usage("`cv cp`: a tar archive is not for a terminal");
+            return Err(Failure::usage(error.with_hint("send it on: `cv cp NAME:/x - | tar t`")));
         }
         (End::Container(reference, from), End::Stream) => {
             session.container(&reference)?.download_tar(from, std::io::stdout().lock(), &options)?
@@ -57,8 +66,27 @@ pub fn copy(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
             ))));
         }
     };
-    _ = (summary, output::message);
+    tell(&summary, parsed.switch("quiet"));
     Ok(0)
+}
+
+/// Says what was left out, and on a terminal what was copied.
+fn tell(summary: &CopySummary, quiet: bool) {
+    if quiet {
+        return;
+    }
+    for skipped in &summary.skipped {
+        output::message(&format!("{} {skipped}\n", Style::for_stderr().warn("warning:")));
+    }
+    let unnamed = summary.skipped_count.saturating_sub(summary.skipped.len() as u64);
+    if unnamed > 0 {
+        output::message(&format!("{} {unnamed} more left out\n", Style::for_stderr().warn("warning:")));
+    }
+    if std::io::stderr().is_terminal() {
+        let size = ByteSize::bytes(summary.bytes);
+        let entries = summary.files + summary.directories + summary.symlinks + summary.special;
+        output::message(&format!("copied {entries} entries, {size}\n"));
+    }
 }
 
 /// Tells a container's path from a local one, as Docker does: what begins with `/` or `.` is local.

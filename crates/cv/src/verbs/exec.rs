@@ -49,5 +49,5 @@ pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let stdin = if interactive { Stdio::Inherit } else { Stdio::Null };
     let stdio = StdioSet { stdin, stdout: Stdio::Inherit, stderr: Stdio::Inherit };
     let child = container.exec(&process, stdio, options)?;
-    relay::wait_for(child, &signals)
+    relay::wait_for(child, &signals, true)
 }

@@ -31,13 +31,12 @@ impl Ending {
     }
 
     fn apply(&self, container: &Container) -> Result<(), Error> {
-        let own = &container.request().stop;
-        let limit = match self.timeout {
-            Some(limit) => limit,
-            None => (own.timeout_seconds != u64::MAX).then(|| Duration::from_secs(own.timeout_seconds)),
-        };
-        let first = self.signal.unwrap_or_else(|| i32::from(own.signal));
-        container.stop_with(first, limit)
+        // Without end: longer than any clock counts.
+        let limit = self.timeout.map(|limit| limit.unwrap_or(Duration::MAX));
+        match self.signal {
+            Some(signal) => container.stop_with(signal, limit),
+            None => container.stop(limit),
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use containerv::ChangeKind;
+
 use crate::pending::*;
 use containerv_spec::ByteSize;
 use serde_json::{Value, json};

@@ -2,14 +2,23 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
+pub mod terminal;
+
 use std::ffi::OsStr;
+use std::io::Write as _;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// The user and group that tests run as which are about ordinary users: nobody's.
+const ORDINARY: u32 = 65534;
 
 /// A directory for one test; removed with every container in it.
 pub struct Place {
     directory: PathBuf,
+    ordinary: bool,
 }
 
 impl Place {
@@ -18,7 +27,29 @@ impl Place {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("cv-test-{}-{number}", std::process::id()));
         std::fs::create_dir(&directory).unwrap();
-        Self { directory }
+        Self { directory, ordinary: false }
+    }
+
+    /// A place whose calls are an ordinary user's. The program is copied there, as that user may not
+    /// be able to reach the build directory.
+    pub fn ordinary() -> Self {
+        let mut place = Self::new();
+        if rustix::process::geteuid().is_root() {
+            std::fs::copy(env!("CARGO_BIN_EXE_cv"), place.join("cv")).unwrap();
+            std::fs::set_permissions(
+                place.join("cv"),
+                <std::fs::Permissions as PermissionsExt>::from_mode(0o755),
+            )
+            .unwrap();
+            std::fs::set_permissions(
+                place.path(),
+                <std::fs::Permissions as PermissionsExt>::from_mode(0o755),
+            )
+            .unwrap();
+            chown(place.path(), Some(ORDINARY), Some(ORDINARY)).unwrap();
+            place.ordinary = true;
+        }
+        place
     }
 
     pub fn path(&self) -> &Path {
@@ -37,7 +68,14 @@ impl Place {
 
     /// A call of `cv` with this place as its root.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_cv"));
+        let mut command = if self.ordinary {
+            let id = ORDINARY.to_string();
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"]).arg(self.join("cv"));
+            command
+        } else {
+            Command::new(env!("CARGO_BIN_EXE_cv"))
+        };
         command.args(arguments).current_dir(&self.directory);
         command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", &self.directory);
         command.env("CONTAINERV_ROOT", self.join("root")).stdin(Stdio::null());
@@ -48,9 +86,30 @@ impl Place {
         Outcome::of(self.command(arguments).output().unwrap())
     }
 
-    /// Runs the words of a line, which has no quotes.
+    /// Runs the words of a line; `'` keeps spaces together.
     pub fn line(&self, line: &str) -> Outcome {
-        self.run(line.split(' ').filter(|word| !word.is_empty()))
+        self.run(words(line))
+    }
+
+    /// Starts the words of a line in the background, with pipes.
+    pub fn spawn(&self, line: &str) -> Child {
+        let mut command = self.command(words(line));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    /// Runs the words of a line with this on standard input.
+    pub fn with_input(&self, line: &str, input: &[u8]) -> Outcome {
+        let mut child = self.spawn(line);
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        Outcome::of(child.wait_with_output().unwrap())
+    }
+
+    /// Repeats a call until it prints `expected`.
+    #[track_caller]
+    pub fn until(&self, line: &str, expected: &str) {
+        eventually(&format!("`cv {line}` prints `{expected}`"), || {
+            self.line(line).stdout.trim_end() == expected
+        });
     }
 }
 
@@ -66,6 +125,28 @@ impl Drop for Place {
     }
 }
 
+/// Splits a line into words; `'` keeps spaces together.
+pub fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (index, part) in line.split('\'').enumerate() {
+        match index % 2 {
+            0 => words.extend(part.split_whitespace().map(str::to_owned)),
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
+/// Waits up to ten seconds for something to hold.
+#[track_caller]
+pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !holds() {
+        assert!(Instant::now() < deadline, "in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 /// What a call printed, and how it ended.
 #[derive(Debug)]
 pub struct Outcome {
@@ -75,7 +156,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    fn of(output: Output) -> Self {
+    pub fn of(output: Output) -> Self {
         Self {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -88,5 +169,11 @@ impl Outcome {
     pub fn ok(self) -> String {
         assert!(self.code == 0, "{self:?}");
         self.stdout.strip_suffix('\n').unwrap_or(&self.stdout).to_owned()
+    }
+
+    /// Checks the exit code and that standard error holds a text.
+    #[track_caller]
+    pub fn fails(self, code: i32, text: &str) {
+        assert!(self.code == code && self.stderr.contains(text), "expected {code} and `{text}`: {self:?}");
     }
 }

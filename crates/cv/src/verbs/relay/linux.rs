@@ -12,6 +12,7 @@ use containerv::{Child, Error};
 use containerv_sys::linux::signals::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
 
+use super::finish;
 use crate::failure::Failure;
 
 /// Signals that are caught instead of ending this program.
@@ -44,7 +45,7 @@ impl Signals {
 /// # Errors
 ///
 /// The system's.
-pub fn wait_for(mut child: Child, signals: &Signals) -> Result<i32, Failure> {
+pub fn wait_for(mut child: Child, signals: &Signals, quiet: bool) -> Result<i32, Failure> {
     if let Some(caught) = &signals.0 {
         loop {
             let mut ready = [
@@ -61,12 +62,8 @@ pub fn wait_for(mut child: Child, signals: &Signals) -> Result<i32, Failure> {
             }
         }
     }
-    Ok(finish_child(&mut child)?)
-}
-
-fn finish_child(child: &mut Child) -> Result<i32, Error> {
     let status = child.wait()?;
-    Ok(status.docker_code())
+    Ok(finish(status.docker_code(), status.out_of_memory(), quiet))
 }
 
 /// Passes a signal on. A command that has just ended takes none, which its wait will tell.

@@ -10,7 +10,6 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 pub use other::{Signals, attach, start_attached, terminal, wait_for};
 
-use containerv_spec::state::Exit;
 
 use super::run::detach_keys;
 use crate::failure::Failure;
@@ -45,9 +44,9 @@ impl Passing {
 }
 
 /// Returns the exit code of a command, and says so if the kernel ended it for want of memory.
-fn finish(exit: &Exit, quiet: bool) -> i32 {
-    if exit.out_of_memory && !quiet {
+fn finish(code: i32, out_of_memory: bool, quiet: bool) -> i32 {
+    if out_of_memory && !quiet {
         output::message("cv: a process was killed: out of memory (`--memory` sets the limit)\n");
     }
-    exit.code
+    code
 }

@@ -108,7 +108,8 @@ fn conclude(
     if let Some(status) = ended {
         // One that is removed when it ends may be gone already, and then its code is all there is.
         let exit = container.wait();
-        return Ok(exit.map_or(status.docker_code(), |exit| finish(&exit, quiet)));
+        let out_of_memory = exit.is_ok_and(|exit| exit.out_of_memory);
+        return Ok(finish(status.docker_code(), out_of_memory, quiet));
     }
     match told.try_recv() {
         Ok(LetGo::Keys) => {
@@ -119,7 +120,10 @@ fn conclude(
         }
         Ok(LetGo::Signal(signal)) => Ok(128 + signal),
         Ok(LetGo::Failed(error)) => Err(error.into()),
-        Err(_) => Ok(finish(&container.wait()?, quiet)),
+        Err(_) => {
+            let exit = container.wait()?;
+            Ok(finish(exit.code, exit.out_of_memory, quiet))
+        }
     }
 }
 
@@ -142,7 +146,8 @@ impl Outward {
         };
         // The other thread may have ended already, and then nobody needs to know.
         _ = self.tell.send(why);
-        self.writer.detach();
+        // A connection that is gone already is detached as well.
+        _ = self.writer.detach();
     }
 
     fn copy(&mut self) -> Result<LetGo, Error> {

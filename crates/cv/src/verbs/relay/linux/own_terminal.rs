@@ -7,8 +7,9 @@ use containerv::{Child, Error};
 use rustix::event::{PollFd, PollFlags};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::Errno;
+use rustix::termios::{Winsize, tcsetwinsize};
 
-use super::{Signals, finish_child, wait_ready};
+use super::{Signals, wait_ready};
 use crate::failure::Failure;
 use crate::output;
 use crate::terminal::{RawMode, size};
@@ -22,7 +23,7 @@ const BUFFER: usize = 16 << 10;
 /// The system's.
 pub fn terminal(mut child: Child, interactive: bool, signals: &Signals) -> Result<i32, Failure> {
     let Some(terminal) = child.take_terminal() else {
-        return super::wait_for(child, signals);
+        return super::wait_for(child, signals, true);
     };
     let failed = |errno: Errno| Error::os(errno.raw_os_error(), "prepare the command's terminal");
     let flags = fcntl_getfl(&terminal).map_err(failed)?;
@@ -33,7 +34,7 @@ pub fn terminal(mut child: Child, interactive: bool, signals: &Signals) -> Resul
     drop(raw);
     match ended? {
         Some(signal) => Ok(128 + signal),
-        None => Ok(finish_child(&mut child)?),
+        None => Ok(child.wait()?.docker_code()),
     }
 }
 
@@ -118,7 +119,9 @@ impl Relay<'_> {
                 return Ok(Some(signal));
             }
             if let Some(size) = size() {
-                self.child.resize(size)?;
+                let size = Winsize { ws_col: size.columns, ws_row: size.rows, ws_xpixel: 0, ws_ypixel: 0 };
+                tcsetwinsize(&self.terminal, size)
+                    .map_err(|errno| Error::os(errno.raw_os_error(), "resize the command's terminal"))?;
             }
         }
         Ok(None)
