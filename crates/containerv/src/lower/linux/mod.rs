@@ -11,6 +11,8 @@ mod join;
 mod mounts;
 mod process;
 mod root;
+#[cfg(test)]
+mod tests;
 
 use containerv_spec::cgroup::{DeviceKind, DeviceRule};
 use containerv_spec::machine::Machine;

@@ -10,7 +10,6 @@ mod other;
 #[cfg(not(target_os = "linux"))]
 pub use other::{Signals, attach, start_attached, terminal, wait_for};
 
-
 use super::run::detach_keys;
 use crate::failure::Failure;
 use crate::output;

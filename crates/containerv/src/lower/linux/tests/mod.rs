@@ -1,0 +1,303 @@
+//! Golden plans, refusals, and properties of lowering.
+
+mod properties;
+
+use containerv_spec::facts::{CgroupFacts, GroupAccess, V2Hierarchy};
+use containerv_spec::machine::{Machine, Subordinate, SystemRoot};
+use containerv_spec::plan::{Action, Plan};
+use containerv_spec::request::{
+    IdRange, Lifetime, Mount, MountOptions, MountSource, Namespaces, Network, Overlay, Process, Request,
+    Rlimit, RlimitResource, Root, Share, TerminalSize, UserNamespace, Veth,
+};
+use containerv_spec::{Bound, ByteSize, Capability, CapabilitySet, ContainerId};
+
+use super::{Joined, Launch, Places, join, lower, view};
+use crate::ErrorKind;
+
+pub(super) fn places() -> Places {
+    Places { directory: "/state/containers/c".into(), names: "/state/names".into() }
+}
+
+pub(super) fn root_machine() -> Machine {
+    Machine {
+        uid: 0,
+        gid: 0,
+        capabilities: CapabilitySet::ALL,
+        kernel: (6, 1),
+        cgroups: CgroupFacts {
+            v2: Some(V2Hierarchy {
+                controllers: vec![
+                    containerv_spec::cgroup::Controller::Cpu,
+                    containerv_spec::cgroup::Controller::Memory,
+                    containerv_spec::cgroup::Controller::Pids,
+                ],
+                mount: "/sys/fs/cgroup".into(),
+                own: "/".into(),
+                access: GroupAccess::Below("/".into()),
+            }),
+            ..CgroupFacts::default()
+        },
+        subordinate: Subordinate::default(),
+        system: SystemRoot {
+            directories: vec!["usr".into(), "etc".into()],
+            links: vec![("bin".into(), "usr/bin".into()), ("lib".into(), "usr/lib".into())],
+            secrets: vec!["/etc/shadow".into()],
+        },
+        hard_limits: Vec::new(),
+    }
+}
+
+pub(super) fn user_machine() -> Machine {
+    let range = |outside| vec![IdRange { inside: 0, outside, count: 65536 }];
+    Machine {
+        uid: 1000,
+        gid: 1000,
+        capabilities: CapabilitySet::EMPTY,
+        cgroups: CgroupFacts::default(),
+        subordinate: Subordinate {
+            uids: range(100_000),
+            gids: range(200_000),
+            helpers: Some(("/usr/bin/newuidmap".into(), "/usr/bin/newgidmap".into())),
+            missing: None,
+        },
+        ..root_machine()
+    }
+}
+
+pub(super) fn process(arguments: &[&str]) -> Process {
+    Process {
+        args: arguments.iter().map(|argument| (*argument).into()).collect(),
+        program: None,
+        search_path: true,
+        env: vec!["PATH=/usr/bin:/bin".into()],
+        set_home: true,
+        cwd: "/".into(),
+        create_cwd: false,
+        user: String::new(),
+        groups: Vec::new(),
+        terminal: None,
+        open_stdin: false,
+        rlimits: Vec::new(),
+        umask: None,
+    }
+}
+
+pub(super) fn request(root: Root) -> Request {
+    let json = serde_json::json!({ "id": ContainerId::from_random([0xab; 32]), "root": root });
+    let mut request: Request = serde_json::from_value(json).unwrap();
+    request.process = Some(process(&["sh", "-c", "true"]));
+    request
+}
+
+fn directory() -> Root {
+    Root::Directory("/srv/root".into())
+}
+
+fn attached() -> Launch {
+    Launch::Attached { main_thread: true }
+}
+
+fn text(plan: &Plan) -> String {
+    plan.to_string()
+}
+
+#[test]
+fn a_command_in_a_directory_as_root() {
+    insta::assert_snapshot!(text(
+        &lower(&request(directory()), &root_machine(), &places(), attached()).unwrap()
+    ));
+}
+
+#[test]
+fn the_host_image_read_only_as_an_ordinary_user() {
+    let mut request = request(Root::Host);
+    request.read_only = true;
+    insta::assert_snapshot!(text(&lower(&request, &user_machine(), &places(), attached()).unwrap()));
+}
+
+#[test]
+fn the_host_image_detached_with_everything_asked_for() {
+    let mut request = request(Root::Host);
+    request.name = Some("web".to_owned());
+    request.hostname = Some("box".to_owned());
+    request.extra_hosts = vec![("db".to_owned(), "10.0.0.2".to_owned())];
+    request.sysctls.insert("net.ipv4.ip_forward".to_owned(), "1".to_owned());
+    request.limits.memory = Some(Bound::At(ByteSize::mib(64)));
+    request.limits.pids = Some(Bound::At(32));
+    request.security.oom_score_adj = Some(500);
+    request.auto_remove = true;
+    request.init = true;
+    request.mounts = vec![
+        bind("/home/me", "/src", true),
+        Mount {
+            source: MountSource::Tmpfs { size: Some(1 << 20), mode: None },
+            target: "/scratch".into(),
+            read_only: false,
+            options: MountOptions { create_target: true, noexec: true, ..MountOptions::default() },
+        },
+    ];
+    let process = request.process.as_mut().unwrap();
+    process.terminal = Some(TerminalSize { columns: 80, rows: 24 });
+    process.user = "www-data".to_owned();
+    process.rlimits = vec![Rlimit { resource: RlimitResource::Nofile, soft: 1024, hard: 4096 }];
+    insta::assert_snapshot!(text(&lower(&request, &root_machine(), &places(), Launch::Detached).unwrap()));
+}
+
+#[test]
+fn a_keeper_with_mapped_ids_and_a_veth_pair() {
+    let mut request = request(directory());
+    request.process = None;
+    request.lifetime = Lifetime::OwnerBound;
+    let range = vec![IdRange { inside: 0, outside: 100_000, count: 1000 }];
+    request.namespaces.user = UserNamespace::Mapped { uids: range.clone(), gids: range };
+    request.network = Network::Veth(Veth {
+        host_interface: "vethab".to_owned(),
+        container_interface: "eth0".to_owned(),
+        host_address: [10, 0, 0, 1].into(),
+        container_address: [10, 0, 0, 2].into(),
+        prefix: 24,
+    });
+    insta::assert_snapshot!(text(&lower(&request, &root_machine(), &places(), Launch::Keeper).unwrap()));
+}
+
+#[test]
+fn a_root_without_namespaces_is_only_changed_to() {
+    let mut request = request(directory());
+    request.namespaces = Namespaces {
+        mount: false,
+        pid: Share::Host,
+        ipc: Share::Host,
+        uts: Share::Host,
+        cgroup: Share::Host,
+        ..Namespaces::default()
+    };
+    request.network = Network::Host;
+    insta::assert_snapshot!(text(&lower(&request, &root_machine(), &places(), Launch::Prepared).unwrap()));
+}
+
+#[test]
+fn an_overlay_in_memory_joined_to_another_container() {
+    let other = ContainerId::from_random([0xcd; 32]);
+    let mut request = request(directory());
+    request.overlay = Overlay::Memory;
+    request.namespaces.pid = Share::Container(other.clone());
+    request.network = Network::Container(other);
+    insta::assert_snapshot!(text(&lower(&request, &user_machine(), &places(), attached()).unwrap()));
+}
+
+#[test]
+fn a_further_process() {
+    let request = request(directory());
+    let plan = lower(&request, &root_machine(), &places(), attached()).unwrap();
+    let joined = Joined { request: &request, groups: &plan.groups, privileged: false };
+    insta::assert_snapshot!(text(&join(&joined, &process(&["ps"]), &root_machine()).unwrap()));
+}
+
+#[test]
+fn a_view_makes_nothing_on_the_host() {
+    let plan = view(&request(Root::Host), &root_machine(), &places()).unwrap();
+    assert!(plan.phase(containerv_spec::plan::Phase::Host).next().is_none());
+    assert!(matches!(plan.steps.last().map(|step| &step.action), Some(Action::Keep { owner_bound: true })));
+}
+
+#[test]
+fn a_plan_survives_json() {
+    let plan = lower(&request(Root::Host), &root_machine(), &places(), Launch::Detached).unwrap();
+    let json = serde_json::to_string(&plan).unwrap();
+    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap().to_string(), plan.to_string());
+}
+
+#[test]
+fn the_owner_is_watched_by_an_init_where_the_death_signal_would_follow_a_thread() {
+    let mut request = request(directory());
+    request.lifetime = Lifetime::OwnerBound;
+    let actions = |main_thread| {
+        let plan = lower(&request, &root_machine(), &places(), Launch::Attached { main_thread }).unwrap();
+        plan.steps.into_iter().map(|step| step.action).collect::<Vec<_>>()
+    };
+    assert!(actions(true).contains(&Action::DieWithSupervisor));
+    assert!(actions(false).contains(&Action::StayAsInit { owner_bound: true }));
+    assert!(!actions(false).contains(&Action::DieWithSupervisor));
+}
+
+fn bind(source: &str, target: &str, read_only: bool) -> Mount {
+    Mount {
+        source: MountSource::Bind { path: source.into(), recursive: true },
+        target: target.into(),
+        read_only,
+        options: MountOptions { create_target: true, ..MountOptions::default() },
+    }
+}
+
+/// Lowers a changed request and returns its problems.
+fn problems(machine: &Machine, change: impl FnOnce(&mut Request)) -> Vec<String> {
+    let mut request = request(directory());
+    change(&mut request);
+    let error = lower(&request, machine, &places(), attached()).unwrap_err();
+    assert!(
+        error.all_problems().iter().all(|problem| problem.hint().is_some()),
+        "every problem has a way out"
+    );
+    error.all_problems().iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn everything_that_is_wrong_is_reported_at_once() {
+    let found = problems(&root_machine(), |request| {
+        request.name = Some("-x".to_owned());
+        request.hostname = Some("a b".to_owned());
+        request.mounts = vec![bind("relative", "/proc/x", false), bind("/a", "/b/../c", false)];
+        request.sysctls.insert("kernel.panic".to_owned(), "1".to_owned());
+        request.limits.memory = Some(Bound::At(ByteSize::kib(1)));
+        request.stop.signal = 0;
+        let process = request.process.as_mut().unwrap();
+        process.cwd = "here".into();
+        process.user = "4294967296".to_owned();
+        process.env.push("novalue".into());
+    });
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn what_only_root_may_do_is_refused_to_others_by_name() {
+    let found = problems(&user_machine(), |request| {
+        request.namespaces.user = UserNamespace::Host;
+        request.network = Network::Veth(Veth {
+            host_interface: "a".to_owned(),
+            container_interface: "much-too-long-a-name".to_owned(),
+            host_address: [10, 0, 0, 1].into(),
+            container_address: [10, 0, 0, 2].into(),
+            prefix: 33,
+        });
+        request.limits.pids = Some(Bound::At(5));
+    });
+    insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn a_capability_that_the_caller_lacks_is_refused_by_name() {
+    let mut machine = root_machine();
+    machine.capabilities = CapabilitySet::ALL.without(Capability::SYS_RESOURCE);
+    let found = problems(&machine, |request| {
+        request.security.capabilities.0 = CapabilitySet::DEFAULT.with(Capability::SYS_RESOURCE);
+    });
+    assert_eq!(found, ["`--cap-add SYS_RESOURCE`: the caller does not have CAP_SYS_RESOURCE itself"]);
+}
+
+#[test]
+fn user_ids_that_would_wrap_to_root_are_refused() {
+    for user in ["4294967296", "2147483648", "-1", "0:4294967295", "a:b:c", "/x"] {
+        let found =
+            problems(&root_machine(), |request| request.process.as_mut().unwrap().user = user.to_owned());
+        assert_eq!(found.len(), 1, "{user}: {found:?}");
+    }
+}
+
+#[test]
+fn the_hosts_root_is_no_containers() {
+    for path in ["/", "//", ""] {
+        let error = lower(&request(Root::Directory(path.into())), &root_machine(), &places(), attached())
+            .unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument);
+    }
+}
