@@ -50,7 +50,7 @@ fn repair_one(directory: &Directory, dry_run: bool, actions: &mut Vec<RepairActi
     let object = directory.name().get(..12).unwrap_or_default().to_owned();
     let mut note = |action: String| actions.push(RepairAction { object: object.clone(), action });
     let alive =
-        directory.is_supervised()? || journal.process.as_ref().is_some_and(|it| process::open(it).is_some());
+        directory.is_supervised()? || journal.process.as_ref().and_then(process::open_running).is_some();
     let finished = journal.ready || journal.started_unix_ns.is_some();
     if readable && finished && !journal.removing {
         let auto_remove = directory.request().is_ok_and(|request| request.auto_remove);
@@ -86,7 +86,7 @@ fn repair_ended(
 ) -> Result<()> {
     let left = |removal: &Removal| match removal {
         Removal::Groups(groups) => groups.groups.iter().any(|group| super::store::path(&group.path).exists()),
-        Removal::Interface(name) => fs::exists(format!("/sys/class/net/{name}")).unwrap_or(false),
+        Removal::Interface(name) => super::veth::is_ours(name, &directory.name()),
         _ => false,
     };
     let found: Vec<Removal> = dismantle::removals(journal).into_iter().filter(left).collect();
