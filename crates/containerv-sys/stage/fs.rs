@@ -38,6 +38,9 @@ pub fn set_attributes(mount: i32, set: u64, clear: u64, propagation: u64, recurs
 /// `TREE`.
 pub fn tree(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     let mount = clone_tree(AT_FDCWD, program.text(o.arg(1)), o.arg(2))?;
+    if o.arg(0) == wire::ROOT && !is_directory(mount)? {
+        return Err(sys::ENOTDIR);
+    }
     let set = set_attributes(mount, o.arg(3), o.arg(4), o.arg(6), o.arg(5));
     stage.set_register(o.arg(0), mount)?;
     set

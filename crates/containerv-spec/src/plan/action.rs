@@ -355,11 +355,8 @@ pub enum Action {
     Await,
     /// Reports its process id as seen inside.
     ReportProcess,
-    /// Keeps mounts of the container from spreading.
-    IsolateMounts {
-        /// Let mounts of the host still arrive.
-        slave: bool,
-    },
+    /// Makes every mount of the new namespace private. Trees that shall spread were cloned before.
+    IsolateMounts,
     /// Clones a tree of the host.
     CloneTree {
         /// Where it is kept.

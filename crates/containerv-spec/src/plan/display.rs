@@ -143,9 +143,7 @@ impl Action {
 
     fn fmt_mount(&self, f: &mut fmt::Formatter<'_>) -> Printed {
         Ok(match self {
-            Self::IsolateMounts { slave } => {
-                write!(f, "make all mounts {}", if *slave { "slaves" } else { "private" })
-            }
+            Self::IsolateMounts => f.write_str("make all mounts private"),
             Self::CloneTree { slot, source, recursive, attributes, propagation } => {
                 let depth = if *recursive { "tree" } else { "mount" };
                 let spread = match propagation {

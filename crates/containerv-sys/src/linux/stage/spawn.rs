@@ -215,9 +215,9 @@ impl Channel {
         let received = loop {
             let mut vectors = [io::IoSliceMut::new(&mut bytes)];
             match rustix::net::recvmsg(&self.0, &mut vectors, &mut control, RecvFlags::CMSG_CLOEXEC) {
-                Err(rustix::io::Errno::INTR) => {}
-                // The stage ended without having read what was sent to it.
-                Err(rustix::io::Errno::CONNRESET) => return Ok(None),
+                // The stage ended without having read what was sent to it: said once, and before
+                // what it has reported itself.
+                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
                 other => break other?,
             }
         };
@@ -232,10 +232,12 @@ impl Channel {
         }
     }
 
-    /// Lets a stage that awaits it go on.
+    /// Lets a stage that awaits it go on. One that has ended instead has reported why.
     pub fn go(&self) -> io::Result<()> {
-        rustix::net::send(&self.0, &[1], SendFlags::NOSIGNAL)?;
-        Ok(())
+        match rustix::net::send(&self.0, &[1], SendFlags::NOSIGNAL) {
+            Ok(_) | Err(rustix::io::Errno::PIPE) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

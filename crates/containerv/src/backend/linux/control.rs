@@ -52,8 +52,8 @@ fn receive<'a>(socket: &OwnedFd, buffer: &'a mut [u8]) -> Result<Option<(u8, &'a
     let count = loop {
         match rustix::net::recv(socket, &mut *buffer, RecvFlags::empty()) {
             Ok((_, count)) => break count,
-            Err(Errno::INTR) => {}
-            Err(Errno::CONNRESET) => break 0,
+            // The monitor ended without having read everything: said once, before its last frames.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
             Err(errno) => return Err(Error::os(errno.raw_os_error(), "cannot hear from the monitor")),
         }
     };

@@ -170,7 +170,7 @@ fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<(
             cgroup::wait_until_empty(groups, KILL_TIMEOUT).map(drop)
         }
         Removal::AwaitSupervisor => await_supervisor(directory),
-        Removal::Interface(name) => veth::remove(name),
+        Removal::Interface(name) => veth::remove(name, &directory.name()),
         Removal::Groups(groups) => cgroup::remove(groups),
         Removal::Name(path) => remove_name(path, directory),
         Removal::Tree => Ok(()),

@@ -116,7 +116,7 @@ impl Encoder<'_> {
             | Action::Attach { .. }
             | Action::Mask { .. }
             | Action::ProtectPaths { .. }
-            | Action::IsolateMounts { .. } => self.mount(step, action),
+            | Action::IsolateMounts => self.mount(step, action),
             other => self.simple(step, other),
         }
     }
@@ -195,11 +195,9 @@ impl Encoder<'_> {
     fn mount(&mut self, step: u32, action: &Action) {
         let p = &mut self.program;
         match action {
-            Action::IsolateMounts { slave } => {
+            Action::IsolateMounts => {
                 const MS_REC: u64 = 0x4000;
-                const MS_PRIVATE: u64 = 1 << 18;
-                const MS_SLAVE: u64 = 1 << 19;
-                p.op(step, op::PROPAGATION).int(MS_REC | if *slave { MS_SLAVE } else { MS_PRIVATE });
+                p.op(step, op::PROPAGATION).int(MS_REC | spread(Propagation::Private));
             }
             Action::CloneTree { slot, source, recursive, attributes, propagation } => {
                 const AT_RECURSIVE: u64 = 0x8000;

@@ -184,15 +184,22 @@ pub(crate) fn open_handles(plan: &Plan, handles: &mut Handles) -> Result<()> {
             Action::Start { group: Some(group), .. } => {
                 handles.group = Some(open(group, OFlags::RDONLY | OFlags::DIRECTORY, "control group")?);
             }
-            Action::Keep { owner_bound: true }
-            | Action::StayAsInit { owner_bound: true }
-            | Action::Start { supervisor: Supervisor::Monitor { owner_bound: true, .. }, .. } => {
-                handles.owner = Some(this_process()?);
-            }
             _ => {}
         }
     }
+    if plan.steps.iter().any(|step| watches_owner(&step.action)) {
+        handles.owner = Some(this_process()?);
+    }
     Ok(())
+}
+
+/// Says whether a step ends something when this process ends.
+fn watches_owner(action: &Action) -> bool {
+    match action {
+        Action::Keep { owner_bound } | Action::StayAsInit { owner_bound } => *owner_bound,
+        Action::Start { supervisor: Supervisor::Monitor { owner_bound, .. }, .. } => *owner_bound,
+        _ => false,
+    }
 }
 
 /// Opens the other containers whose namespaces a plan joins.
@@ -229,15 +236,13 @@ pub(crate) fn start(
             .with_hint("the sysctl `vm.memfd_noexec` must not be 2, and a process must be allowed to be made")
     })?;
     let mut following = Following { run, spawned, started: None, monitor: None, record };
-    let followed = following.follow();
+    let followed = following.follow().map_err(|error| following.give_up(error));
     following.spawned.reap_outer();
     match (followed, following.started) {
         (Ok(()), Some(started)) => Ok(started),
         (Ok(()), None) => Err(Error::new(ErrorKind::Other, "the stage ended without starting a process")),
         (Err(error), started) => {
-            // It may wait for a word that will not come, or have ended; either way it is ours to reap.
             if let Some(started) = started {
-                let _ = rustix::process::pidfd_send_signal(&started.pidfd, rustix::process::Signal::KILL);
                 let _ = containerv_sys::linux::process::wait(&started.pidfd, true);
             }
             Err(error)
@@ -269,6 +274,23 @@ impl Following<'_> {
         }
     }
 
+    /// Ends what was started and hears the stage out: a process may fail before the one that made
+    /// it has reported it, and what it says itself tells more than how it was missed.
+    fn give_up(&mut self, error: Error) -> Error {
+        let mut told = None;
+        loop {
+            if let Some(started) = &self.started {
+                let _ = rustix::process::pidfd_send_signal(&started.pidfd, rustix::process::Signal::KILL);
+            }
+            let Ok(Some(report)) = self.spawned.channel.receive() else { return told.unwrap_or(error) };
+            if let Some(errno) = report.failure() {
+                told = Some(explain::step_failed(self.run.plan, report.step, errno));
+            } else if report.kind == report::CHILD {
+                self.started = open_started(report.value as i32).ok();
+            }
+        }
+    }
+
     fn hear(&mut self, report: Report) -> Result<()> {
         if let Some(errno) = report.failure() {
             return Err(explain::step_failed(self.run.plan, report.step, errno));
@@ -286,17 +308,12 @@ impl Following<'_> {
 
     /// The new process is known: everything that it waits for is done now.
     fn child(&mut self, pid: i32) -> Result<()> {
-        let number =
-            Pid::from_raw(pid).ok_or_else(|| Error::new(ErrorKind::Other, "the stage reported process 0"))?;
-        let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())
-            .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot open process {pid}")))?;
-        let start = process::start_time(pid as u32).unwrap_or(0);
-        let pid = pid as u32;
-        self.started = Some(Started { pid, pid_inside: pid, pidfd, terminal: None });
+        let pid = self.started.insert(open_started(pid)?).pid;
+        let start = process::start_time(pid).unwrap_or(0);
         for (number, action) in self.run.plan.phase(Phase::Beside) {
             let done = match action {
                 Action::MapIds(maps) => idmap::write(pid, maps),
-                Action::MakeVeth(veth) => veth::make(veth, pid),
+                Action::MakeVeth(veth) => veth::make(veth, &self.run.plan.container, pid),
                 Action::Release => (self.record)(ProcessRecord { pid, start }, self.monitor),
                 other => Err(Error::new(ErrorKind::Other, format!("`{other}` is not a step beside"))),
             };
@@ -305,6 +322,14 @@ impl Following<'_> {
         }
         self.spawned.channel.go().map_err(|error| Error::io(error, "cannot let the process go on"))
     }
+}
+
+fn open_started(pid: i32) -> Result<Started> {
+    let number =
+        Pid::from_raw(pid).ok_or_else(|| Error::new(ErrorKind::Other, "the stage reported process 0"))?;
+    let pidfd = rustix::process::pidfd_open(number, PidfdFlags::empty())
+        .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot open process {pid}")))?;
+    Ok(Started { pid: pid as u32, pid_inside: pid as u32, pidfd, terminal: None })
 }
 
 fn die_at(fault: Fault, number: u32) {

@@ -314,6 +314,7 @@ impl System {
             let _ = self.signal(id, Signal::KILL.as_raw());
             process::wait_end(&first.pidfd, None)?;
         }
+        reap_keeper(&request, &first.pidfd);
         directory.wait_exit().map(drop)
     }
 
@@ -323,6 +324,7 @@ impl System {
         let journal = directory.journal()?;
         if let Some(pidfd) = journal.process.as_ref().and_then(process::open) {
             process::wait_end(&pidfd, None)?;
+            reap_keeper(&directory.request()?, &pidfd);
         }
         let lost = Exit { code: 137, signal: Some(9), out_of_memory: false, finished_unix_ns: now_unix_ns() };
         Ok(directory.wait_exit()?.unwrap_or(lost))
@@ -354,11 +356,16 @@ impl System {
     }
 }
 
+/// A keeper is the child of the process that made the container, if that is still there; nobody
+/// holds a `Child` of it.
+fn reap_keeper(request: &Request, pidfd: &OwnedFd) {
+    if request.process.is_none() {
+        let _ = containerv_sys::linux::process::wait(pidfd, false);
+    }
+}
+
 fn running_unsupervised(journal: &Journal) -> bool {
-    journal
-        .process
-        .as_ref()
-        .is_some_and(|record| process::open(record).is_some_and(|fd| !process::has_ended(&fd)))
+    journal.process.as_ref().and_then(process::open_running).is_some()
 }
 
 fn status(directory: &Directory, journal: &Journal, alive: bool, ended: bool) -> Result<Status> {

@@ -21,12 +21,17 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
     rest.split(' ').nth(19)?.parse().ok()
 }
 
-/// Opens a recorded process; `None` if it has ended.
+/// Opens a recorded process; `None` if it has ended and was reaped.
 pub(crate) fn open(record: &ProcessRecord) -> Option<OwnedFd> {
     let pid = Pid::from_raw(i32::try_from(record.pid).ok()?)?;
     let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
     // The number is compared after it was pinned: what it means cannot change any more.
     (start_time(record.pid) == Some(record.start)).then_some(pidfd)
+}
+
+/// Opens a recorded process that has not ended.
+pub(crate) fn open_running(record: &ProcessRecord) -> Option<OwnedFd> {
+    open(record).filter(|pidfd| !has_ended(pidfd))
 }
 
 /// The first process of a running container.
@@ -44,7 +49,8 @@ pub(crate) fn first_of(store: &Store, id: &ContainerId) -> Result<First> {
             .with_hint("`cv ps -a` lists all containers")
     })?;
     let journal = directory.journal()?;
-    let running = journal.process.and_then(|record| Some(First { pidfd: open(&record)?, pid: record.pid }));
+    let running =
+        journal.process.and_then(|record| Some(First { pidfd: open_running(&record)?, pid: record.pid }));
     running.ok_or_else(|| not_running(id.short()))
 }
 

@@ -55,8 +55,8 @@ impl System {
         let journal = journal.unwrap_or_default();
         let object = directory.name().get(..12).unwrap_or_default().to_owned();
         let mut note = |action: String| actions.push(RepairAction { object: object.clone(), action });
-        let alive = directory.is_supervised()?
-            || journal.process.as_ref().is_some_and(|it| process::open(it).is_some());
+        let alive =
+            directory.is_supervised()? || journal.process.as_ref().and_then(process::open_running).is_some();
         let finished = journal.ready || journal.started_unix_ns.is_some();
         if readable && finished && !journal.removing {
             let auto_remove = directory.request().is_ok_and(|request| request.auto_remove);
@@ -92,7 +92,7 @@ impl System {
             Removal::Groups(groups) => {
                 groups.groups.iter().any(|group| super::store::path(&group.path).exists())
             }
-            Removal::Interface(name) => fs::exists(format!("/sys/class/net/{name}")).unwrap_or(false),
+            Removal::Interface(name) => super::veth::is_ours(name, &directory.name()),
             _ => false,
         };
         let found: Vec<Removal> = dismantle::removals(journal).into_iter().filter(left).collect();

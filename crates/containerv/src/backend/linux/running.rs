@@ -135,16 +135,16 @@ impl AsFd for Process {
 impl First {
     /// Records how the container ended, and removes what an ended container does not need.
     fn finish(self, status: ExitStatus) -> Result<()> {
-        if let Some(alive) = &self.alive {
+        if let Some(alive) = self.alive {
             let exit = Exit {
                 code: status.docker_code(),
                 signal: status.signal,
                 out_of_memory: status.out_of_memory,
                 finished_unix_ns: now_unix_ns(),
             };
-            self.directory.record_exit(alive, &exit)?;
+            self.directory.record_exit(&alive, &exit)?;
+            self.directory.end_supervision(alive)?;
         }
-        drop(self.alive);
         if !self.auto_remove {
             return Ok(());
         }

@@ -357,6 +357,12 @@ impl Directory {
         written.map(drop).map_err(|errno| self.supervision_failed(errno))
     }
 
+    /// Lets go of the supervisor's lock. Closing the descriptor alone would not do it while a
+    /// process that another thread is just starting has a copy.
+    pub(crate) fn end_supervision(&self, alive: OwnedFd) -> Result<()> {
+        flock(&alive, FlockOperation::Unlock).map_err(|errno| self.supervision_failed(errno))
+    }
+
     /// Waits until nobody supervises the container, and reads how it ended. `None` if its
     /// supervisor ended without a record.
     pub(crate) fn wait_exit(&self) -> Result<Option<Exit>> {

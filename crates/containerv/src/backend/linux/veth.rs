@@ -7,6 +7,7 @@ use std::fs::File;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, OwnedFd};
 
+use containerv_spec::ContainerId;
 use containerv_spec::request::Veth;
 use rustix::io::Errno;
 use rustix::net::netlink::SocketAddrNetlink;
@@ -23,6 +24,7 @@ const NLM_F_ACK: u16 = 4;
 const NLM_F_EXCL: u16 = 0x200;
 const NLM_F_CREATE: u16 = 0x400;
 const NLMSG_ERROR: u16 = 2;
+const IFLA_ADDRESS: u16 = 1;
 const IFLA_IFNAME: u16 = 3;
 const IFLA_LINKINFO: u16 = 18;
 const IFLA_NET_NS_PID: u16 = 19;
@@ -35,17 +37,42 @@ const IFF_UP: u32 = 1;
 const AF_INET: u8 = 2;
 
 /// Makes the pair, gives both ends their addresses and brings them up.
-pub(crate) fn make(veth: &Veth, pid: u32) -> Result<()> {
+pub(crate) fn make(veth: &Veth, id: &ContainerId, pid: u32) -> Result<()> {
     let host = Netlink::open()?;
     let (outer, inner) = (&veth.host_interface, &veth.container_interface);
-    host.call(&new_pair(outer, inner, pid), &format!("make the veth pair `{outer}` and `{inner}`"))?;
+    host.call(
+        &new_pair(outer, inner, hardware_address(id.as_str()), pid),
+        &format!("make the veth pair `{outer}` and `{inner}`"),
+    )?;
     host.configure(outer, veth.host_address, veth.prefix)?;
     let netlink = in_network_of(pid)?;
     netlink.configure(inner, veth.container_address, veth.prefix)
 }
 
-/// Removes an interface of the host with its peer; one that is gone is fine.
-pub(crate) fn remove(interface: &str) -> Result<()> {
+/// The hardware address of a container's interface on the host: locally administered, unicast, and
+/// the first digits of the container's identifier. By it an interface is known as the container's.
+fn hardware_address(id: &str) -> [u8; 6] {
+    let byte = |at: usize| id.get(at..at + 2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+    let mut address = [0x02; 6];
+    for (index, place) in address.iter_mut().enumerate().skip(1) {
+        *place = byte(2 * (index - 1)).unwrap_or(0);
+    }
+    address
+}
+
+/// Says whether an interface of this name exists and was made for the container.
+pub(crate) fn is_ours(interface: &str, id: &str) -> bool {
+    let expected = hardware_address(id).map(|byte| format!("{byte:02x}")).join(":");
+    let found = std::fs::read_to_string(format!("/sys/class/net/{interface}/address"));
+    found.is_ok_and(|address| address.trim_end() == expected)
+}
+
+/// Removes a container's interface on the host, with its peer. One that is gone is fine; another
+/// interface of the same name is left alone.
+pub(crate) fn remove(interface: &str, id: &str) -> Result<()> {
+    if !is_ours(interface, id) {
+        return Ok(());
+    }
     let mut message = Message::new(RTM_DELLINK, 0);
     message.link_header(0, 0);
     message.text(IFLA_IFNAME, interface);
@@ -55,10 +82,11 @@ pub(crate) fn remove(interface: &str) -> Result<()> {
     }
 }
 
-fn new_pair(outer: &str, inner: &str, pid: u32) -> Message {
+fn new_pair(outer: &str, inner: &str, address: [u8; 6], pid: u32) -> Message {
     let mut message = Message::new(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL);
     message.link_header(0, 0);
     message.text(IFLA_IFNAME, outer);
+    message.attribute(IFLA_ADDRESS, &address);
     message.nested(IFLA_LINKINFO, |info| {
         info.text(IFLA_INFO_KIND, "veth");
         info.nested(IFLA_INFO_DATA, |data| {
@@ -205,7 +233,7 @@ mod tests {
 
     #[test]
     fn a_pair_is_one_message_with_its_peer_nested() {
-        let bytes = new_pair("veth0", "eth0", 42).finished();
+        let bytes = new_pair("veth0", "eth0", hardware_address("0123456789ab"), 42).finished();
         assert_eq!(bytes.len() % 4, 0);
         assert_eq!(u32::from_ne_bytes(bytes[..4].try_into().unwrap()) as usize, bytes.len());
         let contains = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
@@ -214,6 +242,7 @@ mod tests {
                 && contains(b"veth\0")
                 && contains(b"eth0\0")
                 && contains(&42u32.to_ne_bytes())
+                && contains(&[0x02, 0x01, 0x23, 0x45, 0x67, 0x89])
         );
     }
 

@@ -2,7 +2,8 @@
 
 use containerv_spec::machine::Machine;
 use containerv_spec::request::{
-    Device, Mount, MountSource, Network, Overlay, Process, Root, Share, TimeNamespace, UserNamespace, Veth,
+    Device, Mount, MountSource, Network, Overlay, Process, Propagation, Root, Share, TimeNamespace,
+    UserNamespace, Veth,
 };
 use containerv_spec::{CapabilitySet, OsText, id};
 
@@ -186,6 +187,16 @@ fn mounts(draft: &mut Draft<'_>) {
 
 fn mount(draft: &mut Draft<'_>, mount: &Mount) {
     absolute(draft, "--mount", &mount.target);
+    if mount.options.propagation == Propagation::Shared && draft.user_namespace {
+        draft.problem(
+            ErrorKind::Unsupported,
+            format!(
+                "`--mount`: mounts at `{}` cannot spread to the host out of a user namespace",
+                mount.target
+            ),
+            "use `slave` propagation, or run as root without a user namespace",
+        );
+    }
     if let MountSource::Bind { path, .. } = &mount.source {
         absolute(draft, "--mount", path);
     }

@@ -113,10 +113,9 @@ impl Draft<'_> {
     /// Inside steps: makes and attaches the root; trees of the host that mounts need are cloned
     /// before, because the root may cover their paths.
     pub(super) fn mounted_root(&mut self, groups: &GroupSet) {
-        let spreads =
-            self.request.mounts.iter().any(|mount| mount.options.propagation != Propagation::Private);
-        self.inside(Action::IsolateMounts { slave: spreads });
+        // A clone of a shared mount is its peer only as long as the mounts are as the host has them.
         let sources = self.clone_sources(groups);
+        self.inside(Action::IsolateMounts);
         match self.request.root.clone() {
             Root::Directory(path) => self.directory_root(path),
             Root::Host => self.host_root(),

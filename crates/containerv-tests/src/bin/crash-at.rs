@@ -1,0 +1,93 @@
+//! Runs one operation of the library in a process of its own, which may be killed at a step of it
+//! or afterwards.
+//!
+//! `crash-at OPERATION --root DIR (--request FILE | --container ID) [--fault STEP] [--stay]`
+//!
+//! It prints `done` when it has survived the operation.
+
+#![forbid(unsafe_code)]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its interface")]
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use containerv::spec::Request;
+use containerv::{Container, Host, Result, StdioSet};
+
+struct Options {
+    operation: String,
+    host: Host,
+    request: Option<Request>,
+    container: Option<String>,
+    stay: bool,
+}
+
+fn main() -> ExitCode {
+    let done = read(std::env::args().skip(1)).and_then(|options| {
+        execute(&options)?;
+        Ok(options.stay)
+    });
+    match done {
+        Ok(stay) => {
+            println!("done");
+            while stay {
+                std::thread::park();
+            }
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("crash-at: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
+    let operation = arguments.next().ok_or("no operation")?;
+    let (mut root, mut fault, mut request, mut container, mut stay) = (None, None, None, None, false);
+    while let Some(option) = arguments.next() {
+        let mut value = || arguments.next().ok_or("a value is missing");
+        match option.as_str() {
+            "--root" => root = Some(value()?),
+            "--fault" => fault = Some(value()?.parse::<u32>()?),
+            "--request" => request = Some(serde_json::from_slice(&std::fs::read(value()?)?)?),
+            "--container" => container = Some(value()?),
+            "--stay" => stay = true,
+            other => return Err(format!("`{other}` is not known").into()),
+        }
+    }
+    let host = Host::open_at(root.ok_or("no root")?)?;
+    let host = fault.map_or_else(|| host.clone(), |step| host.with_fault(step));
+    Ok(Options { operation, host, request, container, stay })
+}
+
+fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
+    let request = || options.request.clone().ok_or("no request");
+    let container = || options.host.container(options.container.as_deref().unwrap_or_default());
+    match options.operation.as_str() {
+        "create" => Container::create(&options.host, request()?).map(drop)?,
+        "detached" => Container::run_detached(&options.host, request()?).map(drop)?,
+        "attached" => run_attached(options, request()?)?,
+        "exec" => exec(&container()?, options.stay)?,
+        "start" => container()?.start()?,
+        "delete" => container()?.delete(true)?,
+        other => return Err(format!("`{other}` is no operation").into()),
+    }
+    Ok(())
+}
+
+fn run_attached(options: &Options, request: Request) -> Result<()> {
+    let (_container, mut child) = Container::run_attached(&options.host, request, StdioSet::null())?;
+    if options.stay { Ok(()) } else { child.wait().map(drop) }
+}
+
+fn exec(container: &Container, stay: bool) -> Result<()> {
+    use containerv::Stdio;
+    let command = container.command("sleep").arg("1000");
+    let mut child = command.stdin(Stdio::Null).stdout(Stdio::Null).stderr(Stdio::Null).spawn()?;
+    if stay {
+        return Ok(());
+    }
+    child.kill()?;
+    child.wait().map(drop)
+}

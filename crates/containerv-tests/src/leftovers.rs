@@ -1,0 +1,120 @@
+//! Looks for everything that a container can leave behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What is searched for.
+pub(crate) struct Traces<'a> {
+    /// Texts that only the objects of one test have in their names: its directory and ids.
+    pub(crate) marks: &'a [String],
+    /// Interfaces that it asked for.
+    pub(crate) interfaces: &'a [String],
+    /// State root.
+    pub(crate) state: &'a Path,
+}
+
+impl Traces<'_> {
+    /// Returns a line for each thing that is left.
+    pub(crate) fn find(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.mounts(&mut found);
+        self.control_groups(&mut found);
+        self.descriptors(&mut found);
+        self.state_files(&mut found);
+        found.extend(processes_with(self.marks).into_iter().map(|pid| describe(pid)));
+        for name in self.interfaces {
+            if Path::new("/sys/class/net").join(name).exists() {
+                found.push(format!("interface {name}"));
+            }
+        }
+        found
+    }
+
+    fn marked(&self, text: &str) -> bool {
+        self.marks.iter().any(|mark| text.contains(mark.as_str()))
+    }
+
+    fn mounts(&self, found: &mut Vec<String>) {
+        let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        found.extend(table.lines().filter(|line| self.marked(line)).map(|line| format!("mount {line}")));
+    }
+
+    fn control_groups(&self, found: &mut Vec<String>) {
+        let mut waiting = vec![PathBuf::from("/sys/fs/cgroup")];
+        while let Some(directory) = waiting.pop() {
+            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
+                if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                    continue;
+                }
+                if self.marked(&entry.file_name().to_string_lossy()) {
+                    found.push(format!("control group {}", entry.path().display()));
+                }
+                waiting.push(entry.path());
+            }
+        }
+    }
+
+    /// Descriptors of this very process: what the library has not closed.
+    fn descriptors(&self, found: &mut Vec<String>) {
+        for (number, target) in links(Path::new("/proc/self/fd")) {
+            if self.marked(&target) {
+                found.push(format!("descriptor {number} of this process: {target}"));
+            }
+        }
+    }
+
+    fn state_files(&self, found: &mut Vec<String>) {
+        for name in ["run/containers", "data/containers", "data/names"] {
+            for entry in fs::read_dir(self.state.join(name)).into_iter().flatten().flatten() {
+                found.push(format!("file {}", entry.path().display()));
+            }
+        }
+    }
+}
+
+/// Returns the processes other than this one that have one of the texts in their control groups,
+/// mounts, command line, working directory or descriptors.
+pub fn processes_with(marks: &[String]) -> Vec<u32> {
+    let marked = |text: &str| marks.iter().any(|mark| text.contains(mark.as_str()));
+    let own = std::process::id();
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let path = entry.path();
+        let file = |name: &str| fs::read(path.join(name)).unwrap_or_default();
+        let texts = ["cgroup", "mountinfo", "cmdline"].map(file);
+        let cwd = fs::read_link(path.join("cwd")).unwrap_or_default();
+        let is_ours = texts.iter().any(|text| marked(&String::from_utf8_lossy(text)))
+            || marked(&cwd.to_string_lossy())
+            || links(&path.join("fd")).iter().any(|(_, target)| marked(target));
+        if pid != own && is_ours && !is_left_to_init(&path) {
+            found.push(pid);
+        }
+    }
+    found
+}
+
+/// A process that has ended and waits for the machine's own init to reap it is nobody's fault here.
+fn is_left_to_init(process: &Path) -> bool {
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    status.contains("\nState:\tZ") && status.contains("\nPPid:\t1\n")
+}
+
+fn links(directory: &Path) -> Vec<(String, String)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let link = |entry: fs::DirEntry| {
+        let target = fs::read_link(entry.path()).ok()?;
+        Some((entry.file_name().to_string_lossy().into_owned(), target.to_string_lossy().into_owned()))
+    };
+    entries.filter_map(link).collect()
+}
+
+fn describe(pid: u32) -> String {
+    let read = |name: &str| fs::read(format!("/proc/{pid}/{name}")).unwrap_or_default();
+    let command = String::from_utf8_lossy(&read("cmdline")).replace('\0', " ");
+    let stat = String::from_utf8_lossy(&read("stat")).into_owned();
+    let short: String = stat.chars().take(60).collect();
+    format!("process {pid}: `{}` {short}", command.trim())
+}
