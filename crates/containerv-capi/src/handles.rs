@@ -23,6 +23,9 @@ pub(crate) struct Registry {
     /// Options.
     pub(crate) options: Table<Mutex<crate::options::Options>>,
     /// Containers.
+    /// Containers.
+    #[cfg(target_os = "linux")]
+    pub(crate) containers: Table<crate::container::Entry>,
     process: u32,
     /// The registry of the process that this one was forked from. It is never looked at: a lock
     /// in it may have been held at that moment, and its objects are the other process's.
@@ -44,6 +47,8 @@ pub(crate) fn registry() -> &'static Registry {
         }
         let fresh = Box::into_raw(Box::new(Registry {
             options: Table::new("options"),
+            #[cfg(target_os = "linux")]
+            containers: Table::new("a container"),
             process,
             _inherited: known,
         }));

@@ -20,3 +20,11 @@ mod network;
 mod options;
 mod request;
 
+#[cfg(target_os = "linux")]
+mod container;
+#[cfg(target_os = "linux")]
+mod member;
+#[cfg(target_os = "linux")]
+mod processes;
+#[cfg(target_os = "linux")]
+mod users;

@@ -16,11 +16,17 @@ pub(crate) struct ContainervOptions {
     _private: [u8; 0],
 }
 
-/// What the setters were given, unchecked.
+/// What options hold.
 #[derive(Clone, Default)]
 pub(crate) struct Options {
-    pub(crate) capabilities: c_uint,
+    pub(crate) settings: Settings,
     mounts: MountArray,
+}
+
+/// What the setters were given and copied, unchecked.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Settings {
+    pub(crate) capabilities: c_uint,
     pub(crate) users: Option<Range>,
     pub(crate) groups: Option<Range>,
     pub(crate) limits: Option<LimitTexts>,
@@ -141,7 +147,7 @@ pub(crate) extern "C" fn containerv_options_delete(options: *mut ContainervOptio
 /// See `chef/containerv.h`.
 #[unsafe(no_mangle)]
 pub(crate) extern "C" fn containerv_options_set_caps(options: *mut ContainervOptions, caps: c_uint) {
-    set("containerv_options_set_caps", options, |options| options.capabilities = caps);
+    set("containerv_options_set_caps", options, |options| options.settings.capabilities = caps);
 }
 
 /// See `chef/containerv.h`.
@@ -172,7 +178,7 @@ mod linux {
         count: c_int,
     ) {
         let range = Range { host: host_start, inside: child_start, count };
-        set("containerv_options_set_users", options, |options| options.users = Some(range));
+        set("containerv_options_set_users", options, |options| options.settings.users = Some(range));
     }
 
     /// See `chef/containerv.h`.
@@ -184,7 +190,7 @@ mod linux {
         count: c_int,
     ) {
         let range = Range { host: host_start, inside: child_start, count };
-        set("containerv_options_set_groups", options, |options| options.groups = Some(range));
+        set("containerv_options_set_groups", options, |options| options.settings.groups = Some(range));
     }
 
     /// See `chef/containerv.h`.
@@ -201,7 +207,7 @@ mod linux {
         // SAFETY: as this function's caller promises.
         let [memory, cpu_weight, pids] = [memory_max, cpu_weight, pids_max].map(|one| unsafe { text(one) });
         let limits = LimitTexts { memory, cpu_weight, pids };
-        set("containerv_options_set_cgroup_limits", options, |options| options.limits = Some(limits));
+        set("containerv_options_set_cgroup_limits", options, |options| options.settings.limits = Some(limits));
     }
 
     /// See `chef/containerv.h`.
@@ -220,7 +226,7 @@ mod linux {
             [container_ip, container_netmask, host_ip].map(|one| unsafe { text(one) });
         let network = NetworkTexts { container, netmask, host };
         let network = Some(network).filter(|network| *network != NetworkTexts::default());
-        set("containerv_options_set_network", options, |options| options.network = network);
+        set("containerv_options_set_network", options, |options| options.settings.network = network);
     }
 }
 
@@ -246,7 +252,7 @@ mod tests {
         // SAFETY: the one element of `array`.
         unsafe { (*first).target = c"/b".as_ptr().cast_mut() };
         let found = snapshot(options).unwrap();
-        assert_eq!(found.capabilities, 0x8);
+        assert_eq!(found.settings.capabilities, 0x8);
         // SAFETY: the array is above.
         let mounts = unsafe { found.mounts() }.unwrap();
         assert_eq!(mounts[0].target, Some("/b".into()));
@@ -264,6 +270,6 @@ mod tests {
             // SAFETY: nothing is read.
             assert!(unsafe { options.mounts() }.is_err());
         }
-        assert_eq!(snapshot(null()).unwrap().capabilities, 0);
+        assert_eq!(snapshot(null()).unwrap().settings.capabilities, 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Options to a request.
+//! Settings to a request.
 
 use std::ffi::c_uint;
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +13,7 @@ use containerv_spec::{Bound, ByteSize, ContainerId, Limits, OsText, Request};
 
 use crate::border::{Result, invalid};
 use crate::network;
-use crate::options::{LimitTexts, MountTexts, Options, Range};
+use crate::options::{LimitTexts, MountTexts, Range, Settings};
 
 const NETWORK: c_uint = 0x1;
 const PROCESS_CONTROL: c_uint = 0x2;
@@ -42,17 +42,17 @@ pub(crate) struct Caller {
 pub(crate) fn request(
     id: ContainerId,
     root: &OsText,
-    options: &Options,
+    settings: &Settings,
     mounts: &[MountTexts],
     caller: Caller,
 ) -> Result<Request> {
     let mut problems = Problems::default();
-    let has = |bit: c_uint| options.capabilities & bit != 0;
+    let has = |bit: c_uint| settings.capabilities & bit != 0;
     problems.needs(has(FILESYSTEM), !mounts.is_empty(), "mounts", "CV_CAP_FILESYSTEM");
-    problems.needs(has(USERS), options.users.is_some(), "users", "CV_CAP_USERS");
-    problems.needs(has(USERS), options.groups.is_some(), "groups", "CV_CAP_USERS");
-    problems.needs(has(NETWORK), options.network.is_some(), "network", "CV_CAP_NETWORK");
-    let limit_texts = options.limits.clone().unwrap_or_default();
+    problems.needs(has(USERS), settings.users.is_some(), "users", "CV_CAP_USERS");
+    problems.needs(has(USERS), settings.groups.is_some(), "groups", "CV_CAP_USERS");
+    problems.needs(has(NETWORK), settings.network.is_some(), "network", "CV_CAP_NETWORK");
+    let limit_texts = settings.limits.clone().unwrap_or_default();
     problems.needs(has(CGROUPS), limit_texts != LimitTexts::default(), "limits", "CV_CAP_CGROUPS");
     let request = Request {
         name: None,
@@ -68,10 +68,10 @@ pub(crate) fn request(
             ipc: share(has(IPC)),
             uts: Share::Private,
             cgroup: share(has(CGROUPS)),
-            user: if has(USERS) { users(options, caller, &mut problems) } else { UserNamespace::Auto },
+            user: if has(USERS) { users(settings, caller, &mut problems) } else { UserNamespace::Auto },
             ..Namespaces::default()
         },
-        network: network_of(&id, options, has(NETWORK), &mut problems),
+        network: network_of(&id, settings, has(NETWORK), &mut problems),
         hostname: Some(HOSTNAME.to_owned()),
         domainname: None,
         extra_hosts: Vec::new(),
@@ -189,8 +189,8 @@ fn makes_directory(source: &MountSource) -> bool {
     }
 }
 
-fn users(options: &Options, caller: Caller, problems: &mut Problems) -> UserNamespace {
-    if options.users.is_none() && options.groups.is_none() {
+fn users(settings: &Settings, caller: Caller, problems: &mut Problems) -> UserNamespace {
+    if settings.users.is_none() && settings.groups.is_none() {
         return UserNamespace::Single { uid: 0, gid: 0 };
     }
     let mut ranges = |what: &str, range: Option<Range>, own: u32| match range {
@@ -201,13 +201,13 @@ fn users(options: &Options, caller: Caller, problems: &mut Problems) -> UserName
             problems.take(count).map(|count| IdRange { inside, outside: host, count }).into_iter().collect()
         }
     };
-    let uids = ranges("users", options.users, caller.uid);
-    let gids = ranges("groups", options.groups, caller.gid);
+    let uids = ranges("users", settings.users, caller.uid);
+    let gids = ranges("groups", settings.groups, caller.gid);
     UserNamespace::Mapped { uids, gids }
 }
 
-fn network_of(id: &ContainerId, options: &Options, own: bool, problems: &mut Problems) -> Network {
-    match (&options.network, own) {
+fn network_of(id: &ContainerId, settings: &Settings, own: bool, problems: &mut Problems) -> Network {
+    match (&settings.network, own) {
         (_, false) => Network::Host,
         (None, true) => Network::None,
         (Some(texts), true) => {
@@ -263,12 +263,12 @@ mod tests {
         "0123456789abcdef".repeat(4).parse().unwrap()
     }
 
-    fn made(options: &Options, mounts: &[MountTexts]) -> Result<Request> {
-        request(id(), &"/srv/root".into(), options, mounts, CALLER)
+    fn made(settings: &Settings, mounts: &[MountTexts]) -> Result<Request> {
+        request(id(), &"/srv/root".into(), settings, mounts, CALLER)
     }
 
-    fn with(capabilities: c_uint) -> Options {
-        Options { capabilities, ..Options::default() }
+    fn with(capabilities: c_uint) -> Settings {
+        Settings { capabilities, ..Settings::default() }
     }
 
     fn bind(what: &str, target: &str, flags: c_uint) -> MountTexts {
@@ -308,8 +308,8 @@ mod tests {
         assert_eq!(limits.memory, Some(Bound::At(ByteSize::gib(1))));
         assert_eq!((limits.cpu_shares, limits.pids), (Some(1024), Some(Bound::At(256))));
         let texts = LimitTexts { memory: Some("max".into()), cpu_weight: Some("1".into()), pids: Some("max".into()) };
-        let options = Options { limits: Some(texts), ..with(CGROUPS) };
-        let limits = made(&options, &[]).unwrap().limits;
+        let settings = Settings { limits: Some(texts), ..with(CGROUPS) };
+        let limits = made(&settings, &[]).unwrap().limits;
         assert_eq!((limits.memory, limits.pids), (Some(Bound::Unlimited), Some(Bound::Unlimited)));
         assert_eq!(limits.cpu_shares, Some(10));
     }
@@ -324,8 +324,8 @@ mod tests {
     #[test]
     fn ranges_follow_the_names_of_the_arguments() {
         let range = Range { host: 100_000, inside: 0, count: 65536 };
-        let options = Options { users: Some(range), ..with(USERS) };
-        let UserNamespace::Mapped { uids, gids } = made(&options, &[]).unwrap().namespaces.user else { panic!() };
+        let settings = Settings { users: Some(range), ..with(USERS) };
+        let UserNamespace::Mapped { uids, gids } = made(&settings, &[]).unwrap().namespaces.user else { panic!() };
         assert_eq!(uids, [IdRange { inside: 0, outside: 100_000, count: 65536 }]);
         assert_eq!(gids, [IdRange { inside: 0, outside: CALLER.gid, count: 1 }]);
     }
@@ -369,7 +369,7 @@ mod tests {
     fn everything_wrong_is_reported_at_once() {
         let bad = |text: &str| Some(OsText::from(text));
         let range = Some(Range { host: 0, inside: 0, count: 0 });
-        let options = Options {
+        let settings = Settings {
             users: range,
             groups: range,
             limits: Some(LimitTexts { memory: bad("1X"), cpu_weight: bad("0"), pids: bad("-1") }),
@@ -383,7 +383,7 @@ mod tests {
             MountTexts { what: None, ..bind("", "/usr", BIND) },
             MountTexts { fstype: bad("ext4"), ..bind("/dev/sda1", "/usr", 0) },
         ];
-        let error = made(&options, &mounts).unwrap_err();
+        let error = made(&settings, &mounts).unwrap_err();
         assert_eq!(error.all_problems().len(), 11, "{error}");
         assert_eq!(crate::border::number(&error), libc::EINVAL);
     }
@@ -394,15 +394,15 @@ mod tests {
         let limits = |memory: Option<&str>| {
             Some(LimitTexts { memory: memory.map(OsText::from), ..LimitTexts::default() })
         };
-        for options in [
-            Options { users: range, ..with(0) },
-            Options { groups: range, ..with(0) },
-            Options { network: Some(Default::default()), ..with(0) },
-            Options { limits: limits(Some("1G")), ..with(0) },
+        for settings in [
+            Settings { users: range, ..with(0) },
+            Settings { groups: range, ..with(0) },
+            Settings { network: Some(Default::default()), ..with(0) },
+            Settings { limits: limits(Some("1G")), ..with(0) },
         ] {
-            assert!(made(&options, &[]).is_err());
+            assert!(made(&settings, &[]).is_err());
         }
-        assert!(made(&Options { limits: limits(None), ..with(0) }, &[]).is_ok());
+        assert!(made(&Settings { limits: limits(None), ..with(0) }, &[]).is_ok());
         assert!(made(&with(0), &[bind("/usr", "/usr", BIND)]).is_err());
     }
 }
