@@ -23,6 +23,8 @@ mod request;
 #[cfg(target_os = "linux")]
 mod container;
 #[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
 mod member;
 #[cfg(target_os = "linux")]
 mod processes;

@@ -15,5 +15,8 @@ pub(crate) fn join(id: &OsText) -> Result<()> {
     if !container.id().as_str().starts_with(id) {
         return Err(unknown());
     }
-    Ok(())
+    container.enter().map_err(|error| match error.kind() {
+        ErrorKind::InvalidState => Error::os(libc::ESRCH, "the container has ended").with_source(error),
+        _ => error,
+    })
 }
