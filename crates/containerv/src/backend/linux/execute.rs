@@ -232,7 +232,7 @@ pub(crate) fn start(
         Following { run, spawned, started: None, monitor: None, inside: None, terminal: None, record };
     let followed = following.follow();
     following.spawned.reap_outer();
-    match (followed, following.started) {
+    match (followed, following.started.take()) {
         (Ok(()), Some(started)) => Ok(Started {
             pid_inside: following.inside.unwrap_or(started.pid),
             terminal: following.terminal,
@@ -241,9 +241,10 @@ pub(crate) fn start(
         (Ok(()), None) => Err(Error::new(ErrorKind::Other, "the stage ended without starting a process")),
         (Err(error), started) => {
             // It may wait for a word that will not come, or have ended; either way it is ours to reap.
-            if let Some(started) = started {
-                let _ = rustix::process::pidfd_send_signal(&started.pidfd, rustix::process::Signal::KILL);
-                let _ = containerv_sys::linux::process::wait(&started.pidfd, true);
+            let process = started.map(|started| started.pidfd).or_else(|| following.late_child());
+            if let Some(pidfd) = process {
+                let _ = rustix::process::pidfd_send_signal(&pidfd, rustix::process::Signal::KILL);
+                let _ = containerv_sys::linux::process::wait(&pidfd, true);
             }
             Err(error)
         }
@@ -290,6 +291,17 @@ impl Following<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Finds the process of a stage that failed before it was known.
+    fn late_child(&self) -> Option<OwnedFd> {
+        while let Ok(Some(report)) = self.spawned.channel.receive() {
+            let pid = Pid::from_raw(report.value as i32).filter(|_| report.kind == report::CHILD);
+            if let Some(pid) = pid {
+                return rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok();
+            }
+        }
+        None
     }
 
     /// The new process is known: everything that it waits for is done now.
