@@ -156,6 +156,21 @@ impl Container {
         Ok(Child { stdin: ends.stdin, stdout: ends.stdout, stderr: ends.stderr, inner })
     }
 
+    /// Makes the calling process a member of the running container: its namespaces, control
+    /// groups, root and restrictions. Meant to be followed by the execution of a program.
+    ///
+    /// The process keeps its process id; its children are the first to be in the container's
+    /// process namespace. Ids change only where the container has a user namespace: there the
+    /// process becomes root. Open descriptors stay open.
+    ///
+    /// # Errors
+    ///
+    /// `InvalidState` if the container does not run, `InvalidArgument` for a process with several
+    /// threads, `PermissionDenied` without the capabilities to do it. The process is then as before.
+    pub fn enter(&self) -> Result<()> {
+        self.host.system.enter(self.id())
+    }
+
     /// Sends a signal to the container's first process.
     ///
     /// # Errors

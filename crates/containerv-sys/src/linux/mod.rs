@@ -1,6 +1,7 @@
 //! Linux.
 
 pub mod bpf;
+pub mod filter;
 pub mod process;
 pub mod signals;
 pub mod stage;

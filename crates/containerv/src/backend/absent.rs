@@ -129,6 +129,10 @@ impl System {
         unavailable()
     }
 
+    pub(crate) fn enter(&self, _id: &ContainerId) -> Result<()> {
+        unavailable()
+    }
+
     pub(crate) fn update(&self, _id: &ContainerId, _change: &Limits) -> Result<()> {
         unavailable()
     }

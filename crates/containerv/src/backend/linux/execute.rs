@@ -235,11 +235,16 @@ pub(crate) fn start(
         Error::io(error, "cannot start the stage")
             .with_hint("the sysctl `vm.memfd_noexec` must not be 2, and a process must be allowed to be made")
     })?;
-    let mut following = Following { run, spawned, started: None, monitor: None, record };
+    let mut following =
+        Following { run, spawned, started: None, monitor: None, inside: None, terminal: None, record };
     let followed = following.follow().map_err(|error| following.give_up(error));
     following.spawned.reap_outer();
     match (followed, following.started) {
-        (Ok(()), Some(started)) => Ok(started),
+        (Ok(()), Some(started)) => Ok(Started {
+            pid_inside: following.inside.unwrap_or(started.pid),
+            terminal: following.terminal,
+            ..started
+        }),
         (Ok(()), None) => Err(Error::new(ErrorKind::Other, "the stage ended without starting a process")),
         (Err(error), started) => {
             if let Some(started) = started {
@@ -255,6 +260,10 @@ struct Following<'a> {
     spawned: Spawned,
     started: Option<Started>,
     monitor: Option<u32>,
+    /// What the new process tells of itself, maybe before the one that made it tells its number:
+    /// the two share the channel and run at the same time.
+    inside: Option<u32>,
+    terminal: Option<OwnedFd>,
     record: &'a mut dyn FnMut(ProcessRecord, Option<u32>) -> Result<()>,
 }
 
@@ -295,12 +304,12 @@ impl Following<'_> {
         if let Some(errno) = report.failure() {
             return Err(explain::step_failed(self.run.plan, report.step, errno));
         }
-        match (report.kind, &mut self.started) {
-            (report::MONITOR, _) => self.monitor = u32::try_from(report.value).ok(),
-            (report::CHILD, _) => return self.child(report.value as i32),
-            (report::INSIDE, Some(started)) => started.pid_inside = report.value as u32,
-            (report::TERMINAL, Some(started)) => started.terminal = report.fd,
-            (report::TRAPPED, _) => die(),
+        match report.kind {
+            report::MONITOR => self.monitor = u32::try_from(report.value).ok(),
+            report::CHILD => return self.child(report.value as i32),
+            report::INSIDE => self.inside = u32::try_from(report.value).ok(),
+            report::TERMINAL => self.terminal = report.fd,
+            report::TRAPPED => die(),
             _ => {}
         }
         Ok(())

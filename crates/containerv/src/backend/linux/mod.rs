@@ -5,6 +5,7 @@ mod change;
 mod control;
 mod dismantle;
 mod encode;
+mod enter;
 mod execute;
 mod explain;
 mod idmap;

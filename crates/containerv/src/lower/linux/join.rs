@@ -2,7 +2,9 @@
 
 use containerv_spec::cgroup::GroupSet;
 use containerv_spec::machine::Machine;
-use containerv_spec::plan::{Action, Namespace, NamespaceSource, Phase, Plan, Step, Supervisor};
+use containerv_spec::plan::{
+    Action, CallFilter, Namespace, NamespaceSource, Phase, Plan, Privileges, Step, Supervisor,
+};
 use containerv_spec::request::{Network, Process, Request, Share, TimeNamespace};
 
 use super::process::{call_filter, execution, privileges, push_identity, push_streams};
@@ -17,6 +19,30 @@ pub(crate) struct Joined<'a> {
     pub(crate) groups: &'a GroupSet,
     /// Give the process every privilege.
     pub(crate) privileged: bool,
+}
+
+/// What the calling process takes on when it becomes a member of a container itself.
+pub(crate) struct Membership {
+    /// The namespaces in which the container differs from the host.
+    pub(crate) namespaces: Vec<Namespace>,
+    /// The capabilities that are kept.
+    pub(crate) privileges: Privileges,
+    /// Give up new privileges.
+    pub(crate) no_new_privileges: bool,
+    /// The system call filter.
+    pub(crate) filter: Option<CallFilter>,
+}
+
+/// Lowers the membership of the calling process in a running container.
+pub(crate) fn membership(request: &Request, groups: &GroupSet, machine: &Machine) -> Result<Membership> {
+    let security = &request.security;
+    let user_namespace = identity::wants_user_namespace(request, machine);
+    Ok(Membership {
+        namespaces: own_namespaces(request, groups, user_namespace),
+        privileges: privileges(security, machine.capabilities, user_namespace),
+        no_new_privileges: !security.allow_new_privileges && !security.privileged,
+        filter: call_filter(security, machine.kernel)?.0,
+    })
 }
 
 /// Lowers a process for a running container.

@@ -23,7 +23,7 @@ use containerv_spec::{Capability, OsText};
 use crate::lower::cgroup;
 use crate::{Error, ErrorKind, Result};
 
-pub(crate) use join::{Joined, join};
+pub(crate) use join::{Joined, Membership, join, membership};
 pub(crate) use process::DEFAULT_PATH;
 pub(crate) use root::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES};
 

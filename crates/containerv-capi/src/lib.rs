@@ -1,0 +1,32 @@
+//! The C interface of containerv: `libcontainerv` and `chef/containerv.h`.
+//!
+//! Translation only. The header, in `include/chef`, is the contract: it says what each function
+//! does, who owns what, and which errors there are. A call goes through three layers:
+//!
+//! * the exported functions, grouped as in the header, read what the pointers give ([`foreign`]);
+//! * [`border`] turns results into return values and `errno`, and stops panics;
+//! * [`handles`] finds the object behind a pointer without ever dereferencing it.
+//!
+//! Nothing here survives a `fork()`: a forked child finds an empty registry and may fill its own.
+
+// UNSAFETY: every function that C calls takes pointers; reading them is what this crate is for.
+#![allow(unsafe_code, reason = "pointers of C callers are read here")]
+
+mod arguments;
+mod border;
+mod foreign;
+mod handles;
+mod network;
+mod options;
+mod request;
+
+#[cfg(target_os = "linux")]
+mod container;
+#[cfg(target_os = "linux")]
+mod files;
+#[cfg(target_os = "linux")]
+mod member;
+#[cfg(target_os = "linux")]
+mod processes;
+#[cfg(target_os = "linux")]
+mod users;
