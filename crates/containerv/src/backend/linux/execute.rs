@@ -228,7 +228,7 @@ pub(crate) fn start(
         Error::io(error, "cannot start the stage")
             .with_hint("the sysctl `vm.memfd_noexec` must not be 2, and a process must be allowed to be made")
     })?;
-    let mut following = Following { run, spawned, started: None, monitor: None, record };
+    let mut following = Following { run, spawned, started: None, monitor: None, early: Vec::new(), record };
     let followed = following.follow();
     following.spawned.reap_outer();
     match (followed, following.started) {
@@ -250,6 +250,9 @@ struct Following<'a> {
     spawned: Spawned,
     started: Option<Started>,
     monitor: Option<u32>,
+    /// What the new process said before the one that made it told its number: the two share the
+    /// channel and run at the same time.
+    early: Vec<Report>,
     record: &'a mut dyn FnMut(ProcessRecord, Option<u32>) -> Result<()>,
 }
 
@@ -261,27 +264,45 @@ impl Following<'_> {
                 .channel
                 .receive()
                 .map_err(|error| Error::io(error, "cannot hear from the stage"))?;
-            match report {
-                None => return Ok(()),
-                Some(Report { kind: report::READY, .. }) => return Ok(()),
+            let ends = match report {
+                None => true,
+                Some(report) if self.is_early(&report) => {
+                    self.early.push(report);
+                    continue;
+                }
                 Some(report) => self.hear(report)?,
+            };
+            if self.hear_early()? || ends {
+                return Ok(());
             }
         }
     }
 
-    fn hear(&mut self, report: Report) -> Result<()> {
+    fn is_early(&self, report: &Report) -> bool {
+        let is_makers = matches!(report.kind, report::MONITOR | report::CHILD | report::TRAPPED);
+        self.started.is_none() && !is_makers
+    }
+
+    fn hear_early(&mut self) -> Result<bool> {
+        let early = std::mem::take(&mut self.early);
+        early.into_iter().try_fold(false, |ready, report| Ok(self.hear(report)? || ready))
+    }
+
+    /// Takes a report; says whether the process is ready.
+    fn hear(&mut self, report: Report) -> Result<bool> {
         if let Some(errno) = report.failure() {
             return Err(explain::step_failed(self.run.plan, report.step, errno));
         }
         match (report.kind, &mut self.started) {
             (report::MONITOR, _) => self.monitor = u32::try_from(report.value).ok(),
-            (report::CHILD, _) => return self.child(report.value as i32),
+            (report::CHILD, _) => self.child(report.value as i32)?,
             (report::INSIDE, Some(started)) => started.pid_inside = report.value as u32,
             (report::TERMINAL, Some(started)) => started.terminal = report.fd,
             (report::TRAPPED, _) => die(),
+            (report::READY, _) => return Ok(true),
             _ => {}
         }
-        Ok(())
+        Ok(false)
     }
 
     /// The new process is known: everything that it waits for is done now.
