@@ -16,6 +16,7 @@ mod host;
 mod lower;
 mod process;
 mod seccomp;
+mod stats;
 
 pub use containerv_spec as spec;
 
@@ -26,3 +27,4 @@ pub use copy::{Change, ChangeKind, CopyOptions, CopyProgress, CopySummary, SkipR
 pub use error::{Error, ErrorKind, Result};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use process::{Child, Command, ExecOptions, ExitStatus, Output, Stdio, StdioSet, default_environment};
+pub use stats::{InterfaceStats, ProcessInfo, Stats};

@@ -169,6 +169,14 @@ impl System {
         Ok(Vec::new())
     }
 
+    pub(crate) fn stats(&self, _id: &ContainerId) -> Result<crate::Stats> {
+        unavailable()
+    }
+
+    pub(crate) fn processes(&self, _id: &ContainerId) -> Result<Vec<crate::ProcessInfo>> {
+        unavailable()
+    }
+
     pub(crate) fn attach(&self, _id: &ContainerId, _options: AttachOptions) -> Result<Attachment> {
         unavailable()
     }

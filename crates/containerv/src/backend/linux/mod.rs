@@ -10,6 +10,7 @@ mod execute;
 mod explain;
 mod idmap;
 mod lifecycle;
+mod observe;
 mod probe;
 mod process;
 mod repair;

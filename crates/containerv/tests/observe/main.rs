@@ -1,0 +1,6 @@
+//! Looking at real containers: statistics, processes, logs, events, features and the doctor.
+
+#![cfg(target_os = "linux")]
+
+mod place;
+mod stats;
