@@ -1,6 +1,13 @@
 //! Docker's seccomp profile document, as `--security-opt seccomp=FILE` takes it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Reads a list; Go programs write an empty one as `null`.
+fn null_is_empty<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
+}
 
 /// A profile: a default action and rules that differ from it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,16 +19,16 @@ pub struct Profile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_errno_ret: Option<u32>,
     /// Architectures in libseccomp's names (`SCMP_ARCH_X86_64`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub architectures: Vec<String>,
     /// Architectures with the further ones that each brings along.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub arch_map: Vec<ArchMap>,
     /// Flags of seccomp(2) by name (`SECCOMP_FILTER_FLAG_LOG`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub flags: Vec<String>,
     /// Rules, in order.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub syscalls: Vec<Rule>,
 }
 
@@ -67,7 +74,7 @@ pub enum Action {
 #[serde(rename_all = "camelCase")]
 pub struct Rule {
     /// Calls by name.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub names: Vec<String>,
     /// One call by name (the older form).
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -137,10 +144,10 @@ pub enum Comparison {
 #[serde(rename_all = "camelCase")]
 pub struct Applicability {
     /// Architectures in Go's names (`amd64`).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub arches: Vec<String>,
     /// Capabilities that the container has.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, deserialize_with = "null_is_empty", skip_serializing_if = "Vec::is_empty")]
     pub caps: Vec<String>,
     /// Least kernel version, as `4.8`.
     #[serde(default, skip_serializing_if = "Option::is_none")]

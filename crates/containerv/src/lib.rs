@@ -15,7 +15,7 @@ mod error;
 mod host;
 mod lower;
 mod process;
-mod seccomp;
+pub mod seccomp;
 mod stats;
 
 pub use containerv_spec as spec;
