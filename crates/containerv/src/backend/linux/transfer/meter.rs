@@ -15,7 +15,7 @@ impl Meter {
 
     /// Adds bytes of a file.
     pub(super) fn moved(&mut self, bytes: u64) {
-        self.summary.bytes += bytes;
+        self.summary.bytes = self.summary.bytes.saturating_add(bytes);
         self.report();
     }
 

@@ -29,6 +29,7 @@ mod plain;
 mod remove;
 mod stack;
 mod tree;
+mod walk;
 mod writer;
 
 use std::ffi::CString;
@@ -50,8 +51,9 @@ use self::make::{Directory, Obstacle};
 use self::node::Node;
 use self::owners::Owners;
 use self::place::{Destination, LOOK, Place, Source};
-use self::tree::{Side, TreeCopy};
-use self::writer::{Item, Rules, Writer};
+use self::tree::Tree;
+use self::walk::{Item, Side};
+use self::writer::{Rules, Writer};
 use crate::copy::{CopyOptions, CopySummary, SkipReason};
 use crate::{Error, ErrorKind, Result};
 
@@ -201,7 +203,7 @@ fn copy_directory(
     let directory = directory.map_err(|errno| failed(Obstacle::Read(errno), b""))?;
     let slash = if below.is_empty() || to.path.ends_with(b"/") { &b""[..] } else { b"/" };
     let path = [to.path, slash, below].concat();
-    TreeCopy::run(writer, (from, Side { place: to.place, path: &path }), directory, made)
+    Tree::copy(writer, (from, Side { place: to.place, path: &path }), directory, made)
 }
 
 /// Takes a directory that is there as the destination.

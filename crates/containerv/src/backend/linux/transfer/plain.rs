@@ -11,7 +11,7 @@ use super::meter::Meter;
 use super::node::Node;
 use super::owners::Owners;
 use super::place::{self, Destination};
-use super::tree::Side;
+use super::walk::Side;
 use super::{name_for, open_regular, refuse_kernel_files};
 use crate::copy::{CopyOptions, CopySummary};
 use crate::{Error, ErrorKind, Result};

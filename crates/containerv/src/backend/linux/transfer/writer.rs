@@ -14,6 +14,7 @@ use super::meter::Meter;
 use super::node::Node;
 use super::owners::{Belonging, Owners};
 use super::place::open_below;
+use super::walk::Item;
 use crate::copy::{CopyOptions, SkipReason};
 
 /// What holds for all entries of one copy.
@@ -23,13 +24,6 @@ pub(super) struct Rules {
     pub(super) extent: Extent,
     /// Device nodes are copied.
     pub(super) devices: bool,
-}
-
-/// An entry that is no directory, opened as far as needed.
-pub(super) enum Item {
-    File(OwnedFd),
-    Link(Vec<u8>),
-    Special,
 }
 
 /// Writes entries and counts them.
