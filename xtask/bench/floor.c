@@ -1,11 +1,11 @@
 /*
  * The floor: what the kernel alone costs for a container, with nothing around it.
  *
- *   floor ROOT COMMAND..
+ *   floor [-u] ROOT COMMAND..
  *
  * New pid, mount, uts, ipc and network namespaces, `lo` up, ROOT as the root with /proc, /dev (a
  * tmpfs with the usual nodes, devpts, shm, mqueue) and /sys, masked and read-only kernel paths, few
- * capabilities, no new privileges, a small seccomp filter; then COMMAND, and its end is waited for.
+ * capabilities, no new privileges, a small seccomp filter (not with -u); then COMMAND, and its end is waited for.
  * No control group, no state, no configuration, and no care for hostile roots: a program to measure
  * against and not one to use.
  */
@@ -182,24 +182,25 @@ static void filter(void)
     };
     struct sock_fprog filter_program = {LENGTH(program), program};
 
-    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     CHECK(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter_program));
 }
 
-static void child(char** argv)
+static void child(char** argv, int unfiltered)
 {
     struct rlimit files = {1024, 1024};
 
     CHECK(setsid());
     CHECK(sethostname("floor", 5));
     loopback_up();
-    enter_root(argv[1]);
+    enter_root(argv[0]);
     CHECK(setrlimit(RLIMIT_NOFILE, &files));
     drop_capabilities();
-    filter();
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+    if (!unfiltered)
+        filter();
     CHECK(syscall(SYS_close_range, 3, ~0U, 0));
-    execv(argv[2], argv + 2);
-    fail(argv[2]);
+    execv(argv[1], argv + 1);
+    fail(argv[1]);
 }
 
 int main(int argc, char** argv)
@@ -208,17 +209,18 @@ int main(int argc, char** argv)
         .flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET,
         .exit_signal = SIGCHLD,
     };
-    int status;
+    int status, unfiltered = argc > 1 && strcmp(argv[1], "-u") == 0;
     long pid;
 
-    if (argc < 3) {
-        fprintf(stderr, "usage: floor ROOT COMMAND..\n");
+    argv += 1 + unfiltered;
+    if (argc - unfiltered < 3) {
+        fprintf(stderr, "usage: floor [-u] ROOT COMMAND..\n");
         return 125;
     }
     pid = syscall(SYS_clone3, &arguments, sizeof(arguments));
     CHECK(pid);
     if (pid == 0)
-        child(argv);
+        child(argv, unfiltered);
     CHECK(waitpid((pid_t)pid, &status, 0));
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

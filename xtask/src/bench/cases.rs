@@ -6,25 +6,54 @@ use super::memory;
 use super::place::Place;
 use crate::failure::Result;
 
-/// A metric's name, with its unit, and a value.
-pub(super) type Values = Vec<(&'static str, f64)>;
+/// One measured value.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Value {
+    /// What was measured, with its unit.
+    pub(super) metric: &'static str,
+    /// Who did it, when that is not the contender.
+    pub(super) by: Option<&'static str>,
+    pub(super) value: f64,
+}
+
+pub(super) fn value(metric: &'static str, value: f64) -> Value {
+    Value { metric, by: None, value }
+}
+
+pub(super) type Values = Vec<Value>;
 
 pub(super) struct Case {
     pub(super) name: &'static str,
+    /// In the order of the report.
+    pub(super) metrics: &'static [&'static str],
     /// Slow cases come in every n-th round only.
     every: usize,
     /// Measures once; empty when the contender cannot do it.
     pub(super) run: fn(&Place, &Contender, usize) -> Result<Values>,
 }
 
+const RUN: &str = "run, ms";
+const RUN_PEAK: &str = "run, peak RSS, KiB";
+const RUN_UNFILTERED: &str = "run without seccomp, ms";
+const CREATE: &str = "create, ms";
+const START: &str = "start, ms";
+const STATE: &str = "state, ms";
+const DELETE: &str = "delete (ended), ms";
+const LIFE: &str = "create + start + delete, ms";
+const EXEC: &str = "exec, ms";
+const EXEC_PEAK: &str = "exec, peak RSS, KiB";
+const KILL: &str = "kill + delete (running), ms";
+const MANY: &str = "100 runs, 8 at once, ms";
+
 pub(super) const CASES: &[Case] = &[
-    Case { name: "run", every: 1, run: run_once },
-    Case { name: "lifecycle", every: 1, run: lifecycle },
-    Case { name: "exec", every: 1, run: exec },
-    Case { name: "kill", every: 1, run: kill },
-    Case { name: "many", every: 5, run: many },
-    Case { name: "memory", every: 5, run: memory::idle },
-    Case { name: "copy", every: 7, run: copies::copy },
+    Case { name: "run", metrics: &[RUN, RUN_PEAK], every: 1, run: run_once },
+    Case { name: "unfiltered", metrics: &[RUN_UNFILTERED], every: 1, run: run_unfiltered },
+    Case { name: "lifecycle", metrics: &[CREATE, START, STATE, DELETE, LIFE], every: 1, run: lifecycle },
+    Case { name: "exec", metrics: &[EXEC, EXEC_PEAK], every: 1, run: exec },
+    Case { name: "kill", metrics: &[KILL], every: 1, run: kill },
+    Case { name: "many", metrics: &[MANY], every: 5, run: many },
+    Case { name: "memory", metrics: memory::METRICS, every: 5, run: memory::idle },
+    Case { name: "copy", metrics: copies::METRICS, every: 7, run: copies::copy },
 ];
 
 impl Case {
@@ -38,7 +67,12 @@ impl Case {
 
 fn run_once(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     let measured = contender.act(place, Action::Run, &format!("run{round}"))?;
-    Ok(vec![("run, ms", measured.milliseconds), ("run, peak RSS, KiB", measured.peak_kib)])
+    Ok(vec![value(RUN, measured.milliseconds), value(RUN_PEAK, measured.peak_kib)])
+}
+
+fn run_unfiltered(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
+    let measured = contender.act(place, Action::RunUnfiltered, &format!("bare{round}"))?;
+    Ok(vec![value(RUN_UNFILTERED, measured.milliseconds)])
 }
 
 fn lifecycle(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
@@ -52,11 +86,11 @@ fn lifecycle(place: &Place, contender: &Contender, round: usize) -> Result<Value
     let state = contender.act(place, Action::State, &id)?.milliseconds;
     let delete = contender.act(place, Action::Delete, &id)?.milliseconds;
     Ok(vec![
-        ("create, ms", create),
-        ("start, ms", start),
-        ("state, ms", state),
-        ("delete (stopped), ms", delete),
-        ("create + start + delete, ms", create + start + delete),
+        value(CREATE, create),
+        value(START, start),
+        value(STATE, state),
+        value(DELETE, delete),
+        value(LIFE, create + start + delete),
     ])
 }
 
@@ -68,7 +102,7 @@ fn exec(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     contender.act(place, Action::RunDetached, &id)?;
     let measured = contender.act(place, Action::Exec, &id)?;
     contender.act(place, Action::DeleteForce, &id)?;
-    Ok(vec![("exec, ms", measured.milliseconds), ("exec, peak RSS, KiB", measured.peak_kib)])
+    Ok(vec![value(EXEC, measured.milliseconds), value(EXEC_PEAK, measured.peak_kib)])
 }
 
 fn kill(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
@@ -78,10 +112,10 @@ fn kill(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     let id = format!("kill{round}");
     contender.act(place, Action::RunDetached, &id)?;
     let measured = contender.act(place, Action::DeleteForce, &id)?;
-    Ok(vec![("kill + delete (running), ms", measured.milliseconds)])
+    Ok(vec![value(KILL, measured.milliseconds)])
 }
 
 fn many(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     let measured = contender.run_many(place, 100, 8, &format!("many{round}"))?;
-    Ok(vec![("100 runs, 8 at once, ms", measured.milliseconds)])
+    Ok(vec![value(MANY, measured.milliseconds)])
 }

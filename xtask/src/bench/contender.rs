@@ -1,7 +1,7 @@
 //! The programs that are compared, and how each is told to do a thing.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -36,6 +36,8 @@ pub(super) struct Contender {
 pub(super) enum Action {
     /// Runs `noop` to its end and keeps nothing.
     Run,
+    /// The same without a seccomp filter.
+    RunUnfiltered,
     /// Creates a container for the program.
     Create(&'static str),
     /// Starts `pause` and comes back.
@@ -105,11 +107,6 @@ impl Contender {
         !matches!(self.kind, Kind::Floor)
     }
 
-    /// Whether it copies files.
-    pub(super) fn copies(&self) -> bool {
-        self.is_ours()
-    }
-
     /// Does it, measured.
     pub(super) fn act(&self, place: &Place, action: Action, id: &str) -> Result<Measured> {
         self.measured(place, &[], &self.words(place, action, id))
@@ -144,21 +141,42 @@ impl Contender {
 
     /// The command line.
     pub(super) fn words(&self, place: &Place, action: Action, id: &str) -> Vec<OsString> {
-        let state = place.state(&self.name);
         match &self.kind {
-            Kind::Floor => vec![place.program("floor").into(), place.root().into(), "/noop".into()],
-            Kind::Cv(cv) => {
-                let mut words = vec![cv.into(), "--root".into(), state.into()];
+            Kind::Floor => floor_words(place, action),
+            Kind::Cv(_) => {
+                let mut words = self.cv(place);
                 words.extend(cv_words(place, action, id));
                 words
             }
             Kind::Oci(program) => {
                 let mut words: Vec<OsString> = program.iter().map(OsString::from).collect();
-                words.extend(["--root".into(), state.into()]);
+                words.extend(["--root".into(), place.state(&self.name).into()]);
                 words.extend(oci_words(place, action, &format!("containerv-bench-{id}")));
                 words
             }
         }
+    }
+
+    /// `cv` and its state directory; nothing for others.
+    fn cv(&self, place: &Place) -> Vec<OsString> {
+        match &self.kind {
+            Kind::Cv(cv) => vec![cv.into(), "--root".into(), place.state(&self.name).into()],
+            Kind::Floor | Kind::Oci(_) => Vec::new(),
+        }
+    }
+
+    /// Creates a container whose root is the directory `root`.
+    pub(super) fn create_in(&self, place: &Place, root: &Path, id: &str) -> Vec<OsString> {
+        let mut words = self.cv(place);
+        words.extend(["create", "--name", id, "--network", "none", "--rootfs"].map(OsString::from));
+        words.extend([root.into(), "/noop".into()]);
+        words
+    }
+
+    pub(super) fn copy_words(&self, place: &Place, from: OsString, to: OsString) -> Vec<OsString> {
+        let mut words = self.cv(place);
+        words.extend(["cp".into(), "--quiet".into(), from, to]);
+        words
     }
 
     /// Waits until the started container `id` has ended.
@@ -205,6 +223,13 @@ impl Contender {
     }
 }
 
+fn floor_words(place: &Place, action: Action) -> Vec<OsString> {
+    let mut words: Vec<OsString> = vec![place.program("floor").into()];
+    words.extend(matches!(action, Action::RunUnfiltered).then(|| "-u".into()));
+    words.extend([place.root().into(), "/noop".into()]);
+    words
+}
+
 fn cv_words(place: &Place, action: Action, id: &str) -> Vec<OsString> {
     let isolated = |verb: &[&str], program: &str| {
         let mut words: Vec<OsString> = verb.iter().map(OsString::from).collect();
@@ -216,6 +241,7 @@ fn cv_words(place: &Place, action: Action, id: &str) -> Vec<OsString> {
     let plain = |words: &[&str]| words.iter().map(OsString::from).collect();
     match action {
         Action::Run => isolated(&["run", "--rm"], "noop"),
+        Action::RunUnfiltered => isolated(&["run", "--rm", "--security-opt", "seccomp=unconfined"], "noop"),
         Action::Create(program) => isolated(&["create", "--name", id], program),
         Action::RunDetached => isolated(&["run", "--detach", "--name", id], "pause"),
         Action::Start => plain(&["start", id]),
@@ -235,6 +261,7 @@ fn oci_words(place: &Place, action: Action, id: &str) -> Vec<OsString> {
     let plain = |words: &[&str]| words.iter().map(OsString::from).collect();
     match action {
         Action::Run => with_bundle(&["run"], "noop"),
+        Action::RunUnfiltered => with_bundle(&["run"], "unfiltered"),
         Action::Create(program) => with_bundle(&["create"], program),
         Action::RunDetached => with_bundle(&["run", "--detach"], "pause"),
         Action::Start => plain(&["start", id]),

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::cases::Values;
+use super::cases::{Value, Values};
 use super::contender::{Action, Contender};
 use super::place::Place;
 use crate::command;
@@ -18,23 +18,28 @@ const LARGE_MIB: usize = 1024;
 const FILES: usize = 20_000;
 const FILES_PER_DIRECTORY: usize = 200;
 
-/// The plain tools are measured where the floor's turn is, because they are what the machine can do.
+pub(super) const METRICS: &[&str] = &["1 GiB file, ms", "20,000 files, ms"];
+const SOURCES: &[(&str, &str)] = &[("large", METRICS[0]), ("tree", METRICS[1])];
+
+pub(super) const UPLOAD: &str = "upload";
+pub(super) const DOWNLOAD: &str = "download";
+pub(super) const CP: &str = "cp -a";
+pub(super) const TAR: &str = "tar";
+
+/// The plain tools are measured where the floor's turn is: they are what the machine can do.
 pub(super) fn copy(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     make_sources(place)?;
-    if contender.copies() {
+    if contender.is_ours() {
         return ours(place, contender, round);
     }
-    if contender.has_state() {
-        return Ok(Vec::new());
+    let mut values = Vec::new();
+    for (name, metric) in SOURCES.iter().filter(|_| !contender.has_state()) {
+        let from = source(place, name);
+        for (tool, run) in [(CP, cp as fn(&Place, &Contender, &Path, usize) -> Result<f64>), (TAR, tar)] {
+            values.push(Value { metric, by: Some(tool), value: run(place, contender, &from, round)? });
+        }
     }
-    let large = source(place, "large");
-    let tree = source(place, "tree");
-    Ok(vec![
-        ("cp -a of 1 GiB, ms", plain(place, contender, &["cp", "-a"], &large, round)?),
-        ("tar of 1 GiB, ms", tar(place, contender, &large, round)?),
-        ("cp -a of 20,000 files, ms", plain(place, contender, &["cp", "-a"], &tree, round)?),
-        ("tar of 20,000 files, ms", tar(place, contender, &tree, round)?),
-    ])
+    Ok(values)
 }
 
 fn source(place: &Place, name: &str) -> PathBuf {
@@ -48,10 +53,9 @@ fn target(place: &Place, what: &str, round: usize) -> Result<PathBuf> {
     Ok(directory)
 }
 
-fn plain(place: &Place, contender: &Contender, tool: &[&str], from: &Path, round: usize) -> Result<f64> {
+fn cp(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
     let to = target(place, &format!("cp-{}", name(from)), round)?;
-    let mut words: Vec<OsString> = tool.iter().map(OsString::from).collect();
-    words.extend([from.into(), to.into()]);
+    let words = ["cp".into(), "-a".into(), from.into(), to.into()];
     contender.measured(place, &[], &words).map(|measured| measured.milliseconds)
 }
 
@@ -68,26 +72,23 @@ fn name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// `cv cp` into a stopped container whose root lies beside the other copies, and back out of it.
+/// `cv cp` into a stopped container, and back out of it.
 fn ours(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     let id = format!("copy{round}");
-    contender.act(place, Action::Create("noop"), &id)?;
+    let root = target(place, "root", round)?;
+    for name in ["proc", "dev", "sys"] {
+        workspace::make_directory(&root.join(name))?;
+    }
+    contender.measured(place, &[], &contender.create_in(place, &root, &id))?;
     let mut values = Vec::new();
-    let metrics = [
-        ("large", "upload of 1 GiB, ms", "download of 1 GiB, ms"),
-        ("tree", "upload of 20,000 files, ms", "download of 20,000 files, ms"),
-    ];
-    for (what, upload, download) in metrics {
-        let inside = format!("{id}:/{what}-{round}");
-        let back = target(place, &format!("back-{what}"), round)?;
-        for (metric, from, to) in [
-            (upload, source(place, what).into_os_string(), OsString::from(&inside)),
-            (download, OsString::from(&inside), back.into_os_string()),
-        ] {
-            let mut words = contender.words(place, Action::State, &id);
-            words.truncate(words.len() - 2);
-            words.extend(["cp".into(), from, to]);
-            values.push((metric, contender.measured(place, &[], &words)?.milliseconds));
+    for (name, metric) in SOURCES {
+        let inside = OsString::from(format!("{id}:/{name}"));
+        let back = target(place, &format!("back-{name}"), round)?.into_os_string();
+        for (by, from, to) in
+            [(UPLOAD, source(place, name).into_os_string(), inside.clone()), (DOWNLOAD, inside, back)]
+        {
+            let measured = contender.measured(place, &[], &contender.copy_words(place, from, to))?;
+            values.push(Value { metric, by: Some(by), value: measured.milliseconds });
         }
     }
     contender.act(place, Action::DeleteForce, &id)?;

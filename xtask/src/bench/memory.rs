@@ -3,11 +3,19 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use super::cases::Values;
+use super::cases::{Values, value};
 use super::contender::{Action, Contender};
 use super::place::Place;
 use crate::failure::{Failure, Result};
+
+const PSS: &str = "left per idle container, PSS, KiB";
+const PRIVATE: &str = "left per idle container, private, KiB";
+pub(super) const METRICS: &[&str] = &[PSS, PRIVATE];
+
+/// A runtime may still be busy with the start when its command has come back.
+const SETTLING: Duration = Duration::from_millis(300);
 
 pub(super) fn idle(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     if !contender.has_state() {
@@ -22,7 +30,7 @@ pub(super) fn idle(place: &Place, contender: &Contender, round: usize) -> Result
     keeper.wait().map_err(|error| Failure::io("waiting for `measure`", &error))?;
     deleted?;
     let (pss, private) = measured?;
-    Ok(vec![("left per idle container, PSS, KiB", pss), ("left per idle container, private, KiB", private)])
+    Ok(vec![value(PSS, pss), value(PRIVATE, private)])
 }
 
 /// Starts a detached container; what it leaves behind becomes a child of the started program.
@@ -43,6 +51,7 @@ fn left(keeper: &mut Child) -> Result<Vec<u32>> {
     if line.trim() != "left 0" {
         return Err(Failure::new(format!("starting a detached container: `{}`", line.trim())));
     }
+    std::thread::sleep(SETTLING);
     Ok(descendants(keeper.id()))
 }
 

@@ -66,7 +66,7 @@ fn enter(arguments: &[String], options: &Options) -> Result<()> {
     let this = std::env::current_exe().map_err(|error| Failure::io("finding this program", &error))?;
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--propagation", "private", "sh", "-ec", &script, "sh"]);
-    unshare.arg(this).arg("bench").arg("--inside").args(arguments);
+    unshare.arg(this).args(["bench", "--inside"]).args(arguments).args(["--mode", options.mode.word()]);
     if let Some(cv) = &options.cv {
         unshare.arg("--cv").arg(cv);
     }
@@ -118,15 +118,14 @@ fn rounds(
             .collect();
         shuffle.apply(&mut work);
         for (case, contender) in work {
-            for (metric, value) in (case.run)(place, contender, round)? {
+            for value in (case.run)(place, contender, round)? {
                 if round >= WARM_UP_ROUNDS {
-                    samples.add(metric, contender.name(), round, value);
+                    samples.add(value.metric, value.by.unwrap_or(contender.name()), round, value.value);
                 }
             }
             std::thread::sleep(PAUSE);
         }
-        eprint!("\rround {} of {}", round + 1, WARM_UP_ROUNDS + rounds);
+        eprintln!("round {} of {}", round + 1, WARM_UP_ROUNDS + rounds);
     }
-    eprintln!();
     Ok(())
 }

@@ -26,6 +26,17 @@ pub(super) enum Mode {
     AsIs,
 }
 
+impl Mode {
+    /// As `--mode` takes it.
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Mode::V1 => "v1",
+            Mode::V2 => "v2",
+            Mode::AsIs => "as-is",
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Options {
     pub(super) rounds: usize,

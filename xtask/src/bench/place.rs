@@ -107,8 +107,11 @@ impl Place {
             place.compile(name, &bare)?;
         }
         place.make_root()?;
-        for name in ["noop", "pause"] {
-            workspace::write(&place.bundle(name).join("config.json"), place.config(name)?)?;
+        let filter = seccomp()?;
+        for (name, program, filter) in
+            [("noop", "noop", &*filter), ("pause", "pause", &*filter), ("unfiltered", "noop", "")]
+        {
+            workspace::write(&place.bundle(name).join("config.json"), place.config(program, filter))?;
         }
         Ok(place)
     }
@@ -123,7 +126,7 @@ impl Place {
         self.directory.join("root")
     }
 
-    /// The OCI bundle whose command is the program `name`.
+    /// The OCI bundle `noop`, `pause` or `unfiltered`.
     pub(super) fn bundle(&self, name: &str) -> PathBuf {
         self.directory.join(format!("bundle-{name}"))
     }
@@ -176,14 +179,25 @@ impl Place {
         Ok(())
     }
 
-    fn config(&self, program: &str) -> Result<String> {
-        let text = include_str!("../../bench/config.json")
+    fn config(&self, program: &str, seccomp: &str) -> String {
+        include_str!("../../bench/config.json")
             .replace("@PROGRAM@", &format!("/{program}"))
             .replace("@ROOT@", &self.root().to_string_lossy())
             .replace("@CAPABILITIES@", &list(CAPABILITIES.iter().copied()))
-            .replace("@SYSCALLS@", &list(allowed_calls()?.iter().map(String::as_str)));
-        Ok(text)
+            .replace("@SECCOMP@", seccomp)
     }
+}
+
+/// The filter of the OCI runtimes, as a member of the document.
+fn seccomp() -> Result<String> {
+    let names = list(allowed_calls()?.iter().map(String::as_str));
+    Ok(format!(
+        r#""seccomp": {{
+      "defaultAction": "SCMP_ACT_ERRNO",
+      "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_X32"],
+      "syscalls": [{{ "names": {names}, "action": "SCMP_ACT_ALLOW" }}]
+    }},"#
+    ))
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -5,21 +5,12 @@ use std::collections::BTreeMap;
 /// Values by metric, contender and round.
 #[derive(Debug, Default)]
 pub(super) struct Samples {
-    /// In the order of their first value.
-    metrics: Vec<&'static str>,
     values: BTreeMap<(&'static str, String), BTreeMap<usize, f64>>,
 }
 
 impl Samples {
     pub(super) fn add(&mut self, metric: &'static str, contender: &str, round: usize, value: f64) {
-        if !self.metrics.contains(&metric) {
-            self.metrics.push(metric);
-        }
         self.values.entry((metric, contender.to_owned())).or_default().insert(round, value);
-    }
-
-    pub(super) fn metrics(&self) -> &[&'static str] {
-        &self.metrics
     }
 
     fn of(&self, metric: &'static str, contender: &str) -> Option<&BTreeMap<usize, f64>> {

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::fs;
 
+use super::cases::CASES;
 use super::contender::Contender;
+use super::copies;
 use super::options::{Mode, Options};
 use super::samples::Samples;
 
@@ -23,7 +25,7 @@ impl fmt::Display for Report<'_> {
             "Written by `cargo xtask bench`. Ratios travel to other machines, times do not.\n"
         )?;
         self.conditions(formatter)?;
-        self.table(formatter)?;
+        self.tables(formatter)?;
         writeln!(formatter, "\n{REMARKS}")
     }
 }
@@ -37,7 +39,9 @@ const REMARKS: &str = "\
 - A run is measured from before the spawn to the end, by a static program. Peak RSS is the largest of the command and its
   children. A slow case (100 runs, memory, copies) comes in every few rounds only; the column *rounds* counts.
 - Memory left is that of the processes which a detached container keeps besides its own. A runtime that leaves none has
-  nobody who holds the logs, the terminal and the exit code; it needs another program for that.";
+  nobody who holds the logs, the terminal and the exit code; it needs another program for that.
+- Files are copied from and to the same disk with the source in the page cache, without a final sync; *upload* and *download*
+  are `cv cp` with a stopped container, *tar* is two of them with a pipe between.";
 
 impl Report<'_> {
     fn conditions(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -66,25 +70,47 @@ impl Report<'_> {
     }
 
     /// Medians, and the ratio of the first contender to each other one: ours, or the floor.
-    fn table(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn tables(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.contenders.iter().map(Contender::name).collect();
-        let Some((first, others)) = names.split_first() else { return Ok(()) };
+        let ratios: Vec<(&str, &str)> = names.iter().skip(1).map(|name| (names[0], *name)).collect();
+        let metrics: Vec<&'static str> =
+            CASES.iter().filter(|case| case.name != "copy").flat_map(|case| case.metrics).copied().collect();
+        self.table(formatter, &metrics, &names, &ratios)?;
+        writeln!(formatter)?;
+        let names = [copies::UPLOAD, copies::DOWNLOAD, copies::CP, copies::TAR];
+        let ratios = [(names[0], names[2]), (names[0], names[3]), (names[1], names[2]), (names[1], names[3])];
+        self.table(formatter, copies::METRICS, &names, &ratios)
+    }
+
+    /// A line for each metric that has a value; nothing when none has.
+    fn table(
+        &self,
+        formatter: &mut fmt::Formatter<'_>,
+        metrics: &[&'static str],
+        names: &[&str],
+        ratios: &[(&str, &str)],
+    ) -> fmt::Result {
+        let rounds = |metric: &'static str| {
+            names.iter().map(|name| self.samples.count(metric, name)).max().unwrap_or(0)
+        };
+        if metrics.iter().all(|metric| rounds(metric) == 0) {
+            return Ok(());
+        }
         write!(formatter, "| median |")?;
         names.iter().try_for_each(|name| write!(formatter, " {name} |"))?;
-        others.iter().try_for_each(|name| write!(formatter, " {first} / {name} |"))?;
+        ratios.iter().try_for_each(|(one, other)| write!(formatter, " {one} / {other} |"))?;
         writeln!(formatter, " rounds |")?;
-        writeln!(formatter, "| --- |{}", " ---: |".repeat(names.len() + others.len() + 1))?;
-        for metric in self.samples.metrics() {
+        writeln!(formatter, "| --- |{}", " ---: |".repeat(names.len() + ratios.len() + 1))?;
+        for metric in metrics.iter().filter(|metric| rounds(metric) > 0) {
             write!(formatter, "| {metric} |")?;
-            for name in &names {
+            for name in names {
                 write!(formatter, " {} |", shown(self.samples.median(metric, name)))?;
             }
-            for name in others {
-                let ratio = self.samples.ratio(metric, first, name);
+            for (one, other) in ratios {
+                let ratio = self.samples.ratio(metric, one, other);
                 write!(formatter, " {} |", ratio.map_or(String::new(), |ratio| format!("{ratio:.2}")))?;
             }
-            let rounds = names.iter().map(|name| self.samples.count(metric, name)).max().unwrap_or(0);
-            writeln!(formatter, " {rounds} |")?;
+            writeln!(formatter, " {} |", rounds(metric))?;
         }
         Ok(())
     }
