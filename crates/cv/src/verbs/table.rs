@@ -544,6 +544,15 @@ static VERSION: Verb = Verb {
 
 static HELP: Verb = Verb { usage: &["[VERB]"], most: 2, ..Verb::new("help", "Explain a verb", shell::help) };
 
+static MAN: Verb = Verb {
+    usage: &["DIR"],
+    least: 1,
+    most: 1,
+    completion: Completion::Directories,
+    hidden: true,
+    ..Verb::new("__man", "Write the manual pages into a directory", shell::man)
+};
+
 static COMPLETE: Verb = Verb {
     most: ANY,
     options_first: true,
@@ -559,7 +568,18 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
     ("Files", &[&CP]),
     (
         "System",
-        &[&INFO, &DOCTOR, &SYSTEM_DF, &SYSTEM_PRUNE, &SYSTEM_REPAIR, &COMPLETION, &VERSION, &HELP, &COMPLETE],
+        &[
+            &INFO,
+            &DOCTOR,
+            &SYSTEM_DF,
+            &SYSTEM_PRUNE,
+            &SYSTEM_REPAIR,
+            &COMPLETION,
+            &VERSION,
+            &HELP,
+            &COMPLETE,
+            &MAN,
+        ],
     ),
 ];
 
