@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod command;
 mod failure;
+mod pages;
 mod product;
 mod setup;
 mod test;
@@ -24,6 +25,7 @@ commands:
   setup                  install what the other commands need; as root, on Debian and Ubuntu
   check [STEP..]         format, lints, documentation, licences, spelling, structure, C header
   test [--only SUITE..]  every test suite, and a closing line with the counts
+  man [DIRECTORY]        manual pages and completion scripts, into target/man unless told otherwise
   vm -- COMMAND..        run a command in a virtual machine with cgroup v2 only
   bench [OPTION..]       compare with other runtimes and with the floor; `bench --help`";
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         "setup" => setup::run(rest),
         "check" => check::run(rest),
         "test" => test::run(rest),
+        "man" => pages::run_man(rest),
         "vm" => vm::run(rest),
         "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {

@@ -67,9 +67,9 @@ pub struct Draft {
     pub cidfile: Option<OsText>,
 }
 
-impl Draft {
+impl Default for Draft {
     /// A container with every default.
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             request: empty_request(),
             process: Process {
@@ -100,11 +100,13 @@ impl Draft {
             cidfile: None,
         }
     }
+}
 
+impl Draft {
     /// Reads every option that changes the request. All that is wrong with their values comes along,
     /// each naming its option.
     pub fn read(parsed: &Parsed) -> (Self, Vec<Error>) {
-        let mut draft = Self::new();
+        let mut draft = Self::default();
         let mut problems = Vec::new();
         for given in &parsed.given {
             let result = match given.flag.action {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use containerv::{Container, CopyOptions, CopySummary, Error, ErrorKind, Host, Result};
 use containerv_spec::{ContainerId, OsText};

@@ -1,6 +1,7 @@
 //! Wrong command lines: the exact message and the exit code of each.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

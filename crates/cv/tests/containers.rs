@@ -1,6 +1,7 @@
 //! Verbs on real containers of the built-in image.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! `cv` at a terminal: raw mode, sizes, detach keys, and the terminal given back.
 
 #![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
 

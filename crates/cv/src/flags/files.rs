@@ -306,7 +306,7 @@ mod tests {
     use super::*;
 
     fn read(apply: fn(&mut Draft, &OsText) -> Result<(), Error>, text: &str) -> Result<Mount, Error> {
-        let mut draft = Draft::new();
+        let mut draft = Draft::default();
         apply(&mut draft, &OsText::from(text))?;
         Ok(draft.request.mounts.remove(0))
     }
@@ -406,7 +406,7 @@ mod tests {
 
     #[test]
     fn overlay_words_and_directories_are_told_apart() {
-        let mut draft = Draft::new();
+        let mut draft = Draft::default();
         overlay(&mut draft, &"memory".into()).unwrap();
         assert_eq!(draft.request.overlay, Overlay::Memory);
         overlay(&mut draft, &"/keep".into()).unwrap();

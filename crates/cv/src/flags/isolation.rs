@@ -308,7 +308,7 @@ mod tests {
     use super::*;
 
     fn apply(read: fn(&mut Draft, &OsText) -> Result<(), Error>, texts: &[&str]) -> Draft {
-        let mut draft = Draft::new();
+        let mut draft = Draft::default();
         for text in texts {
             read(&mut draft, &OsText::from(*text)).unwrap();
         }
@@ -317,7 +317,7 @@ mod tests {
 
     fn refused(read: fn(&mut Draft, &OsText) -> Result<(), Error>, texts: &[&str]) {
         for text in texts {
-            assert!(read(&mut Draft::new(), &OsText::from(*text)).is_err(), "{text}");
+            assert!(read(&mut Draft::default(), &OsText::from(*text)).is_err(), "{text}");
         }
     }
 

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn logs_are_limited_by_size_and_count() {
-        let mut draft = Draft::new();
+        let mut draft = Draft::default();
         log_opt(&mut draft, &"max-size=10m".into()).unwrap();
         log_opt(&mut draft, &"max-file=3".into()).unwrap();
         assert_eq!((draft.request.log.max_bytes, draft.request.log.max_files), (10 << 20, 3));
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn names_may_have_dockers_slash() {
-        let mut draft = Draft::new();
+        let mut draft = Draft::default();
         name(&mut draft, &"/web".into()).unwrap();
         assert_eq!(draft.request.name.as_deref(), Some("web"));
         for text in ["", "/", "a", "//web", "a b", "ü1"] {
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn what_is_the_case_anyway_is_accepted() {
-        let mut draft = Draft::new();
+        let mut draft = Draft::default();
         restart(&mut draft, &"no".into()).unwrap();
         pull(&mut draft, &"never".into()).unwrap();
         assert!(restart(&mut draft, &"always".into()).unwrap_err().hint().is_some());

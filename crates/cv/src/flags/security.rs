@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn security_options_are_known_or_refused() {
-        let mut draft = Draft::new();
+        let mut draft = Draft::default();
         for text in
             ["seccomp=unconfined", "no-new-privileges:false", "systempaths=unconfined", "apparmor=unconfined"]
         {
@@ -213,7 +213,7 @@ mod tests {
             "label=type:x",
             "x=y",
         ] {
-            assert!(security_opt(&mut Draft::new(), &text.into()).is_err(), "{text}");
+            assert!(security_opt(&mut Draft::default(), &text.into()).is_err(), "{text}");
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
-use crate::pending::*;
 use containerv::{Container, Error, ErrorKind};
 use containerv_spec::state::Status;
 

@@ -22,7 +22,6 @@ pub fn logs(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         since_unix_ns: parsed.read("since", |text| time::parse(text, now))?,
         until_unix_ns: parsed.read("until", |text| time::parse(text, now))?,
         tail: tail.flatten(),
-        ..LogOptions::default()
     };
     let container = session.container(parsed.operand(0)?)?;
     let labels: Vec<String> = match parsed.switch("details") {

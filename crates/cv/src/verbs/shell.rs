@@ -1,12 +1,16 @@
 //! `completion`, `help`, and the answer to completion scripts.
 
+use std::path::Path;
+
+use containerv::Error;
 use containerv_spec::state::Status;
 
 use super::{GROUPS, Session, choose};
 use crate::failure::Failure;
 use crate::output;
 use crate::syntax::completion::{self, SHELLS};
-use crate::syntax::{Parsed, help as help_text, usage};
+use crate::syntax::{Parsed, help as help_text, man as man_page, usage};
+use crate::value::native;
 
 /// Prints a shell's completion script.
 pub fn completion(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
@@ -28,6 +32,18 @@ pub fn help(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     }
     let (verb, _) = choose(&parsed.operands).map_err(Failure::usage)?;
     output::print(help_text::verb_help(verb))?;
+    Ok(0)
+}
+
+/// Writes every manual page into a directory, which is made if missing.
+pub fn man(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    let directory = native::path(&parsed.operands[0])?;
+    let failed = |path: &Path, error| Error::io(error, format!("write `{}`", path.display()));
+    std::fs::create_dir_all(&directory).map_err(|error| failed(&directory, error))?;
+    for (name, page) in man_page::pages() {
+        let path = directory.join(name);
+        std::fs::write(&path, page).map_err(|error| failed(&path, error))?;
+    }
     Ok(0)
 }
 

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
-pub mod terminal;
+pub(crate) mod terminal;
 
 use std::ffi::OsStr;
 use std::io::Write as _;
@@ -16,13 +16,13 @@ use std::time::{Duration, Instant};
 const ORDINARY: u32 = 65534;
 
 /// A directory for one test; removed with every container in it.
-pub struct Place {
+pub(crate) struct Place {
     directory: PathBuf,
     ordinary: bool,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("cv-test-{}-{number}", std::process::id()));
@@ -32,7 +32,7 @@ impl Place {
 
     /// A place whose calls are an ordinary user's. The program is copied there, as that user may not
     /// be able to reach the build directory.
-    pub fn ordinary() -> Self {
+    pub(crate) fn ordinary() -> Self {
         let mut place = Self::new();
         if rustix::process::geteuid().is_root() {
             std::fs::copy(env!("CARGO_BIN_EXE_cv"), place.join("cv")).unwrap();
@@ -52,22 +52,22 @@ impl Place {
         place
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.directory
     }
 
-    pub fn join(&self, name: &str) -> PathBuf {
+    pub(crate) fn join(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.join(name);
         std::fs::write(&path, content).unwrap();
         path
     }
 
     /// A call of `cv` with this place as its root.
-    pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = if self.ordinary {
             let id = ORDINARY.to_string();
             let mut command = Command::new("setpriv");
@@ -82,23 +82,23 @@ impl Place {
         command
     }
 
-    pub fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {
         Outcome::of(self.command(arguments).output().unwrap())
     }
 
     /// Runs the words of a line; `'` keeps spaces together.
-    pub fn line(&self, line: &str) -> Outcome {
+    pub(crate) fn line(&self, line: &str) -> Outcome {
         self.run(words(line))
     }
 
     /// Starts the words of a line in the background, with pipes.
-    pub fn spawn(&self, line: &str) -> Child {
+    pub(crate) fn spawn(&self, line: &str) -> Child {
         let mut command = self.command(words(line));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 
     /// Runs the words of a line with this on standard input.
-    pub fn with_input(&self, line: &str, input: &[u8]) -> Outcome {
+    pub(crate) fn with_input(&self, line: &str, input: &[u8]) -> Outcome {
         let mut child = self.spawn(line);
         child.stdin.take().unwrap().write_all(input).unwrap();
         Outcome::of(child.wait_with_output().unwrap())
@@ -106,7 +106,7 @@ impl Place {
 
     /// Repeats a call until it prints `expected`.
     #[track_caller]
-    pub fn until(&self, line: &str, expected: &str) {
+    pub(crate) fn until(&self, line: &str, expected: &str) {
         eventually(&format!("`cv {line}` prints `{expected}`"), || {
             self.line(line).stdout.trim_end() == expected
         });
@@ -126,7 +126,7 @@ impl Drop for Place {
 }
 
 /// Splits a line into words; `'` keeps spaces together.
-pub fn words(line: &str) -> Vec<String> {
+pub(crate) fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in line.split('\'').enumerate() {
         match index % 2 {
@@ -139,7 +139,7 @@ pub fn words(line: &str) -> Vec<String> {
 
 /// Waits up to ten seconds for something to hold.
 #[track_caller]
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !holds() {
         assert!(Instant::now() < deadline, "in time: {what}");
@@ -149,14 +149,14 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// What a call printed, and how it ended.
 #[derive(Debug)]
-pub struct Outcome {
-    pub stdout: String,
-    pub stderr: String,
-    pub code: i32,
+pub(crate) struct Outcome {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: i32,
 }
 
 impl Outcome {
-    pub fn of(output: Output) -> Self {
+    pub(crate) fn of(output: Output) -> Self {
         Self {
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -166,14 +166,14 @@ impl Outcome {
 
     /// Returns standard output without its last line end, if it ended well.
     #[track_caller]
-    pub fn ok(self) -> String {
+    pub(crate) fn ok(self) -> String {
         assert!(self.code == 0, "{self:?}");
         self.stdout.strip_suffix('\n').unwrap_or(&self.stdout).to_owned()
     }
 
     /// Checks the exit code and that standard error holds a text.
     #[track_caller]
-    pub fn fails(self, code: i32, text: &str) {
+    pub(crate) fn fails(self, code: i32, text: &str) {
         assert!(self.code == code && self.stderr.contains(text), "expected {code} and `{text}`: {self:?}");
     }
 }

@@ -11,7 +11,7 @@ use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 /// How long an expected text may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
-pub struct Person {
+pub(crate) struct Person {
     terminal: OwnedFd,
     /// Kept open, so that what `cv` wrote last can be read after its end.
     other_end: OwnedFd,
@@ -21,7 +21,7 @@ pub struct Person {
 
 impl Person {
     /// Runs a call at a terminal of this size.
-    pub fn at(command: &Command, columns: u16, rows: u16) -> Self {
+    pub(crate) fn at(command: &Command, columns: u16, rows: u16) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
@@ -39,18 +39,18 @@ impl Person {
         person
     }
 
-    pub fn resize(&mut self, columns: u16, rows: u16) {
+    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
         let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.terminal, size).unwrap();
     }
 
-    pub fn types(&mut self, text: &str) {
+    pub(crate) fn types(&mut self, text: &str) {
         rustix::io::write(&self.terminal, text.as_bytes()).unwrap();
     }
 
     /// Waits until a text has appeared, and forgets what came before its end.
     #[track_caller]
-    pub fn sees(&mut self, text: &str) {
+    pub(crate) fn sees(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.seen.contains(text) {
             assert!(Instant::now() < deadline, "`{text}` does not appear in {:?}", self.seen);
@@ -72,18 +72,18 @@ impl Person {
     }
 
     /// Says whether keys are shown and lines edited, as they are before and after `cv`.
-    pub fn is_cooked(&self) -> bool {
+    pub(crate) fn is_cooked(&self) -> bool {
         let modes = tcgetattr(self.other_end.as_fd()).unwrap().local_modes;
         modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
-    pub fn signals(&self, signal: rustix::process::Signal) {
+    pub(crate) fn signals(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for the call to end; returns its exit code.
     #[track_caller]
-    pub fn leaves(&mut self) -> i32 {
+    pub(crate) fn leaves(&mut self) -> i32 {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {

@@ -74,7 +74,7 @@ pub(super) fn parse(parts: Vec<Part>) -> Result<Vec<Node>, Problem> {
     match parser.block()? {
         (nodes, End::Template) => Ok(nodes),
         (_, End::Else(at, _)) => Err(Problem::new(at, "`else` without `if`, `range` or `with`")),
-        (_, End::End(at)) => Err(Problem::new(at, "`end` without `if`, `range` or `with`")),
+        (_, End::Close(at)) => Err(Problem::new(at, "`end` without `if`, `range` or `with`")),
     }
 }
 
@@ -86,7 +86,7 @@ struct Parser {
 /// What ended a block.
 enum End {
     Template,
-    End(usize),
+    Close(usize),
     /// The tokens after `else`.
     Else(usize, Vec<Token>),
 }
@@ -107,7 +107,7 @@ impl Parser {
             };
             let at = first.at;
             match &first.kind {
-                Kind::Word(word) if word == "end" => return Ok((nodes, End::End(at))),
+                Kind::Word(word) if word == "end" => return Ok((nodes, End::Close(at))),
                 Kind::Word(word) if word == "else" => {
                     return Ok((nodes, End::Else(at, tokens[1..].to_vec())));
                 }
@@ -134,7 +134,7 @@ impl Parser {
         let (body, end) = self.block()?;
         let otherwise = match end {
             End::Template => return Err(Problem::new(at, format!("`{word}` without `end`"))),
-            End::End(_) => Vec::new(),
+            End::Close(_) => Vec::new(),
             End::Else(at, rest) => self.otherwise(word, at, &rest)?,
         };
         self.depth -= 1;
@@ -156,7 +156,7 @@ impl Parser {
             return Err(Problem::new(token.at, "nothing is expected after `else` here"));
         }
         match self.block()? {
-            (nodes, End::End(_)) => Ok(nodes),
+            (nodes, End::Close(_)) => Ok(nodes),
             (_, End::Else(at, _)) => Err(Problem::new(at, "a second `else`")),
             (_, End::Template) => Err(Problem::new(at, format!("`{word}` without `end`"))),
         }

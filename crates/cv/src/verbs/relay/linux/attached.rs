@@ -146,8 +146,7 @@ impl Outward {
         };
         // The other thread may have ended already, and then nobody needs to know.
         _ = self.tell.send(why);
-        // A connection that is gone already is detached as well.
-        _ = self.writer.detach();
+        self.writer.detach();
     }
 
     fn copy(&mut self) -> Result<LetGo, Error> {

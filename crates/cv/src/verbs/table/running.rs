@@ -1,0 +1,151 @@
+//! Verbs that make, start and join commands.
+
+use super::{ANY, DETACH_KEYS, QUIET, SIG_PROXY};
+use crate::flags::files::FILES;
+use crate::flags::isolation::ISOLATION;
+use crate::flags::later::LATER;
+use crate::flags::lifecycle::LIFE;
+use crate::flags::limits::DEVICE_RATES;
+use crate::flags::limits::RESOURCES;
+use crate::flags::process::COMMAND;
+use crate::flags::process::OWN_COMMAND;
+use crate::flags::security::SECURITY;
+use crate::syntax::{Completion, Flag, Section, Verb};
+use crate::verbs::{exec, run};
+
+static RUN_FLAGS: Section = Section {
+    title: "Running",
+    flags: &[
+        Flag::switch("detach", "Leave it running and print its id").short('d'),
+        Flag::value("attach", "STREAM", "Attach only `stdin`, `stdout` or `stderr`; may be repeated")
+            .short('a')
+            .completed(Completion::Words(&["stdin", "stdout", "stderr"])),
+        DETACH_KEYS,
+        SIG_PROXY,
+        QUIET,
+    ],
+};
+
+pub(super) static RUN: Verb = Verb {
+    aliases: &["container run"],
+    details: "IMAGE is `host`, the built-in image: this machine's own system directories, read-only, under a layer that \
+is thrown away. With `--rootfs DIR` the root is that directory and the first operand is the command.\n\
+Without `--network` the container has no network but its own loopback.\n\nExamples:\n  \
+cv run host sh -c 'id; hostname; ps ax'\n  cv run -it --rm host bash\n  \
+cv run -d --name web --memory 256m -v ./site:/srv:ro host python3 -m http.server -d /srv\n  \
+cv run --rootfs ./bookworm --overlay memory apt-get --version",
+    usage: &["IMAGE COMMAND [ARG...]", "--rootfs DIR COMMAND [ARG...]"],
+    most: ANY,
+    options_first: true,
+    completion: Completion::Images,
+    failure: 125,
+    sections: &[
+        &RUN_FLAGS,
+        &LIFE,
+        &COMMAND,
+        &OWN_COMMAND,
+        &FILES,
+        &RESOURCES,
+        &DEVICE_RATES,
+        &ISOLATION,
+        &SECURITY,
+        &LATER,
+    ],
+    ..Verb::new("run", "Run a command in a new container", run::run)
+};
+
+pub(super) static CREATE: Verb = Verb {
+    aliases: &["container create"],
+    details: "The command waits for `cv start`. The options are those of `cv run`.",
+    usage: &["IMAGE COMMAND [ARG...]", "--rootfs DIR COMMAND [ARG...]"],
+    most: ANY,
+    options_first: true,
+    completion: Completion::Images,
+    failure: 125,
+    sections: &[
+        &LIFE,
+        &COMMAND,
+        &OWN_COMMAND,
+        &FILES,
+        &RESOURCES,
+        &DEVICE_RATES,
+        &ISOLATION,
+        &SECURITY,
+        &LATER,
+    ],
+    ..Verb::new("create", "Make a container without starting its command", run::create)
+};
+
+pub(super) static START: Verb = Verb {
+    aliases: &["container start"],
+    usage: &["CONTAINER [CONTAINER...]"],
+    least: 1,
+    most: ANY,
+    completion: Completion::Containers,
+    failure: 125,
+    sections: &[&Section {
+        title: "Starting",
+        flags: &[
+            Flag::switch("attach", "Attach output, pass signals on, and end with the command's exit code")
+                .short('a'),
+            Flag::switch("interactive", "Attach standard input").short('i'),
+            DETACH_KEYS,
+            SIG_PROXY,
+            QUIET,
+        ],
+    }],
+    ..Verb::new("start", "Start the command of a created or ended container", run::start)
+};
+
+pub(super) static ATTACH: Verb = Verb {
+    aliases: &["container attach"],
+    details: "Output appears here, and keys go to the command, until it ends or the detach keys are typed.",
+    usage: &["CONTAINER"],
+    least: 1,
+    most: 1,
+    completion: Completion::Running,
+    failure: 125,
+    sections: &[&Section {
+        title: "Attaching",
+        flags: &[Flag::switch("no-stdin", "Do not attach standard input"), DETACH_KEYS, SIG_PROXY, QUIET],
+    }],
+    ..Verb::new("attach", "Attach to a container's command", run::attach)
+};
+
+pub(super) static EXEC: Verb = Verb {
+    aliases: &["container exec"],
+    usage: &["CONTAINER COMMAND [ARG...]"],
+    least: 2,
+    most: ANY,
+    options_first: true,
+    completion: Completion::Running,
+    failure: 125,
+    sections: &[
+        &Section {
+            title: "Running",
+            flags: &[
+                Flag::switch("detach", "Leave it running").short('d'),
+                DETACH_KEYS.refused("the command ends with this program; `--detach` leaves one running"),
+                Flag::switch("privileged", "Give it every capability"),
+            ],
+        },
+        &COMMAND,
+    ],
+    ..Verb::new("exec", "Run a command in a running container", exec::exec)
+};
+
+pub(super) static PLAN: Verb = Verb {
+    details: "Nothing is made or started. The words after `run` or `create` are theirs, as in `cv plan run host sh`.",
+    usage: &["run|create [ARG...]"],
+    least: 1,
+    most: ANY,
+    options_first: true,
+    completion: Completion::Words(&["run", "create"]),
+    failure: 125,
+    sections: &[&Section {
+        title: "Output",
+        flags: &[Flag::value("format", "text|json", "How it is printed")
+            .completed(Completion::Words(&["text", "json"]))],
+    }],
+    ..Verb::new("plan", "Print what `run` or `create` would do", run::plan)
+};
