@@ -64,8 +64,8 @@ impl AttachReader {
     /// # Errors
     ///
     /// Failures of the connection.
-    pub fn next(&mut self) -> Result<Option<AttachFrame>> {
-        self.0.next()
+    pub fn next_frame(&mut self) -> Result<Option<AttachFrame>> {
+        self.0.next_frame()
     }
 }
 

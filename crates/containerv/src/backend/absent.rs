@@ -246,7 +246,7 @@ impl Attachment {
 }
 
 impl AttachedReader {
-    pub(crate) fn next(&mut self) -> Result<Option<AttachFrame>> {
+    pub(crate) fn next_frame(&mut self) -> Result<Option<AttachFrame>> {
         match self.0 {}
     }
 }

@@ -141,7 +141,7 @@ impl Attached {
 }
 
 impl AttachedReader {
-    pub(crate) fn next(&mut self) -> Result<Option<AttachFrame>> {
+    pub(crate) fn next_frame(&mut self) -> Result<Option<AttachFrame>> {
         loop {
             let Some((kind, payload)) = receive(&self.socket, &mut self.buffer)? else { return Ok(None) };
             return Ok(Some(match kind {

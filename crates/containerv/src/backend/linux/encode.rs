@@ -125,27 +125,61 @@ impl Encoder<'_> {
     fn simple(&mut self, step: u32, action: &Action) {
         let p = &mut self.program;
         match action {
-            Action::AdjustOomScore { value } => drop(p.op(step, op::OOM_SCORE).signed(i64::from(*value))),
-            Action::Daemonize => drop(p.op(step, op::DAEMONIZE)),
-            Action::Await => drop(p.op(step, op::AWAIT)),
-            Action::ReportProcess => drop(p.op(step, op::REPORT_PID)),
-            Action::Hide => drop(p.op(step, op::HIDE)),
-            Action::BecomeRoot => drop(p.op(step, op::BECOME_ROOT)),
-            Action::NewCgroupNamespace => drop(p.op(step, op::UNSHARE).int(Namespace::Cgroup.flag())),
-            Action::SetHostname { name } => drop(p.op(step, op::HOSTNAME).text(name)),
-            Action::SetDomainname { name } => drop(p.op(step, op::DOMAINNAME).text(name)),
+            Action::AdjustOomScore { value } => {
+                p.op(step, op::OOM_SCORE).signed(i64::from(*value));
+            }
+            Action::Daemonize => {
+                p.op(step, op::DAEMONIZE);
+            }
+            Action::Await => {
+                p.op(step, op::AWAIT);
+            }
+            Action::ReportProcess => {
+                p.op(step, op::REPORT_PID);
+            }
+            Action::Hide => {
+                p.op(step, op::HIDE);
+            }
+            Action::BecomeRoot => {
+                p.op(step, op::BECOME_ROOT);
+            }
+            Action::NewCgroupNamespace => {
+                p.op(step, op::UNSHARE).int(Namespace::Cgroup.flag());
+            }
+            Action::SetHostname { name } => {
+                p.op(step, op::HOSTNAME).text(name);
+            }
+            Action::SetDomainname { name } => {
+                p.op(step, op::DOMAINNAME).text(name);
+            }
             Action::SetSysctl { name, value } => {
                 let path = format!("sys/{}", name.replace('.', "/"));
                 p.op(step, op::SYSCTL).text(path).text(value);
             }
-            Action::LoopbackUp => drop(p.op(step, op::LOOPBACK)),
-            Action::ProtectRoot => drop(p.op(step, op::ROOT_READONLY)),
-            Action::PivotRoot => drop(p.op(step, op::PIVOT)),
-            Action::ChangeRoot => drop(p.op(step, op::CHROOT)),
-            Action::NewSession => drop(p.op(step, op::SESSION)),
-            Action::NoNewPrivileges => drop(p.op(step, op::NO_NEW_PRIVILEGES)),
-            Action::DieWithSupervisor => drop(p.op(step, op::DEATH_SIGNAL).int(9)),
-            Action::WaitForStart => drop(p.op(step, op::GATE)),
+            Action::LoopbackUp => {
+                p.op(step, op::LOOPBACK);
+            }
+            Action::ProtectRoot => {
+                p.op(step, op::ROOT_READONLY);
+            }
+            Action::PivotRoot => {
+                p.op(step, op::PIVOT);
+            }
+            Action::ChangeRoot => {
+                p.op(step, op::CHROOT);
+            }
+            Action::NewSession => {
+                p.op(step, op::SESSION);
+            }
+            Action::NoNewPrivileges => {
+                p.op(step, op::NO_NEW_PRIVILEGES);
+            }
+            Action::DieWithSupervisor => {
+                p.op(step, op::DEATH_SIGNAL).int(9);
+            }
+            Action::WaitForStart => {
+                p.op(step, op::GATE);
+            }
             _ => debug_assert!(false, "a step of the host among the stage's: {action}"),
         }
     }
@@ -175,7 +209,9 @@ impl Encoder<'_> {
                 };
                 p.op(step, op::SETNS).int(fd).int(flags(namespaces));
             }
-            Action::EnterRoot => drop(p.op(step, op::ENTER).int(number(handles.own_root.as_ref()))),
+            Action::EnterRoot => {
+                p.op(step, op::ENTER).int(number(handles.own_root.as_ref()));
+            }
             Action::Start { namespaces, supervisor, .. } => {
                 let mode = match supervisor {
                     Supervisor::Caller => clone_mode::SIBLING,
@@ -217,9 +253,11 @@ impl Encoder<'_> {
                 p.op(step, op::HOST_MKDIR).text(path).int(u64::from(*mode));
             }
             Action::AttachOutside { slot, at } => {
-                drop(p.op(step, op::ATTACH_HOST).int(register(*slot)).text(at))
+                p.op(step, op::ATTACH_HOST).int(register(*slot)).text(at);
             }
-            Action::OpenRoot { path } => drop(p.op(step, op::OPEN_ROOT).text(path)),
+            Action::OpenRoot { path } => {
+                p.op(step, op::OPEN_ROOT).text(path);
+            }
             Action::MakeEntry { slot, name, entry } => make_entry(p, step, *slot, name, entry),
             Action::Attach { slot, target, create, resolve } => {
                 let flags = attach_flags(*create, *resolve);
@@ -228,7 +266,9 @@ impl Encoder<'_> {
             Action::Mask { empty, null, paths } => {
                 p.op(step, op::MASK).int(register(*empty)).int(register(*null)).list(paths);
             }
-            Action::ProtectPaths { paths } => drop(p.op(step, op::READONLY).list(paths)),
+            Action::ProtectPaths { paths } => {
+                p.op(step, op::READONLY).list(paths);
+            }
             _ => {}
         }
     }
@@ -249,7 +289,9 @@ impl Encoder<'_> {
             Action::Keep { owner_bound } => {
                 p.op(step, op::KEEP).int(owner(*owner_bound)).int(number(handles.alive.as_ref()));
             }
-            Action::StayAsInit { owner_bound } => drop(p.op(step, op::INIT).int(owner(*owner_bound))),
+            Action::StayAsInit { owner_bound } => {
+                p.op(step, op::INIT).int(owner(*owner_bound));
+            }
             Action::ConnectStreams => {
                 let stream = |index: usize| match (&handles.streams, self.monitored) {
                     (Some(streams), _) => streams[index].as_raw_fd() as u64,
@@ -269,12 +311,16 @@ impl Encoder<'_> {
             Action::FilterCalls(filter) => {
                 p.op(step, op::SECCOMP).blob(&filter.program).int(u64::from(filter.flags));
             }
-            Action::ResolveUser { user, groups } => drop(p.op(step, op::USER).text(user).list(groups)),
+            Action::ResolveUser { user, groups } => {
+                p.op(step, op::USER).text(user).list(groups);
+            }
             Action::SetRlimit(limit) => {
                 let o = p.op(step, op::RLIMIT).int(limit.resource as u64);
                 o.int(limit.soft).int(limit.hard);
             }
-            Action::SetUmask { mask } => drop(p.op(step, op::UMASK).int(u64::from(*mask))),
+            Action::SetUmask { mask } => {
+                p.op(step, op::UMASK).int(u64::from(*mask));
+            }
             Action::EnterDirectory { path, create } => {
                 p.op(step, op::CWD).text(path).int(u64::from(*create));
             }
@@ -320,7 +366,9 @@ fn make_entry(p: &mut Program, step: u32, slot: Slot, name: &OsText, entry: &Ent
     const S_IFBLK: u64 = 0o060_000;
     let slot = register(slot);
     match entry {
-        Entry::Directory { mode } => drop(p.op(step, op::MKDIR).int(slot).text(name).int(u64::from(*mode))),
+        Entry::Directory { mode } => {
+            p.op(step, op::MKDIR).int(slot).text(name).int(u64::from(*mode));
+        }
         Entry::File { mode } => {
             p.op(step, op::MKNOD).int(slot).text(name).int(S_IFREG | u64::from(*mode)).int(0);
         }
@@ -329,7 +377,9 @@ fn make_entry(p: &mut Program, step: u32, slot: Slot, name: &OsText, entry: &Ent
             let device = rustix::fs::makedev(*major, *minor);
             p.op(step, op::MKNOD).int(slot).text(name).int(kind | u64::from(*mode)).int(device);
         }
-        Entry::Link { target } => drop(p.op(step, op::SYMLINK).int(slot).text(name).text(target)),
+        Entry::Link { target } => {
+            p.op(step, op::SYMLINK).int(slot).text(name).text(target);
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use containerv_spec::request::Request;
 use containerv_spec::{ContainerId, OsText};
 use containerv_sys::linux::stage::wire::report;
 use containerv_sys::linux::stage::{Report, Spawned, StageFile};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
@@ -176,17 +175,8 @@ fn reserve_name(text: &OsText, id: &ContainerId) -> Result<()> {
 
 /// Opens what a plan's stage steps refer to.
 pub(crate) fn open_handles(plan: &Plan, handles: &mut Handles) -> Result<()> {
-    for step in &plan.steps {
-        match &step.action {
-            Action::JoinGroup { file } => {
-                handles.join.push(open(file, OFlags::WRONLY, "control group file")?)
-            }
-            Action::Start { group: Some(group), .. } => {
-                handles.group = Some(open(group, OFlags::RDONLY | OFlags::DIRECTORY, "control group")?);
-            }
-            _ => {}
-        }
-    }
+    handles.join = cgroup::open_join_files(&plan.groups)?;
+    handles.group = cgroup::open_clone_target(&plan.groups)?;
     if plan.steps.iter().any(|step| watches_owner(&step.action)) {
         handles.owner = Some(this_process()?);
     }
@@ -210,11 +200,6 @@ pub(crate) fn open_others(plan: &Plan, store: &Store, handles: &mut Handles) -> 
         }
     }
     Ok(())
-}
-
-fn open(text: &OsText, flags: OFlags, what: &str) -> Result<OwnedFd> {
-    rustix::fs::open(path(text), flags | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot open the {what} `{text}`")))
 }
 
 fn this_process() -> Result<OwnedFd> {

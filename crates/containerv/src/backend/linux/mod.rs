@@ -29,7 +29,6 @@ use containerv_sys::linux::stage::StageFile;
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use control::{Attached, AttachedReader, AttachedWriter};
-pub(crate) use lifecycle::Made;
 pub(crate) use running::Process;
 use store::Store;
 

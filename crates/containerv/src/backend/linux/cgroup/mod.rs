@@ -20,5 +20,7 @@ pub(crate) use self::change::{execute, open_clone_target, open_join_files};
 pub(crate) use self::freeze::{freeze, is_frozen, thaw};
 pub(crate) use self::kill::{kill, processes, wait_until_empty};
 pub(crate) use self::probe::{probe, probe_for};
-pub(crate) use self::remove::{remove, remove_group};
+pub(crate) use self::remove::remove;
+#[cfg(test)]
+pub(crate) use self::remove::remove_group;
 pub(crate) use self::stats::{CgroupStats, oom_kills, stats};

@@ -111,10 +111,10 @@ impl Removal {
         let more = listing.read(self.current()?)?;
         for index in 0..listing.len() {
             let Some((name, kind)) = listing.entry(index) else { break };
-            if kind.is_dir() || !self.unlink(name)? {
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.pending.push(name);
-                }
+            if (kind.is_dir() || !self.unlink(name)?)
+                && let Some(frame) = self.frames.last_mut()
+            {
+                frame.pending.push(name);
             }
         }
         if let Some(frame) = self.frames.last_mut() {

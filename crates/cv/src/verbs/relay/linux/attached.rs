@@ -83,7 +83,7 @@ fn foreground(
 
 /// Copies output until the end; returns how the command ended, or nothing if the connection did.
 fn inward(mut reader: AttachReader) -> Result<Option<ExitStatus>, Failure> {
-    while let Some(frame) = reader.next()? {
+    while let Some(frame) = reader.next_frame()? {
         match frame {
             AttachFrame::Stdout(bytes) => output::print(bytes)?,
             AttachFrame::Stderr(bytes) => {
