@@ -25,8 +25,6 @@ pub(super) const X32_BIT: u32 = 0x4000_0000;
 pub(super) const X32_OWN: Range<u32> = 512..548;
 
 impl Abi {
-    pub(super) const ALL: [Self; 3] = [Self::X86_64, Self::I386, Self::X32];
-
     /// Returns libseccomp's name.
     pub(super) fn name(self) -> &'static str {
         match self {

@@ -6,7 +6,7 @@ use containerv_spec::seccomp::{Action, Comparison, Profile};
 use containerv_spec::{Capability, CapabilitySet};
 
 use super::super::{default_profile, parse};
-use super::{Abi, Call, Context, USUAL, compile, interpreter, model, profile, rule, rule_if, run};
+use super::{ABIS, Abi, Call, Context, USUAL, compile, interpreter, model, profile, rule, rule_if, run};
 
 /// Numbers outside of every table that the kernel may still hand to a filter.
 const ODD_NUMBERS: [u32; 6] =
@@ -56,7 +56,7 @@ fn compare_numbers(profile: &Profile, context: &Context, numbers: &[u32]) {
     interpreter::check(&filter.program);
     let all = arguments(profile);
     let some = [[0; 6], [1; 6], [u64::MAX; 6], [40, 1, 0, 0, 0, 0]];
-    for abi in Abi::ALL {
+    for abi in ABIS {
         let looked_at = conditional(profile, abi);
         for number in numbers {
             let sets = if looked_at.contains(number) { &all[..] } else { &some[..] };
@@ -163,7 +163,7 @@ fn long_programs_jump_far() {
     // Each call with its own value, the one before, and that of another call.
     for index in 0..300_u64 {
         let name = super::super::calls::CALLS[index as usize].0;
-        for abi in Abi::ALL.into_iter().filter(|abi| abi.number(name).is_some()) {
+        for abi in ABIS.into_iter().filter(|abi| abi.number(name).is_some()) {
             for value in [index, index ^ 1, 299 - index] {
                 let call = Call::named(abi, name, &[0, value << 33 | value]);
                 assert_eq!(run(&filter, &call), model::expected(&profile, &USUAL, &call), "{call:x?}");

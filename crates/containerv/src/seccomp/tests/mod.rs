@@ -5,6 +5,7 @@ mod differential;
 mod documents;
 mod guarantees;
 mod interpreter;
+mod layout;
 mod model;
 mod oracle;
 mod random;
@@ -18,6 +19,8 @@ use super::{Context, Filter, compile};
 
 /// A container as usual, on a kernel on which everything applies.
 const USUAL: Context = Context { capabilities: CapabilitySet::DEFAULT, kernel: (6, 18) };
+
+const ABIS: [Abi; 3] = [Abi::X86_64, Abi::I386, Abi::X32];
 
 const EPERM: u32 = 0x0005_0001;
 const ENOSYS: u32 = 0x0005_0026;

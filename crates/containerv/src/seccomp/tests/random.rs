@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
 
 use super::super::compile;
-use super::{Abi, Call, USUAL, interpreter, model, profile, rule, run};
+use super::{ABIS, Call, USUAL, interpreter, model, profile, rule, run};
 
 /// Names of every kind: in all tables, in one, behind a multiplexer, multiplexers, with arguments of
 /// 32 and of 64 bits, new, unknown.
@@ -105,7 +105,7 @@ fn any_profile() -> impl Strategy<Value = Profile> {
 
 /// Calls of the names above, their neighbours, and some outside of every table.
 fn any_call() -> impl Strategy<Value = Call> {
-    let abi = select(Abi::ALL.to_vec());
+    let abi = select(ABIS.to_vec());
     let near = (select(NAMES.to_vec()), 0..3_u32);
     let values = prop::collection::vec(prop_oneof![select(VALUES.to_vec()), 0..50_u64, any::<u64>()], 6);
     let other = prop_oneof![0..600_u32, any::<u32>()];
