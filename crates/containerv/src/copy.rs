@@ -114,6 +114,8 @@ pub enum SkipReason {
     KernelFileSystem,
     /// It was removed or replaced by another type of file between being listed and being opened.
     Vanished,
+    /// The file became shorter while it was copied; what was announced and is gone is zero.
+    Shrunk,
     /// The file was copied, but the destination's file system cannot hold one of its extended
     /// attributes.
     Attribute,
@@ -126,6 +128,7 @@ impl fmt::Display for SkipReason {
             Self::Device => "left out: a device node",
             Self::KernelFileSystem => "left out: a file system of the kernel",
             Self::Vanished => "left out: removed while it was copied",
+            Self::Shrunk => "copied with zeros for what was cut off it meanwhile",
             Self::Attribute => "copied without an extended attribute that the destination cannot hold",
         })
     }

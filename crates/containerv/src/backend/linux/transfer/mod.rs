@@ -15,6 +15,7 @@
 //! Speed: one listing for about a thousand entries, and per file an open, stat, one read and write
 //! for each MiB, and the calls that set owner, mode and times.
 
+mod archive;
 mod attributes;
 mod changes;
 mod content;
@@ -33,6 +34,7 @@ mod walk;
 mod writer;
 
 use std::ffi::CString;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -45,6 +47,7 @@ use rustix::io::Errno;
 pub(crate) use self::changes::changes;
 pub(crate) use self::remove::remove_tree;
 
+use self::archive::Subject;
 use self::attributes::Carried;
 use self::content::Extent;
 use self::make::{Directory, Obstacle};
@@ -107,6 +110,80 @@ pub(crate) fn download(
     let to_side = Side { place: Place::Host, path: to.as_os_str().as_bytes() };
     copy(root, Direction::Out, (from_side, to_side), options)
         .map_err(|error| error.context(format!("download `{from}` to `{}`", to.display())))
+}
+
+/// Unpacks a tar stream into a directory of the container that exists.
+///
+/// Names in the archive are below that directory, leading slashes cut off; the target of a hard
+/// link is too. Symbolic links that the container has among a member's parents are followed inside
+/// the container. With [`CopyOptions::keep_owner`] members belong to the ids in the archive.
+///
+/// # Errors
+///
+/// An archive that is damaged, that names a path with `..`, or whose headers contradict each other:
+/// the member is named, and those before it stay.
+pub(crate) fn upload_tar(
+    root: &Root<'_>,
+    archive: impl Read,
+    to: &OsText,
+    options: &CopyOptions,
+) -> Result<CopySummary> {
+    let side = Side { place: Place::Container(root.directory), path: to.as_bytes() };
+    let upload = || {
+        let owners = owners(root, Direction::In, options)?;
+        let top = match place::find_destination(side.place, side.path)? {
+            Destination::Directory(top) => open_existing(top, side)?.file,
+            Destination::Name { exists, .. } => {
+                let errno = if exists { Errno::NOTDIR } else { Errno::NOENT };
+                let text = format!("open the directory {}", side.name(b""));
+                let error = Error::os(errno.raw_os_error(), text);
+                return Err(error.with_hint("an archive is unpacked into a directory that exists"));
+            }
+        };
+        archive::extract(archive, top, side, rules(owners, Direction::In, root, options), options)
+    };
+    upload().map_err(|error| error.context(format!("upload an archive to `{to}`")))
+}
+
+/// Writes a file or tree of the container as a tar stream (POSIX pax format).
+///
+/// Members are named after the last component of `from`, or `.` if that means the content of a
+/// directory. Owners are the container's own ids.
+///
+/// # Errors
+///
+/// The path that failed, or that the stream did; what was written before is an incomplete archive.
+pub(crate) fn download_tar(
+    root: &Root<'_>,
+    from: &OsText,
+    archive: impl Write,
+    options: &CopyOptions,
+) -> Result<CopySummary> {
+    let side = Side { place: Place::Container(root.directory), path: from.as_bytes() };
+    let download = || {
+        let source = place::find_source(side.place, side.path, options.follow_links)?;
+        refuse_kernel_files(true, source.file.as_fd(), side)?;
+        let failed = |obstacle: Obstacle| obstacle.into_error(&side.name(b""), "the archive");
+        let subject = if source.node.is_directory() {
+            let directory = open_directory(&source).map_err(failed)?;
+            Subject::Tree(directory, source.node.clone())
+        } else {
+            let (item, mut node) = open_single(side, &source).map_err(failed)?.ok_or_else(|| {
+                let text = format!("{} is a socket, which an archive cannot hold", side.name(b""));
+                Error::new(ErrorKind::InvalidArgument, text)
+            })?;
+            // Its other names, if any, are not copied.
+            node.links = 1;
+            Subject::Entry((item, node))
+        };
+        archive::pack(archive, root, side, &source.name, subject, options)
+    };
+    download().map_err(|error| error.context(format!("download `{from}` as an archive")))
+}
+
+fn open_directory(source: &Source) -> Result<OwnedFd, Obstacle> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(&source.file, c".", flags, Mode::empty()).map_err(Obstacle::Read)
 }
 
 fn copy(
@@ -198,9 +275,7 @@ fn copy_directory(
             (made.map_err(|obstacle| failed(obstacle, b""))?, &b""[..])
         }
     };
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::openat(&source.file, c".", flags, Mode::empty());
-    let directory = directory.map_err(|errno| failed(Obstacle::Read(errno), b""))?;
+    let directory = open_directory(source).map_err(|obstacle| failed(obstacle, b""))?;
     let slash = if below.is_empty() || to.path.ends_with(b"/") { &b""[..] } else { b"/" };
     let path = [to.path, slash, below].concat();
     Tree::copy(writer, (from, Side { place: to.place, path: &path }), directory, made)
@@ -253,8 +328,11 @@ fn copy_entry(
     put.map_err(|obstacle| obstacle.into_error(&from_name, &to_name))
 }
 
+/// One entry that is no directory, opened.
+type Single = (Item, Node);
+
 /// Opens a source that is no directory; none if it is a socket.
-fn open_single(from: Side<'_>, source: &Source) -> Result<Option<(Item, Node)>, Obstacle> {
+fn open_single(from: Side<'_>, source: &Source) -> Result<Option<Single>, Obstacle> {
     match source.node.kind {
         FileType::Socket => Ok(None),
         FileType::RegularFile => {

@@ -1,5 +1,7 @@
 //! Transfers between real directories; one of them stands for a container's root.
 
+mod archives;
+mod hostile;
 mod layers;
 mod race;
 mod rules;

@@ -1,0 +1,244 @@
+//! A tree of the container as a tar stream.
+
+use std::ffi::CStr;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::FileType;
+use rustix::io::{Errno, retry_on_intr};
+
+use super::super::attributes::{self, Attribute, Carried};
+use super::super::content::{BUFFER, next_data};
+use super::super::links::Links;
+use super::super::make::Obstacle;
+use super::super::meter::Meter;
+use super::super::node::{FileId, Node};
+use super::super::owners::{Unmapped, inside};
+use super::super::walk::{Item, Side, Sink, Walk};
+use super::super::{Root, Single};
+use super::sparse::{MOST_RUNS, Map};
+use super::write::{Entry, Output};
+use crate::copy::{CopyOptions, CopySummary, SkipReason};
+use crate::{Error, Result};
+
+/// What is copied: the top of a tree, or one entry.
+pub(in super::super) enum Subject {
+    Tree(OwnedFd, Node),
+    Entry(Single),
+}
+
+/// Writes a tree or an entry as an archive. `name` is its name there; with an empty one the
+/// members' names begin with `./`.
+pub(in super::super) fn pack(
+    stream: impl Write,
+    root: &Root<'_>,
+    from: Side<'_>,
+    name: &[u8],
+    subject: Subject,
+    options: &CopyOptions,
+) -> Result<CopySummary> {
+    let carried = Carried { capabilities: true, lists: false };
+    let mut archive = Archive {
+        output: Output::new(io::BufWriter::with_capacity(BUFFER, stream)),
+        root,
+        prefix: if name.is_empty() { b"." } else { name },
+        carried,
+        links: Links::default(),
+        meter: Meter::new(options.progress.clone()),
+        buffer: vec![0; BUFFER],
+        broken: None,
+    };
+    let packed = match subject {
+        Subject::Tree(directory, node) => archive.tree(from, directory, node),
+        Subject::Entry((item, node)) => {
+            let put = archive.put(c"", b"", &item, &node);
+            put.map_err(|obstacle| obstacle.into_error(&from.name(b""), "the archive"))
+        }
+    };
+    let finished =
+        packed.and_then(|()| archive.output.finish().map_err(|error| Error::io(error, "write the archive")));
+    match archive.broken.take() {
+        Some(error) => Err(Error::io(error, "write the archive")),
+        None => finished.map(|()| archive.meter.summary),
+    }
+}
+
+struct Archive<'a, W: Write> {
+    output: Output<W>,
+    root: &'a Root<'a>,
+    prefix: &'a [u8],
+    carried: Carried,
+    links: Links,
+    meter: Meter,
+    buffer: Vec<u8>,
+    /// What the stream said when it broke; the walk only hears that it did.
+    broken: Option<io::Error>,
+}
+
+impl<W: Write> Archive<'_, W> {
+    fn tree(&mut self, from: Side<'_>, directory: OwnedFd, node: Node) -> Result<()> {
+        let entered = self.enter(c"", b"", directory.as_fd(), &node);
+        entered.map_err(|obstacle| obstacle.into_error(&from.name(b""), "the archive"))?;
+        Walk::run(self, from, directory, node)
+    }
+
+    /// Runs a write and keeps its error.
+    fn write(&mut self, write: impl FnOnce(&mut Output<W>) -> io::Result<()>) -> Result<(), Obstacle> {
+        write(&mut self.output).map_err(|error| {
+            self.broken = Some(error);
+            Obstacle::System("write", Errno::PIPE)
+        })
+    }
+
+    fn member_name(&self, path: &[u8]) -> Vec<u8> {
+        let slash = if path.is_empty() { &b""[..] } else { b"/" };
+        [self.prefix, slash, path].concat()
+    }
+
+    /// Gives a node the ids that it has inside the container.
+    fn inside(&self, node: &Node) -> Result<Node, Obstacle> {
+        let uid = inside(self.root.uids, node.uid).ok_or(Obstacle::Unmapped(Unmapped::User(node.uid)))?;
+        let gid = inside(self.root.gids, node.gid).ok_or(Obstacle::Unmapped(Unmapped::Group(node.gid)))?;
+        Ok(Node { uid, gid, ..node.clone() })
+    }
+
+    fn header(
+        &mut self,
+        path: &[u8],
+        link: &[u8],
+        hard_link: bool,
+        node: &Node,
+        attributes: &[Attribute],
+        sparse: Option<&Map>,
+    ) -> Result<(), Obstacle> {
+        let name = self.member_name(path);
+        let node = self.inside(node)?;
+        self.write(|output| {
+            output.header(&Entry { name: &name, link, hard_link, node: &node, attributes, sparse })
+        })
+    }
+
+    fn file(&mut self, path: &[u8], file: BorrowedFd<'_>, node: &Node) -> Result<(), Obstacle> {
+        let attributes = attributes::read(file, self.carried).map_err(Obstacle::Read)?;
+        let map = if node.is_sparse() { runs_of(file, node.size)? } else { None };
+        self.header(path, b"", false, node, &attributes, map.as_ref())?;
+        let whole = [(0, node.size)];
+        let runs = map.as_ref().map_or(&whole[..], |map| &map.runs[..]);
+        let mut shrunk = false;
+        for &(offset, length) in runs {
+            shrunk |= self.run(file, offset, length)?;
+        }
+        let stored: u64 = runs.iter().map(|&(_, length)| length).sum();
+        self.meter.moved(node.size - stored);
+        if shrunk {
+            self.meter.skip(path, SkipReason::Shrunk);
+        }
+        self.write(|output| output.pad(stored))
+    }
+
+    /// Writes one run of data; what is no longer there becomes zeros, since its size is announced.
+    /// Says whether that was so.
+    fn run(&mut self, file: BorrowedFd<'_>, offset: u64, length: u64) -> Result<bool, Obstacle> {
+        let mut buffer = std::mem::take(&mut self.buffer);
+        let mut done = 0;
+        let mut shrunk = false;
+        let result = loop {
+            if done == length {
+                break Ok(shrunk);
+            }
+            let room = buffer.len().min(usize::try_from(length - done).unwrap_or(usize::MAX));
+            let read = retry_on_intr(|| rustix::io::pread(file, &mut buffer[..room], offset + done));
+            let count = match read {
+                Ok(0) => {
+                    buffer[..room].fill(0);
+                    shrunk = true;
+                    room
+                }
+                Ok(count) => count,
+                Err(errno) => break Err(Obstacle::Read(errno)),
+            };
+            if let Err(obstacle) = self.write(|output| output.content(&buffer[..count])) {
+                break Err(obstacle);
+            }
+            done += count as u64;
+            self.meter.moved(count as u64);
+        };
+        self.buffer = buffer;
+        result
+    }
+}
+
+/// Lists the runs of data of a file with holes; none if there are too many to list.
+fn runs_of(file: BorrowedFd<'_>, size: u64) -> Result<Option<Map>, Obstacle> {
+    let mut runs = Vec::new();
+    let mut position = 0;
+    while let Some(data) = next_data(file, position, size)? {
+        if runs.len() == MOST_RUNS {
+            return Ok(None);
+        }
+        runs.push((data.start, data.end - data.start));
+        position = data.end;
+    }
+    if position < size {
+        // GNU tar takes the end of the file from the last run.
+        runs.push((size, 0));
+    }
+    Ok(Some(Map { size, runs }))
+}
+
+impl<W: Write> Sink for Archive<'_, W> {
+    fn enter(
+        &mut self,
+        _name: &CStr,
+        path: &[u8],
+        directory: BorrowedFd<'_>,
+        node: &Node,
+    ) -> Result<(), Obstacle> {
+        let attributes = attributes::read(directory, self.carried).map_err(Obstacle::Read)?;
+        self.header(path, b"", false, node, &attributes, None)
+    }
+
+    fn put(&mut self, _name: &CStr, path: &[u8], item: &Item, node: &Node) -> Result<(), Obstacle> {
+        if let Some(first) = self.links.first(node.id).map(|first| first.path.clone()) {
+            let target = self.member_name(&first);
+            self.header(path, &target, true, node, &[], None)?;
+            self.links.met(node.id);
+        } else {
+            match item {
+                Item::File(file) => self.file(path, file.as_fd(), node)?,
+                Item::Link(target) => self.header(path, target, false, node, &[], None)?,
+                Item::Special => self.header(path, b"", false, node, &[], None)?,
+            }
+            if node.links > 1 && !self.links.remember(node.id, node.links, path.to_vec(), node.id) {
+                return Err(Obstacle::System("remember the hard links of", Errno::NOMEM));
+            }
+        }
+        self.meter.entry(|summary| match node.kind {
+            FileType::RegularFile => &mut summary.files,
+            FileType::Symlink => &mut summary.symlinks,
+            _ => &mut summary.special,
+        });
+        Ok(())
+    }
+
+    fn leave(&mut self, _path: &[u8], _directory: BorrowedFd<'_>, _node: &Node) -> Result<(), Obstacle> {
+        Ok(())
+    }
+
+    fn is_top(&self, _id: FileId) -> bool {
+        false
+    }
+
+    /// An archive only tells of devices; whoever unpacks it decides.
+    fn takes_devices(&self) -> bool {
+        true
+    }
+
+    fn describe(&self, _below: &[u8]) -> String {
+        "the archive".into()
+    }
+
+    fn meter(&mut self) -> &mut Meter {
+        &mut self.meter
+    }
+}
