@@ -1,6 +1,7 @@
 //! Containers.
 
 use std::ffi::OsStr;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -298,6 +299,34 @@ impl Container {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         self.host.system.download(self.id(), &from.into(), to.as_ref(), options)
+    }
+
+    /// Unpacks a tar stream into a directory of the container that exists.
+    ///
+    /// # Errors
+    ///
+    /// A damaged or hostile archive, naming the member; those before it stay.
+    pub fn upload_tar(
+        &self,
+        archive: impl Read,
+        to: impl Into<OsText>,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        self.host.system.upload_tar(self.id(), archive, &to.into(), options)
+    }
+
+    /// Writes a file or tree of the container as a tar stream (POSIX pax format).
+    ///
+    /// # Errors
+    ///
+    /// The path that failed, or that the stream did; what was written is an incomplete archive.
+    pub fn download_tar(
+        &self,
+        from: impl Into<OsText>,
+        archive: impl Write,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        self.host.system.download_tar(self.id(), &from.into(), archive, options)
     }
 
     /// Lists what the container changed in its root file system, sorted by path.

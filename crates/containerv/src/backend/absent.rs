@@ -157,6 +157,26 @@ impl System {
         unavailable()
     }
 
+    pub(crate) fn upload_tar(
+        &self,
+        _id: &ContainerId,
+        _archive: impl std::io::Read,
+        _to: &OsText,
+        _options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        unavailable()
+    }
+
+    pub(crate) fn download_tar(
+        &self,
+        _id: &ContainerId,
+        _from: &OsText,
+        _archive: impl std::io::Write,
+        _options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        unavailable()
+    }
+
     pub(crate) fn changes(&self, _id: &ContainerId) -> Result<Vec<Change>> {
         unavailable()
     }

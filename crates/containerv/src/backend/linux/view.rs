@@ -1,6 +1,7 @@
 //! The file system of a container, whether it runs or not.
 
 use std::fs::File;
+use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
@@ -166,6 +167,32 @@ fn open(path: &Path) -> Result<File> {
 
 fn below(prefix: &OsText, change: Change) -> Change {
     if prefix.as_bytes() == b"/" { change } else { Change { path: prefix.join(&change.path), ..change } }
+}
+
+impl System {
+    /// Unpacks an archive in a container.
+    pub(crate) fn upload_tar(
+        &self,
+        id: &ContainerId,
+        archive: impl Read,
+        to: &OsText,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        let view = self.view(id)?;
+        transfer::upload_tar(&view.root(), archive, to, options).map_err(|error| in_container(error, id))
+    }
+
+    /// Packs a file or tree of a container.
+    pub(crate) fn download_tar(
+        &self,
+        id: &ContainerId,
+        from: &OsText,
+        archive: impl Write,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        let view = self.view(id)?;
+        transfer::download_tar(&view.root(), from, archive, options).map_err(|error| in_container(error, id))
+    }
 }
 
 fn in_container(error: Error, id: &ContainerId) -> Error {
