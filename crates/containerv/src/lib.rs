@@ -13,6 +13,14 @@ mod container;
 mod copy;
 mod error;
 mod host;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "compiled everywhere; only the Linux backend executes these plans"
+    )
+)]
 mod lower;
 mod process;
 pub mod seccomp;

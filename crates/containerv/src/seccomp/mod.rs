@@ -35,6 +35,7 @@ mod tests;
 use containerv_spec::CapabilitySet;
 
 pub use compile::compile;
+#[cfg_attr(not(target_os = "linux"), allow(unused_imports, reason = "lowering for Linux asks for it"))]
 pub(crate) use default_filter::default_filter;
 pub use default_profile::default_profile;
 pub use document::parse;
