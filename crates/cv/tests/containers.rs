@@ -345,7 +345,8 @@ fn processes_and_use_are_shown() {
     let top = place.line("top web").ok();
     assert!(top.lines().count() == 2 && top.ends_with("sh -c while :; do :; done"), "{top}");
     assert_eq!(place.line("top web --format '{{.PidInside}} {{.State}}'").ok(), "1 R");
-    place.line("top idle").fails(1, "not running");
+    place.line("run --name ended host true").ok();
+    place.line("top ended").fails(1, "not running");
     let stats = place.line("stats --no-stream --format '{{.Name}} {{.PIDs}} {{.CPUPerc}}'").ok();
     let cpu = stats.strip_prefix("web 1 ").and_then(|rest| rest.strip_suffix('%')).map(str::to_owned);
     assert!(cpu.is_some_and(|cpu| cpu.parse::<f64>().unwrap() > 5.0), "{stats}");
