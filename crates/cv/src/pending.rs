@@ -60,35 +60,6 @@ pub struct LogEntry {
     pub stream: LogStream,
     pub data: Vec<u8>,
 }
-pub struct InterfaceStats {
-    pub name: String,
-    pub rx_bytes: u64,
-    pub tx_bytes: u64,
-}
-pub struct Stats {
-    pub timestamp_unix_ns: u64,
-    pub cpu_total_ns: u64,
-    pub memory_usage: u64,
-    pub memory_limit: Option<u64>,
-    pub memory_cache: u64,
-    pub pids_current: u64,
-    pub io_read_bytes: u64,
-    pub io_write_bytes: u64,
-    pub network: Vec<InterfaceStats>,
-}
-pub struct ProcessInfo {
-    pub pid: u32,
-    pub pid_inside: u32,
-    pub ppid: u32,
-    pub uid: u32,
-    pub state: char,
-    pub command: OsText,
-    pub name: String,
-    pub cpu_ns: u64,
-    pub memory_bytes: u64,
-    pub started_unix_ns: u64,
-    pub terminal: Option<String>,
-}
 
 pub trait PendingHost {
     fn features(&self) -> Vec<Feature>;
@@ -109,8 +80,6 @@ impl PendingHost for Host {
 
 pub trait PendingContainer {
     fn disk_usage(&self) -> Result<u64>;
-    fn stats(&self) -> Result<Stats>;
-    fn processes(&self) -> Result<Vec<ProcessInfo>>;
     fn logs(&self, options: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>>;
     fn upload_tar(&self, tar: impl Read, to: impl Into<OsText>, options: &CopyOptions)
     -> Result<CopySummary>;
@@ -124,12 +93,6 @@ pub trait PendingContainer {
 impl PendingContainer for Container {
     fn disk_usage(&self) -> Result<u64> {
         pending("the size of a container")
-    }
-    fn stats(&self) -> Result<Stats> {
-        pending("`stats`")
-    }
-    fn processes(&self) -> Result<Vec<ProcessInfo>> {
-        pending("`top`")
     }
     fn logs(&self, _: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>> {
         pending("`logs`")

@@ -10,12 +10,9 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use support::Place;
 
-/// Each line is one command line; `\xff` is a byte that is no UTF-8, `"` keeps spaces together, and
-/// `\"` is a quotation mark.
-const LINES: &str = include_str!("bad_input.txt");
-
-#[test]
-fn every_mistake_has_its_message_and_exit_code() {
+/// Returns what each command line of a list prints. `\xff` is a byte that is no UTF-8, `"` keeps
+/// spaces together, and `\"` is a quotation mark.
+fn transcript(lines: &str) -> String {
     let place = Place::new();
     place.write("bad.json", "{\"defaultAction\": 5}");
     place.write("not.json", "]");
@@ -24,13 +21,41 @@ fn every_mistake_has_its_message_and_exit_code() {
     place.write("huge.env", vec![b'A'; (1 << 20) + 1]);
     place.write("there.cid", "");
     let mut transcript = String::new();
-    for line in LINES.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
+    for line in lines.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let outcome = place.run(words(line));
-        assert!(outcome.code != 0 && outcome.stdout.is_empty(), "`cv {line}`: {outcome:?}");
-        let stderr = outcome.stderr.replace(place.path().to_str().unwrap(), "TMP");
-        transcript.push_str(&format!("$ cv {line}\n{stderr}[{}]\n\n", outcome.code));
+        assert!(outcome.code != 0, "`cv {line}`: {outcome:?}");
+        let printed = (outcome.stdout + &outcome.stderr).replace(place.path().to_str().unwrap(), "TMP");
+        let printed = without_numbers(&without_ids(&printed));
+        transcript.push_str(&format!("$ cv {line}\n{printed}[{}]\n\n", outcome.code));
     }
-    insta::assert_snapshot!(transcript);
+    transcript
+}
+
+#[test]
+fn every_mistake_has_its_message_and_exit_code() {
+    insta::assert_snapshot!(transcript(include_str!("bad_input.txt")));
+}
+
+#[test]
+fn what_the_library_refuses_is_told_with_the_way_out() {
+    if !rustix::process::geteuid().is_root() {
+        println!("skipped: an ordinary user is refused for other reasons");
+        return;
+    }
+    insta::assert_snapshot!(transcript(include_str!("refused.txt")));
+}
+
+/// Puts `N` in place of the numbers of steps, which change with every new step.
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(": step ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + ": step N" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
+/// Puts `ID` in place of short ids, which are random.
+fn without_ids(text: &str) -> String {
+    let id = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    text.split('`').map(|part| if id(part) { "ID" } else { part }).collect::<Vec<_>>().join("`")
 }
 
 fn words(line: &str) -> Vec<OsString> {

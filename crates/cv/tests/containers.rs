@@ -336,3 +336,36 @@ fn automatic_removal_follows_the_end() {
     place.line("run -d --rm --name web host sleep 0.2").ok();
     eventually("web is gone", || place.line("ps -aq").ok().is_empty());
 }
+
+#[test]
+fn processes_and_use_are_shown() {
+    let place = Place::new();
+    place.line("run -d --name web host sh -c 'while :; do :; done'").ok();
+    place.line("create --name idle host true").ok();
+    let top = place.line("top web").ok();
+    assert!(top.lines().count() == 2 && top.ends_with("sh -c while :; do :; done"), "{top}");
+    assert_eq!(place.line("top web --format '{{.PidInside}} {{.State}}'").ok(), "1 R");
+    place.line("run --name ended host true").ok();
+    place.line("top ended").fails(1, "not running");
+    let stats = place.line("stats --no-stream --format '{{.Name}} {{.PIDs}} {{.CPUPerc}}'").ok();
+    let cpu = stats.strip_prefix("web 1 ").and_then(|rest| rest.strip_suffix('%')).map(str::to_owned);
+    assert!(cpu.is_some_and(|cpu| cpu.parse::<f64>().unwrap() > 5.0), "{stats}");
+    assert_eq!(place.line("stats --no-stream -a --format {{.PIDs}} idle").ok(), "--");
+}
+
+#[test]
+fn files_are_copied_both_ways_and_differences_listed() {
+    let place = Place::new();
+    place.line("create --name web host true").ok();
+    std::fs::create_dir_all(place.join("tree/deep")).unwrap();
+    place.write("tree/deep/file", "content");
+    assert_eq!(place.line("cp ./tree web:/srv").ok(), "");
+    place.line("cp web:/srv/tree ./back").ok();
+    assert_eq!(std::fs::read_to_string(place.join("back/deep/file")).unwrap(), "content");
+    place.write("one", "x");
+    place.line("cp one web:/etc/added").ok();
+    let changes = place.line("diff web").ok();
+    assert!(changes.lines().any(|line| line == "A /etc/added"), "{changes}");
+    place.line("cp web:/nonexistent .").fails(1, "/nonexistent");
+    place.line("cp ./nonexistent web:/").fails(1, "nonexistent");
+}

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use containerv::ChangeKind;
+use containerv::{ChangeKind, ProcessInfo};
 
 use crate::pending::*;
 use containerv_spec::ByteSize;

@@ -3,8 +3,7 @@
 use std::thread::sleep;
 use std::time::Duration;
 
-use crate::pending::*;
-use containerv::{Container, ErrorKind};
+use containerv::{Container, ErrorKind, Stats};
 use containerv_spec::ByteSize;
 use containerv_spec::state::Status;
 use serde_json::{Value, json};
@@ -46,7 +45,7 @@ pub fn stats(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let mut watched: Vec<Watched> = Vec::new();
     loop {
         refresh(session, parsed, &mut watched)?;
-        if watched.iter().any(|one| one.before.is_none()) {
+        if watched.iter().any(|one| one.before.is_none() && runs(&one.container)) {
             measure(&mut watched, truncate)?;
             sleep(INTERVAL);
         }
@@ -90,6 +89,10 @@ fn runs(container: &Container) -> bool {
 fn measure(watched: &mut [Watched], truncate: bool) -> Result<Vec<Value>, Failure> {
     let mut objects = Vec::new();
     for one in watched {
+        if !runs(&one.container) {
+            objects.push(absent(&one.container, truncate));
+            continue;
+        }
         match one.container.stats() {
             Ok(stats) => {
                 objects.push(describe(&one.container, one.before.as_ref(), &stats, truncate));
@@ -125,24 +128,33 @@ fn describe(container: &Container, before: Option<&Stats>, stats: &Stats, trunca
         .fold((0, 0), |(received, sent), interface| {
             (received + interface.rx_bytes, sent + interface.tx_bytes)
         });
-    // The cache is given back when memory is needed, so that Docker does not count it.
-    let used = stats.memory_usage.saturating_sub(stats.memory_cache);
+    // What is taken back first when memory is needed is not counted, as Docker does.
+    let used = stats.memory_usage.saturating_sub(stats.memory_inactive_file);
+    let counted = |field: &str, text: String| match stats.not_counted.contains(&field) {
+        true => "--".to_owned(),
+        false => text,
+    };
     let limit = stats.memory_limit.map_or("--".to_owned(), size);
     let memory = stats.memory_limit.map_or("--".to_owned(), |limit| percent(used, limit));
-    let cpu = before.map_or("--".to_owned(), |before| {
-        let used = stats.cpu_total_ns.saturating_sub(before.cpu_total_ns);
-        percent(used, stats.timestamp_unix_ns.saturating_sub(before.timestamp_unix_ns))
-    });
+    let cpu =
+        before.filter(|_| !stats.not_counted.contains(&"cpu_total_ns")).map_or("--".to_owned(), |before| {
+            let used = stats.cpu_total_ns.saturating_sub(before.cpu_total_ns);
+            percent(used, stats.timestamp_unix_ns.saturating_sub(before.timestamp_unix_ns))
+        });
     json!({
         "ID": id(container, truncate),
         "Name": container.name(),
         "Container": container.name(),
         "CPUPerc": cpu,
-        "MemUsage": format!("{} / {limit}", size(used)),
+        "MemUsage": format!("{} / {limit}", counted("memory_usage", size(used))),
         "MemPerc": memory,
         "NetIO": format!("{} / {}", size(received), size(sent)),
-        "BlockIO": format!("{} / {}", size(stats.io_read_bytes), size(stats.io_write_bytes)),
-        "PIDs": stats.pids_current.to_string(),
+        "BlockIO": format!(
+            "{} / {}",
+            counted("io_read_bytes", size(stats.io_read_bytes)),
+            counted("io_write_bytes", size(stats.io_write_bytes))
+        ),
+        "PIDs": counted("pids_current", stats.pids_current.to_string()),
     })
 }
 

@@ -82,7 +82,6 @@ pub(super) static START: Verb = Verb {
     least: 1,
     most: ANY,
     completion: Completion::Containers,
-    failure: 125,
     sections: &[&Section {
         title: "Starting",
         flags: &[
@@ -104,7 +103,6 @@ pub(super) static ATTACH: Verb = Verb {
     least: 1,
     most: 1,
     completion: Completion::Running,
-    failure: 125,
     sections: &[&Section {
         title: "Attaching",
         flags: &[Flag::switch("no-stdin", "Do not attach standard input"), DETACH_KEYS, SIG_PROXY, QUIET],
