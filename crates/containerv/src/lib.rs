@@ -13,6 +13,7 @@ mod container;
 mod copy;
 mod error;
 mod host;
+mod logs;
 #[cfg_attr(
     not(target_os = "linux"),
     allow(
@@ -34,5 +35,6 @@ pub use container::{Container, OwnedContainer, State};
 pub use copy::{Change, ChangeKind, CopyOptions, CopyProgress, CopySummary, SkipReason, Skipped};
 pub use error::{Error, ErrorKind, Result};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
+pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use process::{Child, Command, ExecOptions, ExitStatus, Output, Stdio, StdioSet, default_environment};
 pub use stats::{InterfaceStats, ProcessInfo, Stats};

@@ -114,9 +114,8 @@ impl Log {
             return;
         }
         if self.max_files == 1 {
-            let _ = call!(FTRUNCATE, self.file, 0);
-            self.written = 0;
-            return;
+            // A reader that has the file open can still read it to its end.
+            let _ = call!(UNLINKAT, self.directory, NAME.as_ptr(), 0);
         }
         for number in (0..self.max_files - 1).rev() {
             let (mut from, mut to) = ([0u8; NAME_SPACE], [0u8; NAME_SPACE]);

@@ -197,6 +197,10 @@ impl System {
         unavailable()
     }
 
+    pub(crate) fn logs(&self, _id: &ContainerId, _options: crate::LogOptions) -> Result<Logs> {
+        unavailable()
+    }
+
     pub(crate) fn attach(&self, _id: &ContainerId, _options: AttachOptions) -> Result<Attachment> {
         unavailable()
     }
@@ -284,7 +288,17 @@ impl AttachedWriter {
         match self.0 {}
     }
 
-    pub(crate) fn detach(&self) -> Result<()> {
+    pub(crate) fn detach(&self) {
+        match self.0 {}
+    }
+}
+
+/// No log can exist either.
+#[derive(Debug)]
+pub(crate) struct Logs(Infallible);
+
+impl Logs {
+    pub(crate) fn next(&mut self) -> Option<Result<crate::LogEntry>> {
         match self.0 {}
     }
 }

@@ -2,5 +2,6 @@
 
 #![cfg(target_os = "linux")]
 
+mod logs;
 mod place;
 mod stats;

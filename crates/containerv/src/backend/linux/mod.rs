@@ -10,6 +10,8 @@ mod execute;
 mod explain;
 mod idmap;
 mod lifecycle;
+mod lines;
+mod logs;
 mod observe;
 mod probe;
 mod process;
@@ -29,6 +31,7 @@ use containerv_sys::linux::stage::StageFile;
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use control::{Attached, AttachedReader, AttachedWriter};
+pub(crate) use logs::Logs;
 pub(crate) use running::Process;
 use store::Store;
 

@@ -1,0 +1,162 @@
+//! Logs of supervised containers, as their monitors write them.
+
+mod entry;
+
+use std::time::Duration;
+
+use containerv_spec::ContainerId;
+use containerv_spec::request::{LogDriver, Request};
+
+use super::lifecycle::now_unix_ns;
+use super::lines::{Line, Lines, Series, Verdict, Watch};
+use super::store::{Directory, Journal};
+use super::{System, execute};
+use crate::logs::{LogEntry, LogOptions, LogStream};
+use crate::{Error, ErrorKind, Result};
+
+/// Most bytes of a line: an entry has at most 16 KiB, of which each byte may be escaped as `\u00xx`.
+const MAX_LINE: usize = 128 << 10;
+
+/// Entries of a log.
+#[derive(Debug)]
+pub(crate) struct Logs {
+    lines: Lines,
+    options: LogOptions,
+    directory: Directory,
+    /// Set while the log may grow and its reader waits for that.
+    watch: Option<Watch>,
+    /// Nobody writes any more; what is there is read to its end.
+    complete: bool,
+    finished: bool,
+}
+
+impl System {
+    /// Opens the log of a container.
+    pub(crate) fn logs(&self, id: &ContainerId, options: LogOptions) -> Result<Logs> {
+        let directory = self.directory(id)?;
+        let request = directory.request()?;
+        refuse_without_log(&request, &directory.journal()?)?;
+        let series = Series {
+            directory: execute::duplicate(directory.fd())?,
+            path: directory.path.clone(),
+            name: "container.log",
+            files: request.log.max_files.max(1),
+            max_line: MAX_LINE,
+        };
+        // Watched before the first look, so that nothing comes in between.
+        let watch = options.follow.then(|| Watch::new(directory.fd()));
+        let mut lines = Lines::open(series, options.follow)?;
+        if let Some(wanted) = options.tail {
+            lines.begin_at_last(wanted, |line| judge(&options, line))?;
+        }
+        Ok(Logs { lines, options, directory, watch, complete: false, finished: false })
+    }
+}
+
+fn refuse_without_log(request: &Request, journal: &Journal) -> Result<()> {
+    let name = request.name.as_deref().unwrap_or(request.id.short());
+    let (why, hint) = if request.process.is_none() {
+        ("it has no command of its own", "read the output of each process from whoever starts it")
+    } else if journal.intent.attached {
+        ("it was run in the foreground, and its output went to its caller", "run it with `--detach`")
+    } else if request.log.driver == LogDriver::None {
+        ("its log driver is `none`", "run it with `--log-driver json-file`")
+    } else {
+        return Ok(());
+    };
+    let message = format!("container `{name}` has no log: {why}");
+    Err(Error::new(ErrorKind::InvalidState, message).with_hint(hint))
+}
+
+/// Says whether the options let an entry through.
+fn is_wanted(options: &LogOptions, entry: &LogEntry) -> bool {
+    let stream = match entry.stream {
+        LogStream::Stdout => options.stdout,
+        LogStream::Stderr => options.stderr,
+    };
+    stream
+        && options.since_unix_ns.is_none_or(|since| entry.time_unix_ns >= since)
+        && options.until_unix_ns.is_none_or(|until| entry.time_unix_ns <= until)
+}
+
+/// Damaged lines count as lines: they are reported.
+fn judge(options: &LogOptions, line: &Line) -> Verdict {
+    let entry = match line {
+        Line::Whole(bytes) => entry::parse(bytes).ok(),
+        _ => None,
+    };
+    let before = |entry: &LogEntry| options.since_unix_ns.is_some_and(|since| entry.time_unix_ns < since);
+    match entry {
+        Some(entry) if before(&entry) => Verdict::Ends,
+        Some(entry) if !is_wanted(options, &entry) => Verdict::Passes,
+        _ => Verdict::Counts,
+    }
+}
+
+impl Logs {
+    pub(crate) fn next(&mut self) -> Option<Result<LogEntry>> {
+        while !self.finished {
+            match self.lines.next_line() {
+                Ok(Some(line)) => {
+                    if let Some(item) = self.take(&line) {
+                        return Some(item);
+                    }
+                }
+                Ok(None) => {
+                    if let Some(item) = self.at_end() {
+                        return Some(item);
+                    }
+                }
+                Err(error) => {
+                    self.finished = true;
+                    return Some(Err(error));
+                }
+            }
+        }
+        None
+    }
+
+    fn take(&self, line: &Line) -> Option<Result<LogEntry>> {
+        let parsed = match line {
+            Line::Whole(bytes) => entry::parse(bytes),
+            Line::TooLong => Err("it is longer than an entry can be"),
+            Line::CutOff => Err("it is cut off"),
+        };
+        match parsed {
+            Ok(entry) => is_wanted(&self.options, &entry).then_some(Ok(entry)),
+            Err(what) => Some(Err(self.lines.damaged(what))),
+        }
+    }
+
+    /// Waits, or finishes with what is left.
+    fn at_end(&mut self) -> Option<Result<LogEntry>> {
+        let supervised = match self.directory.is_supervised() {
+            Ok(supervised) => supervised,
+            Err(error) => {
+                self.finished = true;
+                return Some(Err(error));
+            }
+        };
+        let time_is_up = self.options.until_unix_ns.is_some_and(|until| now_unix_ns() > until);
+        match &self.watch {
+            Some(watch) if supervised && !time_is_up => {
+                watch.wait(&[], self.patience());
+                return None;
+            }
+            // What was written before the end was seen is still to be read.
+            Some(_) if !supervised && !self.complete => {
+                self.complete = true;
+                return None;
+            }
+            _ => {}
+        }
+        self.finished = true;
+        // A line that is being written now is not damaged.
+        if supervised { None } else { self.lines.rest().and_then(|line| self.take(&line)) }
+    }
+
+    fn patience(&self) -> Duration {
+        let until = self.options.until_unix_ns;
+        until.map_or(Duration::MAX, |until| Duration::from_nanos(until.saturating_sub(now_unix_ns()) + 1))
+    }
+}
