@@ -53,7 +53,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "kill", metrics: &[KILL], every: 1, run: kill },
     Case { name: "many", metrics: &[MANY], every: 5, run: many },
     Case { name: "memory", metrics: memory::METRICS, every: 5, run: memory::idle },
-    Case { name: "copy", metrics: copies::METRICS, every: 7, run: copies::copy },
+    Case { name: "copy", metrics: copies::METRICS, every: 4, run: copies::copy },
 ];
 
 impl Case {

@@ -46,6 +46,26 @@ fn source(place: &Place, name: &str) -> PathBuf {
     place.copies().join(name)
 }
 
+/// Measures a copy of the source `name` into the directory `to`.
+///
+/// What earlier copies wrote is on the disk by then. Afterwards the copy leaves the page cache, so
+/// that the next one finds pages as free as this one did: in a virtual machine, memory that was never
+/// used comes several times more slowly.
+fn measure(place: &Place, contender: &Contender, words: &[OsString], name: &str, to: &Path) -> Result<f64> {
+    rustix::fs::sync();
+    let measured = contender.measured(place, &[], words)?;
+    rustix::fs::sync();
+    let copy = to.join(name);
+    if copy.is_file() {
+        let failed =
+            |error: std::io::Error| Failure::io(format!("dropping `{}` from memory", copy.display()), &error);
+        let file = File::open(&copy).map_err(failed)?;
+        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
+            .map_err(|error| failed(error.into()))?;
+    }
+    Ok(measured.milliseconds)
+}
+
 /// A new directory for this copy's result.
 fn target(place: &Place, what: &str, round: usize) -> Result<PathBuf> {
     let directory = place.copies().join(format!("{what}-{}-{round}", std::process::id()));
@@ -55,8 +75,8 @@ fn target(place: &Place, what: &str, round: usize) -> Result<PathBuf> {
 
 fn cp(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
     let to = target(place, &format!("cp-{}", name(from)), round)?;
-    let words = ["cp".into(), "-a".into(), from.into(), to.into()];
-    contender.measured(place, &[], &words).map(|measured| measured.milliseconds)
+    let words = ["cp".into(), "-a".into(), from.into(), to.clone().into()];
+    measure(place, contender, &words, &name(from), &to)
 }
 
 fn tar(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
@@ -65,7 +85,7 @@ fn tar(place: &Place, contender: &Contender, from: &Path, round: usize) -> Resul
     let parent = from.parent().unwrap_or(Path::new("/"));
     let script = format!("tar -C {} -cf - {} | tar -C {} -xf -", quoted(parent), name(from), quoted(&to));
     let words = ["sh".into(), "-c".into(), script.into()];
-    contender.measured(place, &[], &words).map(|measured| measured.milliseconds)
+    measure(place, contender, &words, &name(from), &to)
 }
 
 fn name(path: &Path) -> String {
@@ -83,12 +103,11 @@ fn ours(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     let mut values = Vec::new();
     for (name, metric) in SOURCES {
         let inside = OsString::from(format!("{id}:/{name}"));
-        let back = target(place, &format!("back-{name}"), round)?.into_os_string();
-        for (by, from, to) in
-            [(UPLOAD, source(place, name).into_os_string(), inside.clone()), (DOWNLOAD, inside, back)]
-        {
-            let measured = contender.measured(place, &[], &contender.copy_words(place, from, to))?;
-            values.push(Value { metric, by: Some(by), value: measured.milliseconds });
+        let back = target(place, &format!("back-{name}"), round)?;
+        let upload = contender.copy_words(place, source(place, name).into(), inside.clone());
+        let download = contender.copy_words(place, inside, back.clone().into());
+        for (by, words, to) in [(UPLOAD, upload, &root), (DOWNLOAD, download, &back)] {
+            values.push(Value { metric, by: Some(by), value: measure(place, contender, &words, name, to)? });
         }
     }
     contender.act(place, Action::DeleteForce, &id)?;

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use super::cases::{Values, value};
 use super::contender::{Action, Contender};
 use super::place::Place;
 use crate::failure::{Failure, Result};
+use crate::workspace;
 
 const PSS: &str = "left per idle container, PSS, KiB";
 const PRIVATE: &str = "left per idle container, private, KiB";
@@ -55,10 +57,16 @@ fn left(keeper: &mut Child) -> Result<Vec<u32>> {
     Ok(descendants(keeper.id()))
 }
 
+/// The kernel lists children by the thread that has them.
 fn descendants(pid: u32) -> Vec<u32> {
-    let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    let children: Vec<u32> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    let threads = workspace::entries(Path::new(&format!("/proc/{pid}/task")));
+    let lists = threads.iter().filter_map(|thread| fs::read_to_string(thread.join("children")).ok());
+    let children: Vec<u32> = lists.flat_map(|text| numbers(&text)).collect();
     children.iter().copied().chain(children.iter().flat_map(|child| descendants(*child))).collect()
+}
+
+fn numbers(text: &str) -> Vec<u32> {
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 /// PSS and private memory of all processes that are not the container's own, in KiB.
