@@ -1,6 +1,6 @@
 //! Failures of the stage in words: the step, its object, what the kernel said, and what to do.
 
-use containerv_spec::plan::{Action, Namespace, Plan};
+use containerv_spec::plan::{Action, Namespace, Plan, Slot};
 use rustix::io::Errno;
 
 use crate::{Error, ErrorKind};
@@ -74,8 +74,13 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::MountOverlay { .. }, Errno::PERM) => {
             "overlays as an ordinary user need Linux 5.11: use `--overlay none` with `--read-only`"
         }
+        (Action::CloneTree { slot: Slot::ROOT, source, .. }, Errno::NOENT) => {
+            return Some(format!("there is no directory `{source}`; the root of a container must exist"));
+        }
         (Action::CloneTree { source, .. }, Errno::NOENT) => {
-            return Some(format!("make `{source}`, or write `type=bind,source={source},create=true`"));
+            return Some(format!(
+                "make `{source}` first; `--volume` makes missing directories, `--mount` does not"
+            ));
         }
         (Action::CloneTree { .. }, Errno::INVAL) => "the source is on a mount that may not be cloned",
         (Action::Attach { .. }, Errno::NOENT) => "the mount point is missing and the root may not be changed",
@@ -84,11 +89,11 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::Attach { .. }, Errno::ROFS | Errno::ACCESS) => {
             "a missing mount point cannot be made in this root: make it, or use `--overlay memory`"
         }
-        (Action::Attach { .. }, Errno::NOTDIR) => "a file cannot be mounted on a directory, nor the reverse",
-        (Action::ResolveUser { user, .. }, Errno::NOENT) => {
-            return Some(format!(
-                "the container's /etc/passwd or /etc/group has no entry for `{user}`; use numbers"
-            ));
+        (Action::Attach { .. }, Errno::NOTDIR | Errno::INVAL) => {
+            "a file cannot be mounted on a directory, nor the reverse"
+        }
+        (Action::ResolveUser { .. }, Errno::NOENT) => {
+            "the container's own /etc/passwd or /etc/group has no such entry; numbers need none"
         }
         (Action::ResolveUser { .. }, Errno::FBIG) => {
             "the container's /etc/passwd or /etc/group is larger than 8 MiB"

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use containerv_spec::cgroup::{Controller, GroupVersion};
 use containerv_spec::plan::Plan;
-use containerv_spec::request::Request;
+use containerv_spec::request::{Request, Root};
 use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, OsText};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -82,6 +82,7 @@ impl System {
     }
 
     fn make(self: &Arc<Self>, mut request: Request, launch: Launch, stdio: Option<StdioSet>) -> Result<Made> {
+        refuse_own_root(&request)?;
         resolve_devices(&mut request)?;
         let machine = probe::for_request(&request)?;
         let places = self.store.places(&request);
@@ -409,6 +410,20 @@ pub(crate) fn parse_signal(signal: i32) -> Result<Signal> {
 
 fn realtime(signal: i32) -> Option<Signal> {
     containerv_sys::linux::process::realtime_signal(signal)
+}
+
+/// A path that leads to the caller's own root by a detour, such as `/proc/self/root`, is refused as
+/// `/` is.
+fn refuse_own_root(request: &Request) -> Result<()> {
+    let Root::Directory(directory) = &request.root else { return Ok(()) };
+    let identity =
+        |path: &std::path::Path| rustix::fs::stat(path).map(|stat| (stat.st_dev, stat.st_ino)).ok();
+    let found = identity(super::store::path(directory));
+    if found.is_none() || found != identity("/".as_ref()) || !request.namespaces.mount {
+        return Ok(());
+    }
+    let message = format!("`--rootfs {directory}`: the host's own root cannot be a container's");
+    Err(Error::new(ErrorKind::InvalidArgument, message).with_hint("use the image `host`, or a directory"))
 }
 
 /// Fills in what the paths of devices stand for now.

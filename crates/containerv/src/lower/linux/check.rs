@@ -206,13 +206,13 @@ fn mount(draft: &mut Draft<'_>, mount: &Mount) {
     if parts.contains(&&b".."[..]) {
         draft.problem(
             ErrorKind::InvalidArgument,
-            format!("`--mount`: the target `{}` climbs with `..`", mount.target),
+            format!("mount: the target `{}` climbs with `..`", mount.target),
             "write the path without `..`",
         );
     } else if parts.is_empty() || parts[0] == b"proc" {
         draft.problem(
             ErrorKind::InvalidArgument,
-            format!("`--mount`: nothing may be mounted at `{}`", mount.target),
+            format!("mount: nothing may be mounted at `{}`", mount.target),
             "a mount at `/` or in `/proc` would undo the container's protection",
         );
     }
@@ -431,7 +431,8 @@ fn user(process: &Process, problem: &mut dyn FnMut(ErrorKind, String, &str)) {
         problem(ErrorKind::InvalidArgument, message, "write a name or a number, and a group behind a colon");
     }
     for text in names.iter().filter(|text| !text.is_empty() && too_large(text)) {
-        let message = format!("`{text}`: a user or group id is at most 2147483647");
+        let message =
+            format!("`--user {}`: `{text}` is too large; an id is at most 2147483647", process.user);
         problem(ErrorKind::InvalidArgument, message, "use a smaller id");
     }
     if process.groups.len() > MAX_GROUPS {
