@@ -3,11 +3,10 @@
 #![allow(missing_docs, reason = "goes away with the library's own")]
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
 use std::time::SystemTime;
 
-use containerv::{Container, CopyOptions, CopySummary, Error, ErrorKind, Host, Result};
-use containerv_spec::{ContainerId, OsText};
+use containerv::{Container, Error, ErrorKind, Host, Result};
+use containerv_spec::ContainerId;
 
 fn pending<T>(what: &str) -> Result<T> {
     Err(Error::new(ErrorKind::Unavailable, format!("{what} is not offered yet")))
@@ -81,14 +80,6 @@ impl PendingHost for Host {
 pub trait PendingContainer {
     fn disk_usage(&self) -> Result<u64>;
     fn logs(&self, options: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>>;
-    fn upload_tar(&self, tar: impl Read, to: impl Into<OsText>, options: &CopyOptions)
-    -> Result<CopySummary>;
-    fn download_tar(
-        &self,
-        from: impl Into<OsText>,
-        tar: impl Write,
-        options: &CopyOptions,
-    ) -> Result<CopySummary>;
 }
 impl PendingContainer for Container {
     fn disk_usage(&self) -> Result<u64> {
@@ -96,11 +87,5 @@ impl PendingContainer for Container {
     }
     fn logs(&self, _: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>> {
         pending("`logs`")
-    }
-    fn upload_tar(&self, _: impl Read, _: impl Into<OsText>, _: &CopyOptions) -> Result<CopySummary> {
-        pending("`cp`")
-    }
-    fn download_tar(&self, _: impl Into<OsText>, _: impl Write, _: &CopyOptions) -> Result<CopySummary> {
-        pending("`cp`")
     }
 }

@@ -367,5 +367,13 @@ fn files_are_copied_both_ways_and_differences_listed() {
     let changes = place.line("diff web").ok();
     assert!(changes.lines().any(|line| line == "A /etc/added"), "{changes}");
     place.line("cp web:/nonexistent .").fails(1, "/nonexistent");
+    let archive = place.command(["cp", "web:/srv/tree", "-"]).output().unwrap().stdout;
+    assert!(archive.windows(7).any(|window| window == b"content"));
+    let mut second = place.command(["cp", "-", "web:/root"]);
+    let mut child = second.stdin(std::process::Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), &archive).unwrap();
+    assert!(child.wait().unwrap().success());
+    place.line("cp web:/root/tree/deep/file ./again").ok();
+    assert_eq!(std::fs::read_to_string(place.join("again")).unwrap(), "content");
     place.line("cp ./nonexistent web:/").fails(1, "nonexistent");
 }

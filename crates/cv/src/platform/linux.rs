@@ -1,5 +1,9 @@
 //! Linux.
 
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd as _;
+
 use containerv::Error;
 use containerv_spec::{DeviceNumber, OsText};
 use rustix::fs::FileType;
@@ -21,6 +25,16 @@ pub fn device(path: &OsText) -> Result<(DeviceNumber, bool), Error> {
         FileType::CharacterDevice => Ok((number, false)),
         _ => Err(wrong(format!("{} is not a device", quote(path)))),
     }
+}
+
+/// Returns standard output without the buffer that looks for line ends.
+///
+/// # Errors
+///
+/// It is closed.
+pub fn raw_stdout() -> Result<File, Error> {
+    let copy = io::stdout().as_fd().try_clone_to_owned();
+    copy.map(File::from).map_err(|error| Error::io(error, "use standard output"))
 }
 
 /// Returns this process's user and group id.

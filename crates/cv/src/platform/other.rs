@@ -12,6 +12,15 @@ pub fn device(_: &OsText) -> Result<(DeviceNumber, bool), Error> {
     Err(Error::new(ErrorKind::Unsupported, "devices by file name are offered on Linux only"))
 }
 
+/// Returns standard output.
+///
+/// # Errors
+///
+/// None.
+pub fn raw_stdout() -> Result<std::io::Stdout, Error> {
+    Ok(std::io::stdout())
+}
+
 /// Returns the ids that stand for the caller where the system has none: root's.
 pub fn ids() -> (u32, u32) {
     (0, 0)

@@ -4,13 +4,13 @@ use std::io::IsTerminal as _;
 
 use containerv::{CopyOptions, CopySummary};
 
-use crate::pending::*;
 use containerv_spec::{ByteSize, OsText};
 
 use super::Session;
 use crate::failure::Failure;
 use crate::output;
 use crate::output::style::Style;
+use crate::platform;
 use crate::syntax::{Parsed, usage};
 use crate::value::{native, quote};
 
@@ -50,7 +50,7 @@ pub fn copy(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
             return Err(Failure::usage(error.with_hint("send it on: `cv cp NAME:/x - | tar t`")));
         }
         (End::Container(reference, from), End::Stream) => {
-            session.container(&reference)?.download_tar(from, std::io::stdout().lock(), &options)?
+            session.container(&reference)?.download_tar(from, platform::raw_stdout()?, &options)?
         }
         (End::Container(..), End::Container(..)) => {
             return Err(Failure::usage(
