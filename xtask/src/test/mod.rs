@@ -15,7 +15,7 @@ use crate::setup;
 use crate::workspace;
 
 use report::{Report, SuiteReport};
-use suites::SUITES;
+use suites::{SUITES, Suite};
 
 /// Which suites to run, and which tests in them.
 #[derive(Debug, Default)]
@@ -28,25 +28,41 @@ struct Selection {
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let selection = select(arguments)?;
     prepare()?;
-    product::build_cv()?;
     let mut report = Report::default();
+    report.suites.push(product());
     for suite in SUITES {
         let wanted = selection.suites.is_empty() || selection.suites.iter().any(|name| name == suite.name);
         if !wanted || !(suite.exists)() {
             continue;
         }
-        println!("== test {}", suite.name);
-        let begin = Instant::now();
-        let mut suite_report = SuiteReport::new(suite.name);
-        if let Err(failure) = (suite.run)(&selection.filters, &mut suite_report) {
-            println!("{failure}");
-            suite_report.fail(format!("the suite `{}` itself", suite.name));
-        }
-        suite_report.took = begin.elapsed();
-        println!("== test {}: {}", suite.name, suite_report.summary());
-        report.suites.push(suite_report);
+        report.suites.push(run_suite(suite, &selection.filters));
     }
     finish(&report)
+}
+
+/// Builds the `cv` that tests are told of. They run without one too; what needs it fails then.
+fn product() -> SuiteReport {
+    let begin = Instant::now();
+    let mut report = SuiteReport::new("product");
+    if let Err(failure) = product::build_cv() {
+        println!("{failure}");
+        report.fail("building the static `cv`".to_owned());
+    }
+    report.took = begin.elapsed();
+    report
+}
+
+fn run_suite(suite: &Suite, filters: &[String]) -> SuiteReport {
+    println!("== test {}", suite.name);
+    let begin = Instant::now();
+    let mut report = SuiteReport::new(suite.name);
+    if let Err(failure) = (suite.run)(filters, &mut report) {
+        println!("{failure}");
+        report.fail(format!("the suite `{}` itself", suite.name));
+    }
+    report.took = begin.elapsed();
+    println!("== test {}: {}", suite.name, report.summary());
+    report
 }
 
 fn select(arguments: &[String]) -> Result<Selection> {
