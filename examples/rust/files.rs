@@ -1,6 +1,8 @@
 //! Copies a file into a container, works on it there, copies the result out, and lists what changed.
 //!
-//!     cargo run -p containerv-examples --bin files -- FILE
+//! ```sh
+//! cargo run -p containerv-examples --bin files -- FILE
+//! ```
 
 use std::path::PathBuf;
 

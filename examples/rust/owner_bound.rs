@@ -1,6 +1,8 @@
 //! Binds a container to this process: however the process ends, the kernel ends the container.
 //!
-//!     cargo run -p containerv-examples --bin owner_bound
+//! ```sh
+//! cargo run -p containerv-examples --bin owner_bound
+//! ```
 
 use containerv::spec::request::Root;
 use containerv::{Container, Host, Result, Stdio};

@@ -1,6 +1,8 @@
 //! Shows what making a container would do, without doing it.
 //!
-//!     cargo run -p containerv-examples --bin plan
+//! ```sh
+//! cargo run -p containerv-examples --bin plan
+//! ```
 
 use containerv::spec::plan::Phase;
 use containerv::spec::request::Root;

@@ -1,6 +1,8 @@
 //! Runs one command in a container of its own and ends with the command's exit code.
 //!
-//!     cargo run -p containerv-examples --bin run_a_command -- sh -c 'hostname; id'
+//! ```sh
+//! cargo run -p containerv-examples --bin run_a_command -- sh -c 'hostname; id'
+//! ```
 
 use std::process::ExitCode;
 

@@ -1,6 +1,8 @@
 //! Makes one container and runs many commands in it at once, from several threads.
 //!
-//!     cargo run -p containerv-examples --bin spawn_many
+//! ```sh
+//! cargo run -p containerv-examples --bin spawn_many
+//! ```
 
 use std::thread;
 use std::time::Instant;

@@ -1,6 +1,8 @@
 //! Gives a command a terminal, types into it, changes its size and shows what appears.
 //!
-//!     cargo run -p containerv-examples --bin terminal
+//! ```sh
+//! cargo run -p containerv-examples --bin terminal
+//! ```
 
 #[cfg(unix)]
 fn main() -> containerv::Result<()> {

@@ -103,6 +103,11 @@ fn clippy_windows() -> Result<()> {
 /// Links to private items are for those who read the source.
 fn documentation() -> Result<()> {
     let mut cargo = command::cargo();
-    cargo.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links").args(["doc", "--workspace", "--no-deps", "--quiet"]);
+    cargo.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links").args([
+        "doc",
+        "--workspace",
+        "--no-deps",
+        "--quiet",
+    ]);
     command::run(&mut cargo)
 }

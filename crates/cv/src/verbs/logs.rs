@@ -2,7 +2,7 @@
 
 use std::io::Write as _;
 
-use crate::pending::*;
+use containerv::{LogEntry, LogOptions, LogStream};
 
 use super::Session;
 use crate::failure::Failure;
@@ -22,6 +22,7 @@ pub fn logs(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         since_unix_ns: parsed.read("since", |text| time::parse(text, now))?,
         until_unix_ns: parsed.read("until", |text| time::parse(text, now))?,
         tail: tail.flatten(),
+        ..LogOptions::default()
     };
     let container = session.container(parsed.operand(0)?)?;
     let labels: Vec<String> = match parsed.switch("details") {

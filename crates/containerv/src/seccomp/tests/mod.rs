@@ -7,6 +7,7 @@ mod guarantees;
 mod interpreter;
 mod layout;
 mod model;
+#[cfg(target_os = "linux")]
 mod oracle;
 mod random;
 mod tables;

@@ -155,7 +155,7 @@ impl Lines {
     /// Returns the next line; `None` if there is no further one, or not yet.
     pub(crate) fn next_line(&mut self) -> Result<Option<Line>> {
         loop {
-            if let Some(line) = self.from_buffer() {
+            if let Some(line) = self.take_buffered() {
                 return Ok(Some(line));
             }
             if self.fill()? {
@@ -185,7 +185,7 @@ impl Lines {
         Place { path: self.series.path.join(name), number: before + 1 }
     }
 
-    fn from_buffer(&mut self) -> Option<Line> {
+    fn take_buffered(&mut self) -> Option<Line> {
         loop {
             let pending = self.buffer.get(self.taken..).unwrap_or(&[]);
             let Some(length) = pending.iter().position(|byte| *byte == b'\n') else {
@@ -286,11 +286,6 @@ impl Lines {
         let found = !newer.is_empty();
         self.segments.append(&mut newer);
         Ok(found)
-    }
-
-    /// Descriptor of the directory, for a [`Watch`].
-    pub(crate) fn directory(&self) -> &OwnedFd {
-        &self.series.directory
     }
 
     /// The error for a damaged line that was returned last.

@@ -143,7 +143,7 @@ mod tests {
         fn what_the_monitor_writes_is_read_back(days in 0u64..200_000, second in 0u64..86_400) {
             let seconds = days * 86_400 + second;
             let mut year = 1970;
-            let leap = |year: u64| year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+            let leap = |year: u64| year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
             let mut left = days;
             while left >= 365 + u64::from(leap(year)) {
                 left -= 365 + u64::from(leap(year));
