@@ -62,6 +62,9 @@ pub struct SystemRoot {
     pub directories: Vec<OsText>,
     /// Symbolic links directly below `/`, with their targets.
     pub links: Vec<(OsText, OsText)>,
+    /// Where `/etc/resolv.conf` leads to, if it is a link out of the directories.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resolver: Option<OsText>,
     /// Absolute paths below the directories that others may not read; hidden in the image.
     pub secrets: Vec<OsText>,
 }

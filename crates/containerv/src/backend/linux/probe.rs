@@ -168,6 +168,7 @@ fn system(hide: bool) -> Result<SystemRoot> {
             _ => {}
         }
     }
+    found.resolver = resolver();
     if hide {
         secrets(Path::new("/etc"), &mut found.secrets);
     }
@@ -175,6 +176,22 @@ fn system(hide: bool) -> Result<SystemRoot> {
         found.secrets = vec!["/etc".into()];
     }
     Ok(found)
+}
+
+/// Follows `/etc/resolv.conf` if it is a link into `/run` or `/var`, which are a container's own.
+fn resolver() -> Option<OsText> {
+    let target = Path::new("/etc").join(fs::read_link("/etc/resolv.conf").ok()?);
+    let mut path = std::path::PathBuf::new();
+    for part in target.components() {
+        match part {
+            std::path::Component::ParentDir => {
+                path.pop();
+            }
+            other => path.push(other),
+        }
+    }
+    let own = path.starts_with("/run") || path.starts_with("/var");
+    (own && path.is_file()).then(|| OsText::from_bytes(path.as_os_str().as_bytes()))
 }
 
 /// Collects what others may not read. A directory that they may not enter is taken as a whole.

@@ -53,8 +53,8 @@ pub(super) struct Sources {
     devices: Vec<(&'static str, Slot)>,
     /// Devices of the request.
     extra_devices: Vec<(OsText, Slot)>,
-    /// Files that the plan has written, with their targets.
-    files: Vec<(&'static str, Slot)>,
+    /// Files that tell the container its name and name servers, with their targets.
+    files: Vec<(OsText, Slot)>,
     null: Option<Slot>,
     /// The host's own, where the kernel does not let the container have a new one.
     proc: Option<Slot>,
@@ -139,8 +139,12 @@ impl Draft<'_> {
         if self.writes_network_files() {
             for (name, target) in [("hosts", "/etc/hosts"), ("hostname", "/etc/hostname")] {
                 let slot = self.clone_host(&self.file(name), NOSUID_NODEV_NOEXEC);
-                sources.files.push((target, slot));
+                sources.files.push((target.into(), slot));
             }
+        }
+        if let (Network::Host, Some(path)) = (&self.request.network, self.machine.system.resolver.clone()) {
+            let slot = self.clone_host(&path, MountAttributes { read_only: true, ..NOSUID_NODEV_NOEXEC });
+            sources.files.push((path, slot));
         }
         self.clone_device_nodes(&mut sources);
         sources.cgroup = self.clone_cgroup_view(groups);
@@ -264,7 +268,7 @@ impl Draft<'_> {
             self.attach(*slot, target.clone(), TargetKind::File, Resolve::InRoot);
         }
         for (target, slot) in &sources.files {
-            self.attach(*slot, (*target).into(), TargetKind::File, Resolve::InRoot);
+            self.attach(*slot, target.clone(), TargetKind::File, Resolve::InRoot);
         }
     }
 

@@ -41,6 +41,7 @@ pub(super) fn root_machine() -> Machine {
         system: SystemRoot {
             directories: vec!["usr".into(), "etc".into()],
             links: vec![("bin".into(), "usr/bin".into()), ("lib".into(), "usr/lib".into())],
+            resolver: None,
             secrets: vec!["/etc/shadow".into()],
         },
         hard_limits: Vec::new(),
