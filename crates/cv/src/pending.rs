@@ -42,23 +42,6 @@ pub struct Event {
     pub action: String,
     pub attributes: BTreeMap<String, String>,
 }
-#[derive(Default)]
-pub struct LogOptions {
-    pub follow: bool,
-    pub since_unix_ns: Option<u64>,
-    pub until_unix_ns: Option<u64>,
-    pub tail: Option<u64>,
-}
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum LogStream {
-    Stdout,
-    Stderr,
-}
-pub struct LogEntry {
-    pub time_unix_ns: u64,
-    pub stream: LogStream,
-    pub data: Vec<u8>,
-}
 
 pub trait PendingHost {
     fn features(&self) -> Vec<Feature>;
@@ -79,13 +62,9 @@ impl PendingHost for Host {
 
 pub trait PendingContainer {
     fn disk_usage(&self) -> Result<u64>;
-    fn logs(&self, options: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>>;
 }
 impl PendingContainer for Container {
     fn disk_usage(&self) -> Result<u64> {
         pending("the size of a container")
-    }
-    fn logs(&self, _: LogOptions) -> Result<std::vec::IntoIter<Result<LogEntry>>> {
-        pending("`logs`")
     }
 }
