@@ -2,11 +2,11 @@
 
 use std::io::Write as _;
 
-use containerv::{LogEntry, LogOptions, LogStream};
+use containerv::{ErrorKind, LogEntry, LogOptions, LogStream};
 
 use super::Session;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::{self, report, style::Style};
 use crate::syntax::Parsed;
 use crate::value::{self, time};
 
@@ -33,10 +33,19 @@ pub fn logs(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let stamps = parsed.switch("timestamps");
     // A line longer than the log's lines comes in several entries, of which only the first gets a lead.
     let mut begins = [true; 2];
+    let mut code = 0;
     for entry in container.logs(options)? {
-        write(&entry?, stamps, &details, &mut begins)?;
+        match entry {
+            Ok(entry) => write(&entry, stamps, &details, &mut begins)?,
+            // What follows a damaged line can still be read.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                output::message(&report::render(&error, Style::for_stderr()));
+                code = 1;
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
-    Ok(0)
+    Ok(code)
 }
 
 fn write(entry: &LogEntry, stamps: bool, details: &str, begins: &mut [bool; 2]) -> Result<(), Failure> {

@@ -60,8 +60,11 @@ fn foreground(
     let has_terminal = container.request().process.as_ref().is_some_and(|process| process.terminal.is_some());
     let input = streams.stdin;
     let signals = Signals::block(if has_terminal { TERMINAL_SIGNALS } else { passing.signals })?;
-    let (reader, writer) = container.attach(streams)?.split();
+    let (mut reader, writer) = container.attach(streams)?.split();
     if start && let Err(error) = container.start() {
+        if matches!(error.kind(), ErrorKind::CommandNotFound | ErrorKind::CommandNotExecutable) {
+            await_removal(container, &mut reader);
+        }
         return Err(error.into());
     }
     let raw = if has_terminal && input { RawMode::enter()? } else { None };
@@ -76,13 +79,21 @@ fn foreground(
         tell,
     };
     std::thread::spawn(move || outward.run());
-    let ended = inward(reader);
+    let ended = inward(&mut reader);
     drop(raw);
-    conclude(container, ended?, &told, passing.quiet)
+    match ended? {
+        Some(status) => {
+            // One that is removed when it ends may be gone already, and then its code is all there is.
+            let out_of_memory = container.wait().is_ok_and(|exit| exit.out_of_memory);
+            await_removal(container, &mut reader);
+            Ok(finish(status.docker_code(), out_of_memory, passing.quiet))
+        }
+        None => let_go(container, &told, passing.quiet),
+    }
 }
 
 /// Copies output until the end; returns how the command ended, or nothing if the connection did.
-fn inward(mut reader: AttachReader) -> Result<Option<ExitStatus>, Failure> {
+fn inward(reader: &mut AttachReader) -> Result<Option<ExitStatus>, Failure> {
     while let Some(frame) = reader.next_frame()? {
         match frame {
             AttachFrame::Stdout(bytes) => output::print(bytes)?,
@@ -99,18 +110,16 @@ fn inward(mut reader: AttachReader) -> Result<Option<ExitStatus>, Failure> {
     Ok(None)
 }
 
-fn conclude(
-    container: &Container,
-    ended: Option<ExitStatus>,
-    told: &Receiver<LetGo>,
-    quiet: bool,
-) -> Result<i32, Failure> {
-    if let Some(status) = ended {
-        // One that is removed when it ends may be gone already, and then its code is all there is.
-        let exit = container.wait();
-        let out_of_memory = exit.is_ok_and(|exit| exit.out_of_memory);
-        return Ok(finish(status.docker_code(), out_of_memory, quiet));
+/// Waits until a container whose command has ended is removed, if it is to be: its monitor does
+/// that last, and the connection ends with it.
+fn await_removal(container: &Container, reader: &mut AttachReader) {
+    if container.request().auto_remove {
+        while matches!(reader.next_frame(), Ok(Some(_))) {}
     }
+}
+
+/// The connection has ended before the command.
+fn let_go(container: &Container, told: &Receiver<LetGo>, quiet: bool) -> Result<i32, Failure> {
     match told.try_recv() {
         Ok(LetGo::Keys) => {
             if !quiet {
