@@ -104,13 +104,17 @@ pub(crate) struct Journal {
     pub(crate) ready: bool,
     pub(crate) started_unix_ns: Option<u64>,
     pub(crate) removing: bool,
+    /// It was ready before and is being started again: whatever becomes of that, it stays.
+    pub(crate) again: bool,
 }
 
 impl Journal {
     fn take(&mut self, entry: Entry) {
         match entry {
             // A new start: what an earlier one left was removed before.
-            Entry::Intent(intent) => *self = Self { intent, ..Self::default() },
+            Entry::Intent(intent) => {
+                *self = Self { intent, again: self.ready || self.again, ..Self::default() }
+            }
             Entry::Process(process) => self.process = Some(process),
             Entry::Monitor { pid } => self.monitor = Some(pid),
             Entry::Ready => self.ready = true,

@@ -1,0 +1,32 @@
+//! A process that is killed at any step of what it does leaves nothing that `repair` does not
+//! find.
+//!
+//! The steps are those of the plan, so a new step is covered by itself.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod creation;
+mod running;
+
+use containerv_tests::{Bed, Caller};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_crash-at");
+
+/// An ordinary user: `nobody`.
+const USER: u32 = 65_534;
+
+/// What is left apart from processes, which may be about to end.
+fn objects(bed: &Bed) -> Vec<String> {
+    bed.leftovers().into_iter().filter(|line| !line.starts_with("process")).collect()
+}
+
+/// Looks that a dry run changes nothing, then repairs; a second repair finds nothing to do.
+fn repair(bed: &Bed, caller: &Caller<'_>, when: &str) {
+    let before = objects(bed);
+    let told = caller.repair(true);
+    assert_eq!(objects(bed), before, "{when}: the dry run changed something");
+    assert_eq!(told.is_empty(), caller.repair(false).is_empty(), "{when}: dry run: {told}");
+    let again = caller.repair(false);
+    assert!(again.is_empty(), "{when}: a second repair still finds: {again}");
+}
