@@ -70,6 +70,8 @@ fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
         "attached" => run_attached(options, request()?)?,
         "exec" => exec(&container()?, options.stay)?,
         "start" => container()?.start()?,
+        "plan" => println!("{}", serde_json::to_string(&options.host.plan(&request()?, false)?)?),
+        "plan-attached" => println!("{}", serde_json::to_string(&options.host.plan(&request()?, true)?)?),
         "repair" => repair(&options.host, false)?,
         "repair-dry" => repair(&options.host, true)?,
         "delete" => container()?.delete(true)?,

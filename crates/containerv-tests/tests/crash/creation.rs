@@ -18,7 +18,10 @@ fn at_every_step(bed: &Bed, caller: &Caller<'_>, operation: &str, change: impl F
         change(&mut request);
         request
     };
-    let plan = bed.host().plan(&request(), operation == "attached").unwrap();
+    let plan = if operation == "attached" { "plan-attached" } else { "plan" };
+    // Another user's plan is another one.
+    let plan = caller.make(plan, &request(), None).survived();
+    let plan: Plan = serde_json::from_str(&plan).unwrap();
     let steps = plan.steps.len() as u32;
     assert!(steps > 20, "{plan}");
     let mut survived = Vec::new();
@@ -27,7 +30,7 @@ fn at_every_step(bed: &Bed, caller: &Caller<'_>, operation: &str, change: impl F
         let request = request();
         match caller.make(operation, &request, Some(step)) {
             Ended::Killed => {
-                repair(bed, caller, &when);
+                repair(bed, caller, request.auto_remove, &when);
                 bed.assert_nothing_left(&when);
             }
             Ended::Survived(_) => {

@@ -22,11 +22,17 @@ fn objects(bed: &Bed) -> Vec<String> {
 }
 
 /// Looks that a dry run changes nothing, then repairs; a second repair finds nothing to do.
-fn repair(bed: &Bed, caller: &Caller<'_>, when: &str) {
+///
+/// With `by_itself` the container's monitor may be at work on the same meanwhile.
+fn repair(bed: &Bed, caller: &Caller<'_>, by_itself: bool, when: &str) {
     let before = objects(bed);
     let told = caller.repair(true);
-    assert_eq!(objects(bed), before, "{when}: the dry run changed something");
-    assert_eq!(told.is_empty(), caller.repair(false).is_empty(), "{when}: dry run: {told}");
+    let after = objects(bed);
+    let done = caller.repair(false);
+    if !by_itself {
+        assert_eq!(after, before, "{when}: the dry run changed something");
+        assert_eq!(told.is_empty(), done.is_empty(), "{when}: dry run: {told}");
+    }
     let again = caller.repair(false);
     assert!(again.is_empty(), "{when}: a second repair still finds: {again}");
 }

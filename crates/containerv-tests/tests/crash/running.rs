@@ -59,7 +59,7 @@ fn removal(change: impl Fn(&mut Request), detached: bool) {
         let container = made(bed.host(), request).unwrap();
         let ended = caller.change("delete", container.id().as_str(), Some(step));
         let when = format!("removal killed after step {step}");
-        repair(&bed, &caller, &when);
+        repair(&bed, &caller, false, &when);
         bed.assert_nothing_left(&when);
         ended
     });
@@ -124,7 +124,7 @@ fn runs_again(change: impl Fn(&mut Request)) {
         let noted = step == plan.steps.len() as u32 + 1;
         let when = format!("start killed after step {step}");
         if !noted && matches!(ended, Ended::Killed) {
-            repair(&bed, &caller, &when);
+            repair(&bed, &caller, false, &when);
             assert_eq!(container.state().unwrap().status, Status::Exited, "{when}");
             assert!(container.state().unwrap().pid.is_none(), "{when}");
             assert_eq!(bed.host().container("phoenix").unwrap().id(), container.id());
@@ -181,6 +181,9 @@ fn a_journal_that_is_cut_off_or_damaged_can_be_repaired() {
     let error = container.state().unwrap_err();
     assert!(error.to_string().contains("journal"), "{error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("cv system repair")), "{error:?}");
+    assert!(!bed.host().repair(true).unwrap().is_empty());
+    assert!(!bed.host().repair(false).unwrap().is_empty());
+    bed.assert_nothing_left("after repair");
 }
 
 #[test]

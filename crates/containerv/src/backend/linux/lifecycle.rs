@@ -150,10 +150,12 @@ impl System {
         handles: Handles,
         directory: &Directory,
     ) -> Result<(Started, Run<'a>)> {
+        // The daemon of a keeper ends once it has made the keeper.
+        let monitored = handles.listen.is_some();
         let run = Run { plan, handles, fault: self.fault };
         let journal = directory.open_journal()?;
         let mut record = |process, monitor: Option<u32>| {
-            if let Some(pid) = monitor {
+            if let Some(pid) = monitor.filter(|_| monitored) {
                 directory.note(&journal, &Entry::Monitor { pid })?;
             }
             directory.note(&journal, &Entry::Process(process))

@@ -41,7 +41,6 @@ impl System {
     }
 }
 
-<<<<<<< HEAD
 impl System {
     fn repair_one(
         &self,
@@ -53,43 +52,22 @@ impl System {
         let Some(_lock) = directory.try_lock()? else { return Ok(()) };
         let journal = directory.journal();
         let readable = journal.is_ok();
-        let journal = journal.unwrap_or_default();
+        let journal = journal.unwrap_or_else(|_| directory.salvaged_journal());
         let object = directory.name().get(..12).unwrap_or_default().to_owned();
         let mut note = |action: String| actions.push(RepairAction { object: object.clone(), action });
         let alive =
             directory.is_supervised()? || journal.process.as_ref().and_then(process::open_running).is_some();
         let finished = journal.ready || journal.started_unix_ns.is_some();
-        if readable && finished && !journal.removing {
+        let stays = finished || journal.again;
+        if readable && stays && !journal.removing {
             let auto_remove = directory.request().is_ok_and(|request| request.auto_remove);
-            if alive || !auto_remove {
-                return if alive {
-                    Ok(())
-                } else {
-                    self.repair_ended(directory, &journal, dry_run, &mut note)
-                };
+            match (finished && alive, auto_remove) {
+                (true, _) => return Ok(()),
+                (false, false) => return self.repair_ended(directory, &journal, dry_run, &mut note),
+                (false, true) => {}
             }
-=======
-fn repair_one(directory: &Directory, dry_run: bool, actions: &mut Vec<RepairAction>) -> Result<()> {
-    // Whoever holds the lock is alive and knows what it does.
-    let Some(_lock) = directory.try_lock()? else { return Ok(()) };
-    let journal = directory.journal();
-    let readable = journal.is_ok();
-    let journal = journal.unwrap_or_default();
-    let object = directory.name().get(..12).unwrap_or_default().to_owned();
-    let mut note = |action: String| actions.push(RepairAction { object: object.clone(), action });
-    let alive =
-        directory.is_supervised()? || journal.process.as_ref().and_then(process::open_running).is_some();
-    let finished = journal.ready || journal.started_unix_ns.is_some();
-    let stays = finished || journal.again;
-    if readable && stays && !journal.removing {
-        let auto_remove = directory.request().is_ok_and(|request| request.auto_remove);
-        match (finished && alive, auto_remove) {
-            (true, _) => return Ok(()),
-            (false, false) => return repair_ended(directory, &journal, dry_run, &mut note),
-            (false, true) => {}
->>>>>>> 1741607 (WIP crash)
         }
-        if !finished && !readable_or_old(directory, &journal) {
+        if !stays && !known_or_old(directory, &journal) {
             return Ok(());
         }
         for removal in dismantle::removals(&journal) {
@@ -100,9 +78,9 @@ fn repair_one(directory: &Directory, dry_run: bool, actions: &mut Vec<RepairActi
         }
         Ok(())
     }
-<<<<<<< HEAD
 
-    /// A container that has ended and stays keeps no control group and no interface.
+    /// A container that has ended, or whose new start was never finished, keeps no process, no
+    /// control group and no interface.
     fn repair_ended(
         &self,
         directory: &Directory,
@@ -111,6 +89,7 @@ fn repair_one(directory: &Directory, dry_run: bool, actions: &mut Vec<RepairActi
         note: &mut dyn FnMut(String),
     ) -> Result<()> {
         let left = |removal: &Removal| match removal {
+            Removal::KillFirst => journal.process.as_ref().and_then(process::open_running).is_some(),
             Removal::Groups(groups) => {
                 groups.groups.iter().any(|group| super::store::path(&group.path).exists())
             }
@@ -122,40 +101,12 @@ fn repair_one(directory: &Directory, dry_run: bool, actions: &mut Vec<RepairActi
             note(removal.to_string());
         }
         if found.is_empty() || dry_run { Ok(()) } else { self.end_run(directory, journal) }
-=======
-    if !stays && !readable_or_old(directory, &journal) {
-        return Ok(());
->>>>>>> 1741607 (WIP crash)
     }
 }
 
 /// A journal tells that its writer got beyond making the directory; without one, age has to do.
-fn readable_or_old(directory: &Directory, journal: &Journal) -> bool {
+fn known_or_old(directory: &Directory, journal: &Journal) -> bool {
     let has_intent = *journal != Journal::default();
     let age = fs::metadata(&directory.path).and_then(|metadata| metadata.modified());
     has_intent || age.ok().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > GRACE)
 }
-<<<<<<< HEAD
-=======
-
-/// A container that has ended, or whose new start was never finished, keeps no process, no control
-/// group and no interface.
-fn repair_ended(
-    directory: &Directory,
-    journal: &Journal,
-    dry_run: bool,
-    note: &mut dyn FnMut(String),
-) -> Result<()> {
-    let left = |removal: &Removal| match removal {
-        Removal::KillFirst => journal.process.as_ref().and_then(process::open_running).is_some(),
-        Removal::Groups(groups) => groups.groups.iter().any(|group| super::store::path(&group.path).exists()),
-        Removal::Interface(name) => super::veth::is_ours(name, &directory.name()),
-        _ => false,
-    };
-    let found: Vec<Removal> = dismantle::removals(journal).into_iter().filter(left).collect();
-    for removal in &found {
-        note(removal.to_string());
-    }
-    if found.is_empty() || dry_run { Ok(()) } else { dismantle::end_run(directory, journal) }
-}
->>>>>>> 1741607 (WIP crash)

@@ -311,6 +311,15 @@ impl Directory {
         Ok(journal)
     }
 
+    /// Reads what can be read of a damaged journal.
+    pub(crate) fn salvaged_journal(&self) -> Journal {
+        let mut journal = Journal::default();
+        let bytes = self.read("journal").ok().flatten().unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|entry| journal.take(entry));
+        journal
+    }
+
     /// Opens the journal for writing, making it.
     pub(crate) fn open_journal(&self) -> Result<OwnedFd> {
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::APPEND | OFlags::CLOEXEC | OFlags::NOFOLLOW;
