@@ -48,6 +48,17 @@ impl Bed {
         Self { directory, host, ids: Mutex::default(), interfaces: Mutex::default() }
     }
 
+    /// Gives the state root and the root file system to an ordinary user.
+    ///
+    /// # Panics
+    ///
+    /// If this process is not root.
+    pub fn give_to(&self, uid: u32) {
+        let state = self.make_directory("state");
+        let owner = format!("{uid}:{uid}");
+        machine::run("chown", &["-R", &owner, state.to_str().unwrap(), self.path("rootfs").to_str().unwrap()]);
+    }
+
     /// Returns the host whose state root is the test's own.
     pub fn host(&self) -> &Host {
         &self.host

@@ -21,7 +21,7 @@ impl Traces<'_> {
         self.control_groups(&mut found);
         self.descriptors(&mut found);
         self.state_files(&mut found);
-        found.extend(processes_with(self.marks).into_iter().map(|pid| describe(pid)));
+        found.extend(processes_with(self.marks).into_iter().map(describe));
         for name in self.interfaces {
             if Path::new("/sys/class/net").join(name).exists() {
                 found.push(format!("interface {name}"));

@@ -14,6 +14,8 @@ mod bed;
 #[cfg(target_os = "linux")]
 mod leftovers;
 #[cfg(target_os = "linux")]
+mod operation;
+#[cfg(target_os = "linux")]
 pub mod machine;
 #[cfg(target_os = "linux")]
 pub mod programs;
@@ -26,5 +28,7 @@ pub use skip::skip;
 pub use bed::{Bed, HostMount, shell, wait_until};
 #[cfg(target_os = "linux")]
 pub use leftovers::processes_with;
+#[cfg(target_os = "linux")]
+pub use operation::{Caller, Ended};
 #[cfg(target_os = "linux")]
 pub use rootfs::make_rootfs;

@@ -339,7 +339,7 @@ impl Monitor {
                 sys::close(self.gate);
                 self.gate = -1;
                 if self.failure.is_none() {
-                    self.clients.broadcast_event(frame::STARTED, &[]);
+                    self.tell_start();
                 }
             }
             (_, report::TERMINAL) => {
@@ -348,10 +348,20 @@ impl Monitor {
             }
             (_, report::FAILED) => {
                 self.failure = Some((step, words[1] as i32));
-                let payload = u64::from(step) | words[1] << 32;
-                self.clients.broadcast_event(frame::FAILED, &payload.to_ne_bytes());
+                self.tell_start();
             }
             _ => {}
+        }
+    }
+
+    /// Tells clients what became of the start.
+    fn tell_start(&mut self) {
+        match self.failure {
+            None => self.clients.broadcast_event(frame::STARTED, &[]),
+            Some((step, error)) => {
+                let payload = u64::from(step) | u64::from(error as u32) << 32;
+                self.clients.broadcast_event(frame::FAILED, &payload.to_ne_bytes());
+            }
         }
     }
 
@@ -381,9 +391,11 @@ impl Monitor {
     fn hear_client(&mut self, client: usize) {
         let Some(kind) = self.clients.receive(client) else { return };
         match kind {
-            frame::START => {
+            frame::START if self.gate >= 0 => {
                 let _ = call!(SENDTO, self.gate, [1u8].as_ptr(), 1, 0x4000, 0);
             }
+            // Somebody has started it before, and may have ended before telling.
+            frame::START => self.tell_start(),
             frame::CLOSE_INPUT if !self.settings.has(monitor_flag::TERMINAL) => {
                 self.clients.close_input_when_written();
                 self.clients.flush_input(self.streams.input);

@@ -3,7 +3,7 @@
 //!
 //! `crash-at OPERATION --root DIR (--request FILE | --container ID) [--fault STEP] [--stay]`
 //!
-//! It prints `done` when it has survived the operation.
+//! It prints `done` when it has survived the operation; `repair` prints what it did before.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "its output is its interface")]
@@ -70,8 +70,19 @@ fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
         "attached" => run_attached(options, request()?)?,
         "exec" => exec(&container()?, options.stay)?,
         "start" => container()?.start()?,
+        "plan" => println!("{}", serde_json::to_string(&options.host.plan(&request()?, false)?)?),
+        "plan-attached" => println!("{}", serde_json::to_string(&options.host.plan(&request()?, true)?)?),
+        "repair" => repair(&options.host, false)?,
+        "repair-dry" => repair(&options.host, true)?,
         "delete" => container()?.delete(true)?,
         other => return Err(format!("`{other}` is no operation").into()),
+    }
+    Ok(())
+}
+
+fn repair(host: &Host, dry_run: bool) -> Result<()> {
+    for action in host.repair(dry_run)? {
+        println!("{action}");
     }
     Ok(())
 }

@@ -16,7 +16,7 @@ use containerv_sys::linux::stage::Program;
 use containerv_sys::linux::stage::wire::{NO_FD, clone_mode, op, report};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
-use super::execute::{Fault, die};
+use super::execute::{Fault, die_at};
 use super::store::{Directory, Entry, Journal, path};
 use super::{System, cgroup, idmap, process, transfer, veth};
 use crate::{Error, ErrorKind, Result};
@@ -95,9 +95,7 @@ impl System {
     pub(crate) fn dismantle(&self, directory: &Directory, journal: &Journal, fault: Fault) -> Result<()> {
         for (number, step) in (1..).zip(removals(journal)) {
             self.remove_step(&step, directory, journal)?;
-            if fault == Some(number) {
-                die();
-            }
+            die_at(fault, number);
         }
         Ok(())
     }

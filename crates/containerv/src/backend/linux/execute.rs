@@ -326,14 +326,15 @@ fn open_started(pid: i32) -> Result<Started> {
     Ok(Started { pid: pid as u32, pid_inside: pid as u32, pidfd, terminal: None })
 }
 
-fn die_at(fault: Fault, number: u32) {
+/// Ends this process if the fault is at this step.
+pub(crate) fn die_at(fault: Fault, number: u32) {
     if fault == Some(number) {
         die();
     }
 }
 
 /// Ends this process as a crash would; for tests of the clean-up.
-pub(crate) fn die() {
+fn die() {
     let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
 }
 

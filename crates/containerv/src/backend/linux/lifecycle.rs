@@ -123,12 +123,14 @@ impl System {
         let (started, mut run) = self.start_stage(plan, handles, directory)?;
         // The pipes' other ends must be closed here, or readers would never see their end.
         run.handles = Handles::default();
+        self.die_after(plan, 0);
         let journal = directory.open_journal()?;
         let entry = match launch {
             Launch::Prepared => Entry::Ready,
             _ => Entry::Started { unix_ns: now_unix_ns() },
         };
         directory.note(&journal, &entry)?;
+        self.die_after(plan, 1);
         let process = match launch {
             Launch::Attached { .. } => {
                 Some(running::Process::first(self, started, alive, directory, request)?)
@@ -138,16 +140,23 @@ impl System {
         Ok((process, ends))
     }
 
+    /// For tests: a crash after the last step of the plan, or that much later.
+    fn die_after(&self, plan: &Plan, later: u32) {
+        execute::die_at(self.fault, plan.steps.len() as u32 + later);
+    }
+
     fn start_stage<'a>(
         &self,
         plan: &'a Plan,
         handles: Handles,
         directory: &Directory,
     ) -> Result<(Started, Run<'a>)> {
+        // The daemon of a keeper ends once it has made the keeper.
+        let monitored = handles.listen.is_some();
         let run = Run { plan, handles, fault: self.fault };
         let journal = directory.open_journal()?;
         let mut record = |process, monitor: Option<u32>| {
-            if let Some(pid) = monitor {
+            if let Some(pid) = monitor.filter(|_| monitored) {
                 directory.note(&journal, &Entry::Monitor { pid })?;
             }
             directory.note(&journal, &Entry::Process(process))
@@ -201,8 +210,11 @@ impl System {
             (true, Some(_)) => Ok(()),
             (true, None) => {
                 control::start(&directory, &request)?;
+                execute::die_at(self.fault, 1);
                 let file = directory.open_journal()?;
-                directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() })
+                directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() })?;
+                execute::die_at(self.fault, 2);
+                Ok(())
             }
             (false, _) if running_unsupervised(&journal) => Ok(()),
             (false, _) => self.run_again(&directory, &journal, &request),
@@ -228,7 +240,12 @@ impl System {
             self.start_stage(&plan, handles, directory)
         });
         match begun {
-            Ok(_) => directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() }),
+            Ok(_) => {
+                self.die_after(&plan, 0);
+                directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() })?;
+                self.die_after(&plan, 1);
+                Ok(())
+            }
             Err(error) => {
                 self.end_run(directory, &directory.journal()?)?;
                 Err(error)
@@ -384,7 +401,10 @@ fn status(directory: &Directory, journal: &Journal, alive: bool, ended: bool) ->
         return Ok(Status::Created);
     }
     // Somebody is at work, or died at it.
-    Ok(if directory.try_lock()?.is_none() { Status::Creating } else { Status::Dead })
+    if directory.try_lock()?.is_none() {
+        return Ok(Status::Creating);
+    }
+    Ok(if journal.again { Status::Exited } else { Status::Dead })
 }
 
 /// Sums the blocks of a tree. What cannot be looked at, such as an overlay's work directory, counts

@@ -52,23 +52,22 @@ impl System {
         let Some(_lock) = directory.try_lock()? else { return Ok(()) };
         let journal = directory.journal();
         let readable = journal.is_ok();
-        let journal = journal.unwrap_or_default();
+        let journal = journal.unwrap_or_else(|_| directory.salvaged_journal());
         let object = directory.name().get(..12).unwrap_or_default().to_owned();
         let mut note = |action: String| actions.push(RepairAction { object: object.clone(), action });
         let alive =
             directory.is_supervised()? || journal.process.as_ref().and_then(process::open_running).is_some();
         let finished = journal.ready || journal.started_unix_ns.is_some();
-        if readable && finished && !journal.removing {
+        let stays = finished || journal.again;
+        if readable && stays && !journal.removing {
             let auto_remove = directory.request().is_ok_and(|request| request.auto_remove);
-            if alive || !auto_remove {
-                return if alive {
-                    Ok(())
-                } else {
-                    self.repair_ended(directory, &journal, dry_run, &mut note)
-                };
+            match (finished && alive, auto_remove) {
+                (true, _) => return Ok(()),
+                (false, false) => return self.repair_ended(directory, &journal, dry_run, &mut note),
+                (false, true) => {}
             }
         }
-        if !finished && !readable_or_old(directory, &journal) {
+        if !stays && !known_or_old(directory, &journal) {
             return Ok(());
         }
         for removal in dismantle::removals(&journal) {
@@ -80,7 +79,8 @@ impl System {
         Ok(())
     }
 
-    /// A container that has ended and stays keeps no control group and no interface.
+    /// A container that has ended, or whose new start was never finished, keeps no process, no
+    /// control group and no interface.
     fn repair_ended(
         &self,
         directory: &Directory,
@@ -89,6 +89,7 @@ impl System {
         note: &mut dyn FnMut(String),
     ) -> Result<()> {
         let left = |removal: &Removal| match removal {
+            Removal::KillFirst => journal.process.as_ref().and_then(process::open_running).is_some(),
             Removal::Groups(groups) => {
                 groups.groups.iter().any(|group| super::store::path(&group.path).exists())
             }
@@ -104,7 +105,7 @@ impl System {
 }
 
 /// A journal tells that its writer got beyond making the directory; without one, age has to do.
-fn readable_or_old(directory: &Directory, journal: &Journal) -> bool {
+fn known_or_old(directory: &Directory, journal: &Journal) -> bool {
     let has_intent = *journal != Journal::default();
     let age = fs::metadata(&directory.path).and_then(|metadata| metadata.modified());
     has_intent || age.ok().and_then(|time| time.elapsed().ok()).is_some_and(|age| age > GRACE)

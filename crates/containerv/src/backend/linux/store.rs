@@ -104,13 +104,17 @@ pub(crate) struct Journal {
     pub(crate) ready: bool,
     pub(crate) started_unix_ns: Option<u64>,
     pub(crate) removing: bool,
+    /// It was ready before and is being started again: whatever becomes of that, it stays.
+    pub(crate) again: bool,
 }
 
 impl Journal {
     fn take(&mut self, entry: Entry) {
         match entry {
             // A new start: what an earlier one left was removed before.
-            Entry::Intent(intent) => *self = Self { intent, ..Self::default() },
+            Entry::Intent(intent) => {
+                *self = Self { intent, again: self.ready || self.again, ..Self::default() }
+            }
             Entry::Process(process) => self.process = Some(process),
             Entry::Monitor { pid } => self.monitor = Some(pid),
             Entry::Ready => self.ready = true,
@@ -305,6 +309,15 @@ impl Directory {
             journal.take(parse(line, &self.path.join("journal"))?);
         }
         Ok(journal)
+    }
+
+    /// Reads what can be read of a damaged journal.
+    pub(crate) fn salvaged_journal(&self) -> Journal {
+        let mut journal = Journal::default();
+        let bytes = self.read("journal").ok().flatten().unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n');
+        lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|entry| journal.take(entry));
+        journal
     }
 
     /// Opens the journal for writing, making it.

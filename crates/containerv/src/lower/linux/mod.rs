@@ -218,7 +218,8 @@ impl Draft<'_> {
             self.push(Phase::Outer, Action::ShiftClocks(clocks));
         }
         self.join_others();
-        if self.supervised() {
+        // A keeper too is nobody's child: whoever removes it, nobody has to reap it.
+        if self.supervised() || self.launch == Launch::Keeper {
             self.push(Phase::Outer, Action::Daemonize);
         }
         let namespaces = self.new_namespaces();

@@ -1,0 +1,38 @@
+//! A process that is killed at any step of what it does leaves nothing that `repair` does not
+//! find.
+//!
+//! The steps are those of the plan, so a new step is covered by itself.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod creation;
+mod running;
+
+use containerv_tests::{Bed, Caller};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_crash-at");
+
+/// An ordinary user: `nobody`.
+const USER: u32 = 65_534;
+
+/// What is left apart from processes, which may be about to end.
+fn objects(bed: &Bed) -> Vec<String> {
+    bed.leftovers().into_iter().filter(|line| !line.starts_with("process")).collect()
+}
+
+/// Looks that a dry run changes nothing, then repairs; a second repair finds nothing to do.
+///
+/// With `by_itself` the container's monitor may be at work on the same meanwhile.
+fn repair(bed: &Bed, caller: &Caller<'_>, by_itself: bool, when: &str) {
+    let before = objects(bed);
+    let told = caller.repair(true);
+    let after = objects(bed);
+    let done = caller.repair(false);
+    if !by_itself {
+        assert_eq!(after, before, "{when}: the dry run changed something");
+        assert_eq!(told.is_empty(), done.is_empty(), "{when}: dry run: {told}");
+    }
+    let again = caller.repair(false);
+    assert!(again.is_empty(), "{when}: a second repair still finds: {again}");
+}
