@@ -56,7 +56,10 @@ impl Bed {
     pub fn give_to(&self, uid: u32) {
         let state = self.make_directory("state");
         let owner = format!("{uid}:{uid}");
-        machine::run("chown", &["-R", &owner, state.to_str().unwrap(), self.path("rootfs").to_str().unwrap()]);
+        machine::run(
+            "chown",
+            &["-R", &owner, state.to_str().unwrap(), self.path("rootfs").to_str().unwrap()],
+        );
     }
 
     /// Returns the host whose state root is the test's own.

@@ -14,9 +14,9 @@ mod bed;
 #[cfg(target_os = "linux")]
 mod leftovers;
 #[cfg(target_os = "linux")]
-mod operation;
-#[cfg(target_os = "linux")]
 pub mod machine;
+#[cfg(target_os = "linux")]
+mod operation;
 #[cfg(target_os = "linux")]
 pub mod programs;
 #[cfg(target_os = "linux")]

@@ -24,6 +24,9 @@ use crate::{Error, ErrorKind, Result};
 /// How long processes get to disappear after SIGKILL.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long a supervisor gets to write its record; a client that does not read may hold it up.
+const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(12);
+
 /// One step of a removal.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Removal {
@@ -190,12 +193,12 @@ fn kill_first(journal: &Journal) {
 /// The supervisor writes its record after the first process has ended. Only a monitor is waited
 /// for: if this process supervises, it waits for nobody.
 fn await_supervisor(directory: &Directory) -> Result<()> {
-    const STEP: Duration = Duration::from_millis(1);
-    for _ in 0..2000 {
-        if !directory.is_supervised()? {
-            return Ok(());
-        }
-        std::thread::sleep(STEP);
+    let mut pause = Duration::from_micros(20);
+    let mut waited = Duration::ZERO;
+    while waited < SUPERVISOR_TIMEOUT && directory.is_supervised()? {
+        std::thread::sleep(pause);
+        waited += pause;
+        pause = (pause * 2).min(Duration::from_millis(2));
     }
     Ok(())
 }
