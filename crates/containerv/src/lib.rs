@@ -12,6 +12,7 @@ mod builder;
 mod container;
 mod copy;
 mod error;
+mod events;
 mod host;
 mod logs;
 #[cfg_attr(
@@ -34,6 +35,7 @@ pub use builder::ContainerBuilder;
 pub use container::{Container, OwnedContainer, State};
 pub use copy::{Change, ChangeKind, CopyOptions, CopyProgress, CopySummary, SkipReason, Skipped};
 pub use error::{Error, ErrorKind, Result};
+pub use events::{Event, Events};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use process::{Child, Command, ExecOptions, ExitStatus, Output, Stdio, StdioSet, default_environment};

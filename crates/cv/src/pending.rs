@@ -2,15 +2,7 @@
 
 #![allow(missing_docs, reason = "goes away with the library's own")]
 
-use std::collections::BTreeMap;
-use std::time::SystemTime;
-
-use containerv::{Error, ErrorKind, Host, Result};
-use containerv_spec::ContainerId;
-
-fn pending<T>(what: &str) -> Result<T> {
-    Err(Error::new(ErrorKind::Unavailable, format!("{what} is not offered yet")))
-}
+use containerv::Host;
 
 #[derive(serde::Serialize)]
 pub struct Feature {
@@ -35,17 +27,9 @@ pub struct Check {
     pub cause: String,
     pub fix: String,
 }
-pub struct Event {
-    pub time_unix_ns: u64,
-    pub id: ContainerId,
-    pub name: String,
-    pub action: String,
-    pub attributes: BTreeMap<String, String>,
-}
 pub trait PendingHost {
     fn features(&self) -> Vec<Feature>;
     fn diagnose(&self) -> Vec<Check>;
-    fn events(&self, since: Option<SystemTime>, follow: bool) -> Result<std::vec::IntoIter<Result<Event>>>;
 }
 impl PendingHost for Host {
     fn features(&self) -> Vec<Feature> {
@@ -53,8 +37,5 @@ impl PendingHost for Host {
     }
     fn diagnose(&self) -> Vec<Check> {
         Vec::new()
-    }
-    fn events(&self, _: Option<SystemTime>, _: bool) -> Result<std::vec::IntoIter<Result<Event>>> {
-        pending("`events`")
     }
 }

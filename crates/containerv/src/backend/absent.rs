@@ -197,6 +197,10 @@ impl System {
         unavailable()
     }
 
+    pub(crate) fn events(&self, _since: u64, _follow: bool) -> Result<Events> {
+        unavailable()
+    }
+
     pub(crate) fn logs(&self, _id: &ContainerId, _options: crate::LogOptions) -> Result<Logs> {
         unavailable()
     }
@@ -299,6 +303,20 @@ pub(crate) struct Logs(Infallible);
 
 impl Logs {
     pub(crate) fn next(&mut self) -> Option<Result<crate::LogEntry>> {
+        match self.0 {}
+    }
+}
+
+/// Nor can events.
+#[derive(Debug)]
+pub(crate) struct Events(Infallible);
+
+impl Events {
+    pub(crate) fn end_at(&mut self, _unix_ns: u64) {
+        match self.0 {}
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Result<crate::Event>> {
         match self.0 {}
     }
 }

@@ -16,13 +16,13 @@ const APPLETS: [&str; 14] = [
 ];
 
 /// A place for one test; everything in it is removed at its end.
-pub struct Place {
+pub(crate) struct Place {
     directory: PathBuf,
-    pub host: Host,
+    pub(crate) host: Host,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let directory =
@@ -33,12 +33,12 @@ impl Place {
         Self { directory, host }
     }
 
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
     /// A request for a shell command; without one, for a keeper.
-    pub fn request(&self, script: Option<&str>, change: impl FnOnce(&mut serde_json::Value)) -> Request {
+    pub(crate) fn request(
+        &self,
+        script: Option<&str>,
+        change: impl FnOnce(&mut serde_json::Value),
+    ) -> Request {
         let id: ContainerId = self.host.new_id().unwrap();
         let mut value = serde_json::json!({
             "id": id,
@@ -56,12 +56,12 @@ impl Place {
     }
 
     /// A detached container that runs a shell command.
-    pub fn detached(&self, script: &str) -> Container {
+    pub(crate) fn detached(&self, script: &str) -> Container {
         Container::run_detached(&self.host, self.request(Some(script), |_| {})).unwrap()
     }
 
     /// A container into which commands are spawned.
-    pub fn keeper(&self) -> Container {
+    pub(crate) fn keeper(&self) -> Container {
         Container::create(&self.host, self.request(None, |_| {})).unwrap()
     }
 }
@@ -87,12 +87,12 @@ fn make_rootfs(root: &Path) {
     }
 }
 
-pub fn now_unix_ns() -> u64 {
+pub(crate) fn now_unix_ns() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_nanos() as u64
 }
 
 /// Waits until something is so, at most ten seconds.
-pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
         if let Some(found) = look() {
@@ -104,7 +104,7 @@ pub fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// Says whether this test can make containers, and why not if it cannot.
-pub fn can_run() -> bool {
+pub(crate) fn can_run() -> bool {
     let root = rustix::process::geteuid().is_root();
     if !root {
         println!("skipped: only root can make these containers");

@@ -2,9 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use containerv::{ChangeKind, ProcessInfo};
-
-use crate::pending::*;
+use containerv::{ChangeKind, Event, ProcessInfo};
 use containerv_spec::ByteSize;
 use serde_json::{Value, json};
 
@@ -96,11 +94,12 @@ pub fn events(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let until = parsed.read("until", |text| time::parse(text, now))?;
     let since = since.map(|moment| SystemTime::UNIX_EPOCH + Duration::from_nanos(moment));
     let follow = until.is_none_or(|until| until > now);
-    for event in session.host()?.events(since, follow)? {
+    let mut events = session.host()?.events(since, follow)?;
+    if let Some(until) = until {
+        events = events.until(SystemTime::UNIX_EPOCH + Duration::from_nanos(until));
+    }
+    for event in events {
         let event = event?;
-        if until.is_some_and(|until| event.time_unix_ns > until) {
-            break;
-        }
         if event_matches(&event, &filters) {
             output::print(event_line(&event, format.as_ref())?)?;
         }

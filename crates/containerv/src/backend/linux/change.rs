@@ -3,8 +3,10 @@
 use containerv_spec::cgroup::GroupSet;
 use containerv_spec::{ContainerId, Limits, id};
 
+use super::events::action;
 use super::store::{Directory, Entry, text};
 use super::{System, cgroup, execute};
+use crate::host::generated_name;
 use crate::lower;
 use crate::{Error, ErrorKind, Result};
 
@@ -21,7 +23,9 @@ impl System {
         let (directory, groups) = self.running_groups(id)?;
         let _lock = directory.lock()?;
         cgroup::freeze(&groups)
-            .map_err(|error| error.context(format!("cannot pause container `{}`", id.short())))
+            .map_err(|error| error.context(format!("cannot pause container `{}`", id.short())))?;
+        self.announce(&directory.request()?, action::PAUSE, &[]);
+        Ok(())
     }
 
     /// Thaws it.
@@ -35,7 +39,9 @@ impl System {
             ));
         }
         cgroup::thaw(&groups)
-            .map_err(|error| error.context(format!("cannot resume container `{}`", id.short())))
+            .map_err(|error| error.context(format!("cannot resume container `{}`", id.short())))?;
+        self.announce(&directory.request()?, action::UNPAUSE, &[]);
+        Ok(())
     }
 
     /// Changes limits, of the running container and for its next start.
@@ -56,7 +62,9 @@ impl System {
             }
         }
         request.limits = request.limits.changed_by(change);
-        store_request(&directory, &request)
+        store_request(&directory, &request)?;
+        self.announce(&request, action::UPDATE, &[]);
+        Ok(())
     }
 
     /// Gives another name: the new one is reserved before the old one is released.
@@ -73,11 +81,14 @@ impl System {
         execute::host_action(&reserve, &request)?;
         let old = request.name.replace(name.to_owned());
         store_request(&directory, &request)?;
-        if let Some(old) = old {
+        if let Some(old) = &old {
             let _ = std::fs::remove_file(self.store.names().join(old));
         }
         let file = directory.open_journal()?;
-        directory.note(&file, &Entry::Renamed { name: text(&path) })
+        directory.note(&file, &Entry::Renamed { name: text(&path) })?;
+        let old = old.unwrap_or_else(|| generated_name(container));
+        self.announce(&request, action::RENAME, &[("oldName", old)]);
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Signal;
 
 use super::encode::Handles;
+use super::events::action;
 use super::execute::{self, Held, Run, Started, duplicate};
 use super::store::{Directory, Entry, Journal, text};
 use super::{System, cgroup, control, probe, process, running, streams};
@@ -91,7 +92,10 @@ impl System {
         let result = execute::host_steps(&plan, &request, &self.store, self.fault, &mut made)
             .and_then(|()| self.begin(&plan, &request, launch, stdio, &made));
         match (result, made) {
-            (Ok((process, ends)), _) => Ok(Made { request, process, ends }),
+            (Ok((process, ends)), _held) => {
+                self.announce_new(&request, launch != Launch::Prepared);
+                Ok(Made { request, process, ends })
+            }
             (Err(error), made) => {
                 if let Some((directory, _lock)) = made {
                     let journal = directory.journal().unwrap_or_default();
@@ -120,11 +124,12 @@ impl System {
             Launch::Attached { .. } => Some(directory.supervise(true)?),
             _ => None,
         };
-        let (started, mut run) = self.start_stage(plan, handles, directory)?;
+        // Opened before the start: the container may have ended and removed itself right after.
+        let journal = directory.open_journal()?;
+        let (started, mut run) = self.start_stage(plan, handles, directory, &journal)?;
         // The pipes' other ends must be closed here, or readers would never see their end.
         run.handles = Handles::default();
         self.die_after(plan, 0);
-        let journal = directory.open_journal()?;
         let entry = match launch {
             Launch::Prepared => Entry::Ready,
             _ => Entry::Started { unix_ns: now_unix_ns() },
@@ -150,16 +155,16 @@ impl System {
         plan: &'a Plan,
         handles: Handles,
         directory: &Directory,
+        journal: &OwnedFd,
     ) -> Result<(Started, Run<'a>)> {
         // The daemon of a keeper ends once it has made the keeper.
         let monitored = handles.listen.is_some();
         let run = Run { plan, handles, fault: self.fault };
-        let journal = directory.open_journal()?;
         let mut record = |process, monitor: Option<u32>| {
             if let Some(pid) = monitor.filter(|_| monitored) {
-                directory.note(&journal, &Entry::Monitor { pid })?;
+                directory.note(journal, &Entry::Monitor { pid })?;
             }
-            directory.note(&journal, &Entry::Process(process))
+            directory.note(journal, &Entry::Process(process))
         };
         let started = execute::start(&run, self.stage()?, &mut record)?;
         Ok((started, run))
@@ -207,18 +212,20 @@ impl System {
         let request = directory.request()?;
         let alive = directory.is_supervised()?;
         match (alive, journal.started_unix_ns) {
-            (true, Some(_)) => Ok(()),
-            (true, None) => {
-                control::start(&directory, &request)?;
+            (true, Some(_)) => return Ok(()),
+            (true, None) => control::start(&directory, &request).and_then(|()| {
                 execute::die_at(self.fault, 1);
                 let file = directory.open_journal()?;
                 directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() })?;
                 execute::die_at(self.fault, 2);
                 Ok(())
-            }
-            (false, _) if running_unsupervised(&journal) => Ok(()),
-            (false, _) => self.run_again(&directory, &journal, &request),
+            }),
+            (false, _) if running_unsupervised(&journal) => return Ok(()),
+            (false, _) => self
+                .notice_end(&directory, &request)
+                .and_then(|_| self.run_again(&directory, &journal, &request)),
         }
+        .map(|()| self.announce(&request, action::START, &[]))
         .map_err(|error: Error| {
             let name = request.name.as_deref().unwrap_or(id.short());
             error.context(format!("cannot start container `{name}`"))
@@ -237,7 +244,7 @@ impl System {
         directory.note(&file, &Entry::Intent(execute::intent(&plan, request)))?;
         let begun = execute::again(&plan, request, self.fault).and_then(|()| {
             let (handles, _) = self.handles(&plan, request, launch, None, directory)?;
-            self.start_stage(&plan, handles, directory)
+            self.start_stage(&plan, handles, directory, &file)
         });
         match begun {
             Ok(_) => {
@@ -299,9 +306,13 @@ impl System {
                 format!("cannot send signal {signal} to container `{}`", id.short()),
             )
         })?;
+        let directory = self.directory(id)?;
+        if let Ok(request) = directory.request() {
+            self.announce(&request, action::KILL, &[("signal", signal.to_string())]);
+        }
         if number == Signal::KILL {
             // A frozen process of version 1 dies only once it is thawed.
-            let groups = self.directory(id)?.journal()?.intent.groups;
+            let groups = directory.journal()?.intent.groups;
             if cgroup::is_frozen(&groups).unwrap_or(false) {
                 cgroup::thaw(&groups)?;
             }
@@ -322,6 +333,7 @@ impl System {
         let directory = self.directory(id)?;
         let request = directory.request()?;
         let Ok(first) = process::first_of(&self.store, id) else { return Ok(()) };
+        let witness = directory.witness().ok();
         let keeper = request.process.is_none();
         let usual = if keeper { Signal::TERM.as_raw() } else { i32::from(request.stop.signal) };
         let signal = signal.unwrap_or(usual);
@@ -333,19 +345,27 @@ impl System {
             process::wait_end(&first.pidfd, None)?;
         }
         reap_keeper(&request, &first.pidfd);
-        directory.wait_exit().map(drop)
+        directory.wait_exit()?;
+        self.announce_seen_end(&directory, &request, witness.as_ref());
+        self.announce(&request, action::STOP, &[]);
+        Ok(())
     }
 
     /// Waits for the end of a container.
     pub(crate) fn wait(&self, id: &ContainerId) -> Result<Exit> {
         let directory = self.directory(id)?;
         let journal = directory.journal()?;
+        let request = directory.request()?;
+        // Opened before the end, at which the container may remove itself.
+        let witness = directory.witness().ok();
         if let Some(pidfd) = journal.process.as_ref().and_then(process::open) {
             process::wait_end(&pidfd, None)?;
-            reap_keeper(&directory.request()?, &pidfd);
+            reap_keeper(&request, &pidfd);
         }
         let lost = Exit { code: 137, signal: Some(9), out_of_memory: false, finished_unix_ns: now_unix_ns() };
-        Ok(directory.wait_exit()?.unwrap_or(lost))
+        let exit = directory.wait_exit()?;
+        self.announce_seen_end(&directory, &request, witness.as_ref());
+        Ok(exit.or_else(|| witness?.exit()).unwrap_or(lost))
     }
 
     /// Returns the container's directory.
@@ -369,7 +389,7 @@ impl System {
             return Err(Error::new(ErrorKind::InvalidState, message)
                 .with_hint("stop it with `cv stop`, or remove it with `cv rm --force`"));
         }
-        self.dismantle(&directory, &journal, self.fault)
+        self.dismantle_and_tell(&directory, &journal, self.fault)
             .map_err(|error| error.context(format!("cannot remove container `{}`", id.short())))
     }
 }

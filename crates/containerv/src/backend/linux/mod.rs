@@ -6,6 +6,7 @@ mod control;
 mod dismantle;
 mod encode;
 mod enter;
+mod events;
 mod execute;
 mod explain;
 mod idmap;
@@ -31,6 +32,7 @@ use containerv_sys::linux::stage::StageFile;
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use control::{Attached, AttachedReader, AttachedWriter};
+pub(crate) use events::Events;
 pub(crate) use logs::Logs;
 pub(crate) use running::Process;
 use store::Store;

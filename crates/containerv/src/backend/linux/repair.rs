@@ -74,7 +74,7 @@ impl System {
             note(removal.to_string());
         }
         if !dry_run {
-            self.dismantle(directory, &journal, None)?;
+            self.dismantle_and_tell(directory, &journal, None)?;
         }
         Ok(())
     }

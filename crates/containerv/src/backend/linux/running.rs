@@ -12,6 +12,7 @@ use containerv_sys::linux::process::Ended;
 use rustix::fs::{Mode, OFlags};
 
 use super::encode::Handles;
+use super::events::{End, Subject};
 use super::execute::{self, Run, Started};
 use super::lifecycle::{now_unix_ns, parse_signal};
 use super::store::Directory;
@@ -37,6 +38,7 @@ struct First {
     directory: Directory,
     groups: GroupSet,
     auto_remove: bool,
+    subject: Subject,
 }
 
 impl Process {
@@ -51,7 +53,14 @@ impl Process {
         let directory = Directory::open(directory.path.clone())?;
         let groups = directory.journal()?.intent.groups;
         let auto_remove = request.auto_remove;
-        let first = First { system: Arc::clone(system), alive, directory, groups, auto_remove };
+        let first = First {
+            system: Arc::clone(system),
+            alive,
+            directory,
+            groups,
+            auto_remove,
+            subject: Subject::of(request),
+        };
         Ok(Self { started, ended: None, first: Some(first) })
     }
 
@@ -135,22 +144,31 @@ impl AsFd for Process {
 impl First {
     /// Records how the container ended, and removes what an ended container does not need.
     fn finish(self, status: ExitStatus) -> Result<()> {
+        let exit = Exit {
+            code: status.docker_code(),
+            signal: status.signal,
+            out_of_memory: status.out_of_memory,
+            finished_unix_ns: now_unix_ns(),
+        };
+        let end = End { started: true, exit: Some(exit), destroyed: self.auto_remove };
         if let Some(alive) = self.alive {
-            let exit = Exit {
-                code: status.docker_code(),
-                signal: status.signal,
-                out_of_memory: status.out_of_memory,
-                finished_unix_ns: now_unix_ns(),
-            };
             self.directory.record_exit(&alive, &exit)?;
+            if !self.auto_remove {
+                self.system.announce_end_of(&self.subject, end);
+            }
             self.directory.end_supervision(alive)?;
         }
         if !self.auto_remove {
             return Ok(());
         }
         let _lock = self.directory.lock()?;
-        let journal = self.directory.journal()?;
-        self.system.dismantle(&self.directory, &journal, None)
+        // Somebody else may have been faster.
+        if self.directory.path.exists() {
+            let journal = self.directory.journal()?;
+            self.system.dismantle(&self.directory, &journal, None)?;
+        }
+        self.system.announce_end_of(&self.subject, end);
+        Ok(())
     }
 }
 

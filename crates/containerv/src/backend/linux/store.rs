@@ -249,6 +249,19 @@ pub(crate) struct Directory {
 #[derive(Debug)]
 pub(crate) struct Lock(#[allow(dead_code, reason = "held for its lock")] OwnedFd);
 
+/// The file in which a supervisor records the end of a container.
+#[derive(Debug)]
+pub(crate) struct Witness(OwnedFd);
+
+impl Witness {
+    /// Returns how the container ended; `None` if nobody recorded it.
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        let mut bytes = [0u8; 512];
+        let count = rustix::io::pread(&self.0, &mut bytes, 0).ok()?;
+        serde_json::from_slice(bytes.get(..count)?).ok()
+    }
+}
+
 impl Directory {
     /// Opens an existing directory.
     pub(crate) fn open(path: PathBuf) -> Result<Self> {
@@ -421,6 +434,12 @@ impl Directory {
             Err(Errno::NOENT) => Ok(None),
             Err(errno) => Err(errno),
         }
+    }
+
+    /// Opens what tells how the container ended, even once its directory is removed.
+    pub(crate) fn witness(&self) -> Result<Witness> {
+        let opened = rustix::fs::openat(&self.fd, "alive", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        opened.map(Witness).map_err(|errno| self.supervision_failed(errno))
     }
 
     fn supervision_failed(&self, errno: Errno) -> Error {

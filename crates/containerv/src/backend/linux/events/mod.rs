@@ -1,0 +1,100 @@
+//! The log of events: lines of JSON in the run root that every process of this library appends to.
+//!
+//! It is the one place that says which ends of containers were told already, so each is told once,
+//! whoever sees it.
+
+mod ends;
+mod file;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use containerv_spec::{ContainerId, Request};
+
+use super::System;
+use super::lifecycle::now_unix_ns;
+use crate::events::Event;
+use crate::host::generated_name;
+
+pub(super) use ends::End;
+pub(crate) use reader::Events;
+
+/// Most bytes of an event's line. Labels that do not fit are left out and counted.
+const MAX_LINE: usize = 64 << 10;
+/// Most bytes of labels in an event.
+const MAX_LABELS: usize = 32 << 10;
+
+/// Attributes that belong to one event and not to its container.
+const OWN_ATTRIBUTES: [&str; 3] = ["exitCode", "signal", "oldName"];
+
+/// Names of events.
+pub(crate) mod action {
+    pub(crate) const CREATE: &str = "create";
+    pub(crate) const START: &str = "start";
+    pub(crate) const KILL: &str = "kill";
+    pub(crate) const OOM: &str = "oom";
+    pub(crate) const DIE: &str = "die";
+    pub(crate) const STOP: &str = "stop";
+    pub(crate) const PAUSE: &str = "pause";
+    pub(crate) const UNPAUSE: &str = "unpause";
+    pub(crate) const UPDATE: &str = "update";
+    pub(crate) const RENAME: &str = "rename";
+    pub(crate) const DESTROY: &str = "destroy";
+}
+
+/// Whom events are about.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    id: ContainerId,
+    name: String,
+    attributes: BTreeMap<String, String>,
+}
+
+impl Subject {
+    /// A container with its labels.
+    pub(crate) fn of(request: &Request) -> Self {
+        let bytes: usize = request.labels.iter().map(|(name, label)| name.len() + label.len()).sum();
+        let attributes = match bytes > MAX_LABELS {
+            false => request.labels.clone(),
+            true => BTreeMap::from([("labelsLeftOut".to_owned(), request.labels.len().to_string())]),
+        };
+        let name = request.name.clone().unwrap_or_else(|| generated_name(&request.id));
+        Self { id: request.id.clone(), name, attributes }
+    }
+
+    /// A container of which only an earlier event is left.
+    fn of_event(event: &Event) -> Self {
+        let mut attributes = event.attributes.clone();
+        OWN_ATTRIBUTES.iter().for_each(|name| drop(attributes.remove(*name)));
+        Self { id: event.id.clone(), name: event.name.clone(), attributes }
+    }
+
+    fn event(&self, action: &str, time_unix_ns: u64, more: &[(&str, String)]) -> Event {
+        let mut attributes = self.attributes.clone();
+        attributes.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
+        let (id, name) = (self.id.clone(), self.name.clone());
+        Event { time_unix_ns, id, name, action: action.to_owned(), attributes }
+    }
+}
+
+impl System {
+    /// Writes down what has just happened to a container. Failures are passed over: the operation
+    /// itself has succeeded.
+    pub(crate) fn announce(&self, request: &Request, action: &str, more: &[(&str, String)]) {
+        let event = Subject::of(request).event(action, now_unix_ns(), more);
+        let _ = file::append(&self.store, |_| vec![event]);
+    }
+
+    /// Writes down that a container was made and, unless it waits for that, started.
+    pub(crate) fn announce_new(&self, request: &Request, started: bool) {
+        let subject = Subject::of(request);
+        let now = now_unix_ns();
+        let mut events = vec![subject.event(action::CREATE, now, &[])];
+        if started {
+            events.push(subject.event(action::START, now, &[]));
+        }
+        let _ = file::append(&self.store, |_| events);
+    }
+}
