@@ -213,15 +213,17 @@ impl Draft<'_> {
         if let Some(value) = self.request.security.oom_score_adj {
             self.push(Phase::Outer, Action::AdjustOomScore { value });
         }
+        // A keeper too is nobody's child: whoever removes it, nobody has to reap it. This comes before
+        // namespaces are joined: a process that is made in another PID namespace counts its
+        // children there, and the number that it reports would be somebody else's here.
+        if self.supervised() || self.launch == Launch::Keeper {
+            self.push(Phase::Outer, Action::Daemonize);
+        }
         if let TimeNamespace::Offsets { monotonic_seconds, boottime_seconds } = self.request.namespaces.time {
             let clocks = containerv_spec::plan::Clocks { monotonic_seconds, boottime_seconds };
             self.push(Phase::Outer, Action::ShiftClocks(clocks));
         }
         self.join_others();
-        // A keeper too is nobody's child: whoever removes it, nobody has to reap it.
-        if self.supervised() || self.launch == Launch::Keeper {
-            self.push(Phase::Outer, Action::Daemonize);
-        }
         let namespaces = self.new_namespaces();
         let group = groups.clone_into().cloned();
         self.push(Phase::Outer, Action::Start { namespaces, group, supervisor: self.supervisor() });

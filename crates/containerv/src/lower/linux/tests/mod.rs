@@ -323,3 +323,16 @@ fn the_hosts_root_is_no_containers() {
         assert_eq!(error.kind(), ErrorKind::InvalidArgument);
     }
 }
+
+#[test]
+fn a_process_leaves_its_caller_before_it_joins_another_pid_namespace() {
+    let mut request = request(directory());
+    request.namespaces.pid = Share::Container(ContainerId::from_random([0xcd; 32]));
+    let plan = lower(&request, &root_machine(), &places(), Launch::Detached).unwrap();
+    let position =
+        |wanted: fn(&Action) -> bool| plan.steps.iter().position(|step| wanted(&step.action)).unwrap();
+    let left = position(|action| matches!(action, Action::Daemonize));
+    let joined = position(|action| matches!(action, Action::JoinNamespaces { .. }));
+    let started = position(|action| matches!(action, Action::Start { .. }));
+    assert!(left < joined && joined < started);
+}
