@@ -1,6 +1,5 @@
 //! `version`, `info` and `system`.
 
-use crate::pending::*;
 use containerv::{Container, Error, Host};
 use containerv_spec::ByteSize;
 use containerv_spec::state::Status;
