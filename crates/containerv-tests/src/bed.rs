@@ -154,6 +154,7 @@ impl Bed {
             left.is_empty()
         });
         assert!(left.is_empty(), "left {when}:\n  {}", left.join("\n  "));
+        self.ids.lock().unwrap().clear();
     }
 }
 

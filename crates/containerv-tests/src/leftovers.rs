@@ -40,16 +40,11 @@ impl Traces<'_> {
     }
 
     fn control_groups(&self, found: &mut Vec<String>) {
-        let mut waiting = vec![PathBuf::from("/sys/fs/cgroup")];
-        while let Some(directory) = waiting.pop() {
-            for entry in fs::read_dir(&directory).into_iter().flatten().flatten() {
-                if !entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                    continue;
-                }
-                if self.marked(&entry.file_name().to_string_lossy()) {
-                    found.push(format!("control group {}", entry.path().display()));
-                }
-                waiting.push(entry.path());
+        for hierarchy in hierarchies() {
+            let groups = directories(&hierarchy);
+            for group in groups.into_iter().filter(|path| is_for_containers(path)) {
+                let left = directories(&group).into_iter().filter(|path| self.marked(&path.to_string_lossy()));
+                found.extend(left.map(|path| format!("control group {}", path.display())));
             }
         }
     }
@@ -72,6 +67,24 @@ impl Traces<'_> {
     }
 }
 
+/// Returns where control groups are mounted.
+fn hierarchies() -> Vec<PathBuf> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let group = |line: &&str| line.contains(" - cgroup ") || line.contains(" - cgroup2 ");
+    table.lines().filter(group).filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from).collect()
+}
+
+fn directories(parent: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(parent).into_iter().flatten().flatten();
+    let is_directory = |entry: &fs::DirEntry| entry.file_type().is_ok_and(|kind| kind.is_dir());
+    entries.filter(is_directory).map(|entry| entry.path()).collect()
+}
+
+/// The parent group of all containers, or one that a test has asked for.
+fn is_for_containers(group: &Path) -> bool {
+    group.file_name().is_some_and(|name| name.to_string_lossy().starts_with("containerv"))
+}
+
 /// Returns the processes other than this one that have one of the texts in their control groups,
 /// mounts, command line, working directory or descriptors.
 pub fn processes_with(marks: &[String]) -> Vec<u32> {
@@ -83,17 +96,26 @@ pub fn processes_with(marks: &[String]) -> Vec<u32> {
             continue;
         };
         let path = entry.path();
-        let file = |name: &str| fs::read(path.join(name)).unwrap_or_default();
-        let texts = ["cgroup", "mountinfo", "cmdline"].map(file);
-        let cwd = fs::read_link(path.join("cwd")).unwrap_or_default();
-        let is_ours = texts.iter().any(|text| marked(&String::from_utf8_lossy(text)))
-            || marked(&cwd.to_string_lossy())
-            || links(&path.join("fd")).iter().any(|(_, target)| marked(target));
-        if pid != own && is_ours && !is_left_to_init(&path) {
+        if pid != own && is_of_container(&path, &marked) && !is_left_to_init(&path) {
             found.push(pid);
         }
     }
     found
+}
+
+fn is_of_container(process: &Path, marked: &dyn Fn(&str) -> bool) -> bool {
+    let file = |name: &str| fs::read(process.join(name)).unwrap_or_default();
+    let marked_file = |name: &str| marked(&String::from_utf8_lossy(&file(name)));
+    if marked_file("cgroup") || marked_file("cmdline") {
+        return true;
+    }
+    // Threads of the kernel have neither mounts of their own nor descriptors.
+    let is_of_kernel = fs::read_link(process.join("exe")).is_err() && file("cmdline").is_empty();
+    let cwd = || fs::read_link(process.join("cwd")).unwrap_or_default();
+    !is_of_kernel
+        && (marked_file("mountinfo")
+            || marked(&cwd().to_string_lossy())
+            || links(&process.join("fd")).iter().any(|(_, target)| marked(target)))
 }
 
 /// A process that has ended and waits for the machine's own init to reap it is nobody's fault here.

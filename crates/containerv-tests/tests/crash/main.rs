@@ -16,9 +16,11 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_crash-at");
 /// An ordinary user: `nobody`.
 const USER: u32 = 65_534;
 
-/// What is left apart from processes, which may be about to end.
+/// What is left apart from processes, which may be about to end, and interfaces, which end with
+/// them.
 fn objects(bed: &Bed) -> Vec<String> {
-    bed.leftovers().into_iter().filter(|line| !line.starts_with("process")).collect()
+    let fleeting = |line: &String| line.starts_with("process") || line.starts_with("interface");
+    bed.leftovers().into_iter().filter(|line| !fleeting(line)).collect()
 }
 
 /// Looks that a dry run changes nothing, then repairs; a second repair finds nothing to do.
