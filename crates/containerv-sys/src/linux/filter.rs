@@ -73,6 +73,7 @@ mod tests {
         program.extend_from_slice(&libc::SECCOMP_RET_ALLOW.to_ne_bytes());
         let inside = std::thread::spawn(move || {
             rustix::thread::set_no_new_privs(true).unwrap();
+            assert_eq!(install(&[0; 8], 0).unwrap_err().raw_os_error(), Some(libc::EINVAL));
             install(&program, 0).unwrap();
             // SAFETY: takes nothing.
             unsafe { libc::syscall(libc::SYS_getppid) }
@@ -80,6 +81,5 @@ mod tests {
         assert_eq!(inside.join().unwrap(), -1);
         // SAFETY: takes nothing.
         assert!(unsafe { libc::syscall(libc::SYS_getppid) } > 0);
-        assert_eq!(install(&[0; 8], 0).unwrap_err().raw_os_error(), Some(libc::EINVAL));
     }
 }
