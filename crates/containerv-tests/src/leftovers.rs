@@ -43,7 +43,8 @@ impl Traces<'_> {
         for hierarchy in hierarchies() {
             let groups = directories(&hierarchy);
             for group in groups.into_iter().filter(|path| is_for_containers(path)) {
-                let left = directories(&group).into_iter().filter(|path| self.marked(&path.to_string_lossy()));
+                let left =
+                    directories(&group).into_iter().filter(|path| self.marked(&path.to_string_lossy()));
                 found.extend(left.map(|path| format!("control group {}", path.display())));
             }
         }

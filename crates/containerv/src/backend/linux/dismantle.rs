@@ -170,6 +170,8 @@ fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<(
             cgroup::kill(groups)?;
             cgroup::wait_until_empty(groups, KILL_TIMEOUT).map(drop)
         }
+        // A process that supervises and removes at once has nobody to wait for.
+        Removal::AwaitSupervisor if journal.intent.attached == Some(std::process::id()) => Ok(()),
         Removal::AwaitSupervisor => await_supervisor(directory),
         Removal::Interface(name) => veth::remove(name, &directory.name()),
         Removal::Groups(groups) => cgroup::remove(groups),
@@ -190,8 +192,7 @@ fn kill_first(journal: &Journal) {
     let _ = containerv_sys::linux::process::wait(&pidfd, false);
 }
 
-/// The supervisor writes its record after the first process has ended. Only a monitor is waited
-/// for: if this process supervises, it waits for nobody.
+/// The supervisor writes its record after the first process has ended.
 fn await_supervisor(directory: &Directory) -> Result<()> {
     let mut pause = Duration::from_micros(20);
     let mut waited = Duration::ZERO;

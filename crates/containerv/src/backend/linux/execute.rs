@@ -115,7 +115,7 @@ pub(crate) fn intent(plan: &Plan, request: &Request) -> Intent {
             Action::MakeVeth(veth) => intent.interfaces.push(veth.host_interface.clone()),
             Action::ReserveName { path } => intent.name = Some(path.clone()),
             Action::Start { supervisor: Supervisor::Caller, .. } => {
-                intent.attached = request.process.is_some()
+                intent.attached = request.process.as_ref().map(|_| std::process::id())
             }
             Action::Keep { .. } => intent.keeper = true,
             _ => {}

@@ -80,8 +80,10 @@ pub(crate) struct Intent {
     /// Mappings of its user namespace, whose ids own files in its layers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) maps: Option<IdMaps>,
-    /// The caller waits for the process itself; there is no monitor and no keeper.
-    pub(crate) attached: bool,
+    /// The process that waits for the container's first process itself; there is no monitor and no
+    /// keeper then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) attached: Option<u32>,
     /// The container has no command; PID 1 is a keeper.
     pub(crate) keeper: bool,
 }

@@ -57,7 +57,7 @@ fn refuse_without_log(request: &Request, journal: &Journal) -> Result<()> {
     let name = request.name.as_deref().unwrap_or(request.id.short());
     let (why, hint) = if request.process.is_none() {
         ("it has no command of its own", "read the output of each process from whoever starts it")
-    } else if journal.intent.attached {
+    } else if journal.intent.attached.is_some() {
         ("it was run in the foreground, and its output went to its caller", "run it with `--detach`")
     } else if request.log.driver == LogDriver::None {
         ("its log driver is `none`", "run it with `--log-driver json-file`")
