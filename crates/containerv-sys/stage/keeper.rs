@@ -137,6 +137,11 @@ pub fn init(stage: &mut Stage, o: &Operation) -> Sys<()> {
         sys::close(standard);
     }
     loop {
+        // Before the first wait too: a child that ended before its signal was blocked left none.
+        if let Some(status) = reap_all(child) {
+            let signal = status & 0x7f;
+            sys::exit(if signal == 0 { (status >> 8 & 0xff) as i32 } else { 128 + signal as i32 });
+        }
         let mut polled = [u64::from(signals as u32) | POLLIN << 32, u64::from(owner as u32) | POLLIN << 32];
         let _ = call!(POLL, polled.as_mut_ptr(), 2, -1i32);
         if polled[1] >> 48 != 0 {
@@ -147,10 +152,6 @@ pub fn init(stage: &mut Stage, o: &Operation) -> Sys<()> {
             if signal != SIGCHLD {
                 let _ = call!(KILL, child, signal);
             }
-        }
-        if let Some(status) = reap_all(child) {
-            let signal = status & 0x7f;
-            sys::exit(if signal == 0 { (status >> 8 & 0xff) as i32 } else { 128 + signal as i32 });
         }
     }
 }
