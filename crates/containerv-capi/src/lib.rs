@@ -3,9 +3,9 @@
 //! Translation only. The header, in `include/chef`, is the contract: it says what each function
 //! does, who owns what, and which errors there are. A call goes through three layers:
 //!
-//! * the exported functions, grouped as in the header, read what the pointers give ([`foreign`]);
-//! * [`border`] turns results into return values and `errno`, and stops panics;
-//! * [`handles`] finds the object behind a pointer without ever dereferencing it.
+//! * the exported functions, grouped as in the header, read what the pointers give (`foreign`);
+//! * `border` turns results into return values and `errno`, and stops panics;
+//! * `handles` finds the object behind a pointer without ever dereferencing it.
 //!
 //! Nothing here survives a `fork()`: a forked child finds an empty registry and may fill its own.
 

@@ -1,7 +1,7 @@
 //! The part of Go's `text/template` that people use with `--format`.
 //!
 //! `{{.Field.Sub}}`, `{{.}}`, `{{$}}`, literals, pipes, parentheses, `if`/`else if`/`else`,
-//! `range`/`else`, `with`/`else`, `{{-`/`-}}`, comments and the functions of [`functions`].
+//! `range`/`else`, `with`/`else`, `{{-`/`-}}`, comments and the functions of `functions`.
 //! Text, nesting and steps are bounded. Variables, `define`, `template` and `block` are refused.
 
 mod evaluate;
