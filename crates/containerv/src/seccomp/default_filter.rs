@@ -8,7 +8,7 @@ use super::default_profile::{deciding_capabilities, default_profile};
 use super::{Context, compile};
 use crate::Result;
 
-/// The program for [`CapabilitySet::DEFAULT`]. A test compares it with what [`compile`] makes, and
+/// The program for [`CapabilitySet::DEFAULT`]. A test compares it with what `compile` makes, and
 /// writes it anew if `CONTAINERV_REGENERATE` is set.
 const COMPILED: &[u8] = include_bytes!("default.bpf");
 
