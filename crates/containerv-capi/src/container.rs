@@ -8,7 +8,7 @@ use std::time::Duration;
 use containerv::{Container, Error, ErrorKind, ExecOptions, Host, StdioSet};
 use containerv_spec::request::Process;
 use containerv_spec::state::Status;
-use containerv_spec::{Bound, OsText};
+use containerv_spec::OsText;
 
 use crate::border::{self, Result, invalid};
 use crate::foreign::{self, ProcessHandle, SpawnOptions};
@@ -23,7 +23,7 @@ const WAIT: u32 = 0x1;
 /// How long processes have between SIGTERM and SIGKILL.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// How long killed processes may take to disappear.
+/// How long killed processes may take to disappear: those that wait for a device do.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// `struct containerv_container`, as far as C sees it.
@@ -43,11 +43,7 @@ pub(crate) struct Entry {
 impl Entry {
     fn new(container: Container) -> Result<Self> {
         let id = CString::new(container.id().short()).map_err(|_| invalid("the id holds NUL"))?;
-        let limit = match container.request().limits.pids {
-            Some(Bound::At(limit)) => Some(limit),
-            _ => None,
-        };
-        Ok(Self { container, id, processes: Mutex::new(Processes::new(limit)) })
+        Ok(Self { container, id, processes: Mutex::default() })
     }
 
     pub(crate) fn container(&self) -> &Container {
@@ -59,13 +55,10 @@ impl Entry {
     }
 
     fn start(&self, process: &Process) -> Result<containerv::Child> {
-        let start = || self.container.exec(process, StdioSet::inherit(), ExecOptions::default());
-        match start() {
-            // Processes that have ended and are kept for their ids count against the limit.
-            Err(error) if error.raw_os_error() == Some(libc::EAGAIN) && self.processes().reap(0) => start(),
-            other => other,
-        }
-        .map_err(|error| self.explained(error))
+        // What has ended counts for the container's limit until it is reaped.
+        self.processes().reap();
+        let started = self.container.exec(process, StdioSet::inherit(), ExecOptions::default());
+        started.map_err(|error| self.explained(error))
     }
 
     /// The number for a container that has ended is that of a process that has.
@@ -86,19 +79,19 @@ impl Entry {
         started(self.processes().add(child));
         if let Some(process) = watch? {
             processes::wait(&process, None);
+            self.processes().reap();
         }
         Ok(())
     }
 
     fn destroy(&self) -> Result<()> {
-        self.processes().end(GRACE);
+        // They are children of this process: unless they are reaped the container cannot end.
+        self.processes().end(GRACE, PATIENCE);
         match self.container.delete(true) {
             // Somebody else was faster.
-            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-            _ => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            other => other,
         }
-        self.processes().collect(PATIENCE);
-        Ok(())
     }
 }
 

@@ -9,16 +9,14 @@ use rustix::io::Errno;
 
 use crate::border::Result;
 
-/// Most processes that have ended and are not reaped, so that their ids stay taken. They count as
-/// processes for the container's limit, so this is also at most an eighth of that.
-const MOST_KEPT: usize = 32;
-
 /// Processes by the id that the caller knows them by.
-#[derive(Debug)]
-pub(crate) struct Processes {
-    all: Vec<Process>,
-    most_kept: usize,
-}
+///
+/// One that has ended is reaped with the next call. It must not be kept until then for the sake
+/// of its id: it counts for the container's limit of processes, and the kernel does not let a
+/// process namespace end before all of them are reaped. An id that is free is safe from reuse all
+/// the same, because the kernel goes through all others first.
+#[derive(Debug, Default)]
+pub(crate) struct Processes(Vec<Process>);
 
 #[derive(Debug)]
 struct Process {
@@ -29,69 +27,50 @@ struct Process {
 }
 
 impl Processes {
-    /// No processes, in a container with this limit of them.
-    pub(crate) fn new(limit: Option<u64>) -> Self {
-        let limit = limit.and_then(|limit| usize::try_from(limit).ok());
-        Self { all: Vec::new(), most_kept: limit.map_or(MOST_KEPT, |limit| (limit / 8).min(MOST_KEPT)) }
-    }
-
     /// Takes a started process; returns its id.
     pub(crate) fn add(&mut self, child: Child) -> i32 {
-        self.reap(self.most_kept);
-        // An id that is used again belongs to a process that was reaped.
+        self.reap();
         let id = child.id_inside().cast_signed();
-        self.all.push(Process { id, child, spent: false });
+        self.0.push(Process { id, child, spent: false });
         id
     }
 
     /// Asks a process to end. Its id is spent, whether or not it does.
     pub(crate) fn ask_to_end(&mut self, id: i32) -> Result<()> {
+<<<<<<< HEAD
         let unknown = || Error::os(libc::ESRCH, format!("no process {id} is waiting to be ended"));
         let process =
             self.all.iter_mut().rfind(|process| process.id == id && !process.spent).ok_or_else(unknown)?;
+=======
+        self.reap();
+        let process = self.0.iter_mut().find(|process| process.id == id && !process.spent);
+        let process =
+            process.ok_or_else(|| Error::os(libc::ESRCH, format!("no process {id} is waiting to be ended")))?;
+>>>>>>> a2923dd (C programs that use every function; channels and holds that forks cannot keep)
         process.spent = true;
-        let result = if ended(&process.child) { Err(unknown()) } else { process.child.signal(libc::SIGTERM) };
-        self.reap(self.most_kept);
-        result
+        process.child.signal(libc::SIGTERM)
     }
 
-    /// Reaps processes that have ended, the oldest first, until `keep` of them are left. Says
-    /// whether there was one.
-    pub(crate) fn reap(&mut self, keep: usize) -> bool {
-        let dead = self.all.iter().filter(|process| ended(&process.child)).count();
-        let mut surplus = dead.saturating_sub(keep);
-        let any = surplus > 0;
-        self.all.retain_mut(|process| {
-            if surplus == 0 || !ended(&process.child) {
-                return true;
+    /// Reaps those that have ended.
+    pub(crate) fn reap(&mut self) {
+        // An error says that the program has reaped the process itself.
+        self.0.retain_mut(|process| matches!(process.child.try_wait(), Ok(None)));
+    }
+
+    /// Ends all processes and reaps them: SIGTERM, `grace` to comply, SIGKILL, and `patience` to
+    /// disappear.
+    pub(crate) fn end(&mut self, grace: Duration, patience: Duration) {
+        for (signal, time) in [(libc::SIGTERM, grace), (libc::SIGKILL, patience)] {
+            let deadline = Instant::now() + time;
+            for process in &self.0 {
+                // An error says that it has ended already.
+                let _ = process.child.signal(signal);
             }
-            surplus -= 1;
-            // An error says that the program has reaped it itself.
-            let _ = process.child.try_wait();
-            false
-        });
-        any
-    }
-
-    /// Asks all processes to end, and returns when they have or the time is over.
-    pub(crate) fn end(&mut self, grace: Duration) {
-        let deadline = Instant::now() + grace;
-        for process in &self.all {
-            let _ = process.child.signal(libc::SIGTERM);
+            for process in &self.0 {
+                wait(&process.child, Some(deadline));
+            }
+            self.reap();
         }
-        for process in &self.all {
-            wait(&process.child, Some(deadline));
-        }
-    }
-
-    /// Reaps all processes, which have been killed, and returns when that is done or the time is over.
-    pub(crate) fn collect(&mut self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        for process in &mut self.all {
-            wait(&process.child, Some(deadline));
-            let _ = process.child.try_wait();
-        }
-        self.all.clear();
     }
 }
 
@@ -101,10 +80,6 @@ pub(crate) fn watch(child: &Child) -> Result<OwnedFd> {
         .as_fd()
         .try_clone_to_owned()
         .map_err(|error| Error::io(error, "cannot duplicate a process descriptor"))
-}
-
-fn ended(child: &Child) -> bool {
-    wait(child, Some(Instant::now()))
 }
 
 /// Waits until the process behind a descriptor has ended; false if it has not in time.

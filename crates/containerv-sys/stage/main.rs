@@ -83,8 +83,25 @@ extern "C" fn main(stack: *const usize) -> ! {
     let Some(program) = Program::from_arguments(argc, argv) else { sys::exit(70) };
     stage.channel = program.channel();
     exec::set_cloexec(stage.channel);
+    if let Err(error) = own_channel(stage.channel) {
+        fail(stage, 0, error);
+    }
     run(stage, &program);
     sys::exit(0)
+}
+
+/// Puts a new channel in the place of the inherited one, of which processes that the library's
+/// program forks may hold copies: its end would not be seen before theirs.
+fn own_channel(channel: i32) -> Sys<()> {
+    const AF_UNIX: usize = 1;
+    const SOCK_SEQPACKET_CLOEXEC: usize = 5 | 0o2_000_000;
+    let mut ends = [0i32; 2];
+    call!(SOCKETPAIR, AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0, ends.as_mut_ptr())?;
+    terminal::send_descriptor(channel, report::CHANNEL, ends[0])?;
+    sys::close(ends[0]);
+    call!(DUP3, ends[1], channel, sys::O_CLOEXEC)?;
+    sys::close(ends[1]);
+    Ok(())
 }
 
 /// Executes the program from its first operation to its end.

@@ -27,7 +27,7 @@ pub fn make(stage: &mut Stage, o: &Operation) -> Sys<()> {
         bind_console(stage, slave)?;
     }
     let to = if stage.gate >= 0 { stage.gate } else { stage.channel };
-    send_descriptor(to, master)?;
+    send_descriptor(to, report::TERMINAL, master)?;
     sys::close(master);
     call!(IOCTL, slave, TIOCSCTTY, 0)?;
     for number in 0..3 {
@@ -61,9 +61,9 @@ fn bind_console(stage: &Stage, slave: i32) -> Sys<()> {
     Ok(())
 }
 
-/// Sends a descriptor with a `TERMINAL` report (unix(7), `SCM_RIGHTS`).
-fn send_descriptor(socket: i32, fd: i32) -> Sys<()> {
-    let mut words = [u64::from(report::TERMINAL), 0];
+/// Sends a descriptor with a report (unix(7), `SCM_RIGHTS`).
+pub fn send_descriptor(socket: i32, kind: u32, fd: i32) -> Sys<()> {
+    let mut words = [u64::from(kind), 0];
     let vector = [words.as_mut_ptr() as u64, REPORT_BYTES as u64];
     // `struct cmsghdr`: length 20, level SOL_SOCKET (1), type SCM_RIGHTS (1), then the descriptor.
     let control = [20u64, 1 | 1 << 32, u64::from(fd as u32)];

@@ -193,6 +193,8 @@ pub mod report {
     pub const BAD_PROGRAM: u32 = 7;
     /// `value` is the monitor's process id.
     pub const MONITOR: u32 = 8;
+    /// The channel to be used from now on comes along; always the first report.
+    pub const CHANNEL: u32 = 9;
 }
 
 /// Size of a report in bytes: kind and step (32 bits each), value (64 bits).

@@ -251,8 +251,8 @@ int containerv_create(const char* rootFs, struct containerv_options* options, st
  * the calling process.
  *
  * On success `*pidOut`, if `pidOut` is not NULL, names the process for containerv_kill(); on
- * failure it is untouched. It is not used for another process while it may be mistaken for this
- * one.
+ * failure it is untouched. On Linux another process of the container gets the same number only
+ * when the kernel has gone through all others: 32,768 at least.
  *
  * With CV_SPAWN_WAIT the call returns when the process has ended; other calls go on meanwhile.
  * A program that could be started is a success, whatever it ends with.
@@ -292,7 +292,7 @@ int containerv_kill(struct containerv_container* container, process_handle_t pid
  * Errors:
  *   EINVAL   `count` is negative, an array or one of its texts is NULL, or a source is not a
  *            regular file
- *   EISDIR   a source or target is a directory
+ *   EISDIR   a target is a directory
  *   and what open(), read() and write() give
  */
 int containerv_upload(struct containerv_container* container, const char* const* hostPaths,

@@ -53,7 +53,7 @@ impl StageFile {
     pub fn spawn(&self, program: Program, inherit: &[BorrowedFd<'_>]) -> io::Result<Spawned> {
         let (ours, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        let theirs = above_standard(theirs)?;
+        let (ours, theirs) = (Channel(ours), above_standard(theirs)?);
         let bytes = program.finish(theirs.as_raw_fd() as u32);
         let file = above_standard(rustix::fs::memfd_create("containerv-program", MemfdFlags::CLOEXEC)?)?;
         let mut file = File::from(file);
@@ -63,7 +63,10 @@ impl StageFile {
         fds.push(theirs.as_raw_fd());
         fds.push(file.as_raw_fd());
         let outer = clone_and_execute(self.0.as_fd(), file.as_fd(), &fds)?;
-        Ok(Spawned { channel: Channel(ours), outer: Some(outer) })
+        drop(theirs);
+        let mut spawned = Spawned { channel: ours, outer: Some(outer) };
+        spawned.channel = spawned.channel.private()?;
+        Ok(spawned)
     }
 }
 
@@ -240,6 +243,18 @@ impl Channel {
             0 => Ok(None),
             REPORT_BYTES => Ok(Some(Report::decode(bytes, fd))),
             _ => Err(io::Error::from(io::ErrorKind::InvalidData)),
+        }
+    }
+
+    /// Receives the channel that the stage itself has made in place of this one. The end of a
+    /// channel tells that a program was executed, so nobody else may hold a copy of the other end:
+    /// a process that the embedding program forks at the wrong moment has one of this channel's.
+    fn private(&self) -> io::Result<Self> {
+        match self.receive()? {
+            Some(Report { kind: report::CHANNEL, fd: Some(fd), .. }) => Ok(Self(fd)),
+            Some(Report { kind: report::CHANNEL, .. }) => Err(io::Error::from_raw_os_error(libc::EMFILE)),
+            Some(report) => Err(io::Error::from_raw_os_error(report.failure().unwrap_or(libc::EPROTO))),
+            None => Err(io::Error::from_raw_os_error(libc::EPROTO)),
         }
     }
 

@@ -73,7 +73,10 @@ pub(crate) fn removals(journal: &Journal) -> Vec<Removal> {
     if !intent.groups.groups.is_empty() {
         steps.push(Removal::KillGroups(intent.groups.clone()));
     }
-    steps.push(Removal::AwaitSupervisor);
+    // A keeper leaves no record.
+    if !intent.keeper {
+        steps.push(Removal::AwaitSupervisor);
+    }
     steps.extend(intent.interfaces.iter().cloned().map(Removal::Interface));
     if !intent.groups.groups.is_empty() {
         steps.push(Removal::Groups(intent.groups.clone()));

@@ -261,6 +261,9 @@ impl Following<'_> {
                 .receive()
                 .map_err(|error| Error::io(error, "cannot hear from the stage"))?;
             match report {
+                None if self.keeps() => {
+                    return Err(Error::new(ErrorKind::Other, "the keeper was killed before it was ready"));
+                }
                 None => return Ok(()),
                 Some(Report { kind: report::READY, .. }) => return Ok(()),
                 Some(report) => self.hear(report)?,
@@ -283,6 +286,11 @@ impl Following<'_> {
                 self.started = open_started(report.value as i32).ok();
             }
         }
+    }
+
+    /// Says whether the last step is a keeper, which tells that it is ready.
+    fn keeps(&self) -> bool {
+        self.run.plan.steps.iter().any(|step| matches!(step.action, Action::Keep { .. }))
     }
 
     fn hear(&mut self, report: Report) -> Result<()> {

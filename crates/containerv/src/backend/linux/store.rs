@@ -247,7 +247,15 @@ pub(crate) struct Directory {
 
 /// An operation's hold on a container; let go when dropped.
 #[derive(Debug)]
-pub(crate) struct Lock(#[allow(dead_code, reason = "held for its lock")] OwnedFd);
+pub(crate) struct Lock(OwnedFd);
+
+impl Drop for Lock {
+    /// Closing is not enough: a process that the embedding program forked meanwhile has a copy of
+    /// the descriptor, with which the hold would go on.
+    fn drop(&mut self) {
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
+    }
+}
 
 /// The file in which a supervisor records the end of a container.
 #[derive(Debug)]

@@ -1,0 +1,31 @@
+// The headers in C++: bits combine, fields of a zeroed structure mean their defaults, symbols link.
+#include <chef/containerv-user-linux.h>
+#include <chef/containerv.h>
+
+#include <cerrno>
+#include <cstdio>
+
+static_assert((CV_CAP_FILESYSTEM | CV_CAP_IPC) == 0xc, "a constant expression");
+
+int main()
+{
+    enum containerv_capabilities    caps = CV_CAP_FILESYSTEM | CV_CAP_PROCESS_CONTROL | CV_CAP_IPC;
+    struct containerv_mount         mount = {};
+    struct containerv_spawn_options how = {};
+    struct containerv_options*      options = containerv_options_new();
+    struct containerv_container*    container = nullptr;
+
+    mount.flags = CV_MOUNT_BIND | CV_MOUNT_READONLY;
+    how.flags = CV_SPAWN_WAIT | CV_SPAWN_WAIT;
+    containerv_options_set_caps(options, caps);
+    containerv_options_set_mounts(options, &mount, 1);
+    errno = 0;
+    int result = containerv_create("/", options, &container);
+    std::printf("create: %d, errno %d\n", result, errno == EINVAL);
+    errno = 0;
+    result = containerv_spawn(container, "/bin/true", &how, nullptr);
+    std::printf("spawn: %d, errno %d\n", result, errno == EINVAL);
+    containerv_options_delete(options);
+    containerv_user_delete(containerv_user_real());
+    return 0;
+}

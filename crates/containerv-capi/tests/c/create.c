@@ -1,0 +1,160 @@
+/* containerv_create, containerv_id and containerv_destroy. */
+#include "check.h"
+
+static void what_cannot_be_a_root(void)
+{
+    struct containerv_container* out = NULL;
+
+    put(below(scratch, "file"), "");
+    FAILS(containerv_create(NULL, NULL, &out), EINVAL);
+    FAILS(containerv_create(root, NULL, NULL), EINVAL);
+    FAILS(containerv_create("", NULL, &out), ENOENT);
+    FAILS(containerv_create(below(scratch, "missing"), NULL, &out), ENOENT);
+    FAILS(containerv_create(below(scratch, "file"), NULL, &out), ENOTDIR);
+    CHECK(out == NULL);
+}
+
+static void option_values_that_cannot_be(void)
+{
+    static const char* const     bad_memory[] = {"", "1X", "-1", "x", "1G "};
+    static const char* const     bad_weight[] = {"", "0", "10001", "max", "1.5", "-3"};
+    static const char* const     bad_network[][3] = {{"10.0.0.2", NULL, NULL},
+                                                     {"10.0.0", "255.0.0.0", "10.0.0.1"},
+                                                     {"10.0.0.2", "255.0.255.0", "10.0.0.1"},
+                                                     {"10.0.0.2", "24", "10.0.0.1"},
+                                                     {"::1", "255.0.0.0", "10.0.0.1"}};
+    struct containerv_options*   options = containerv_options_new();
+    struct containerv_container* out = NULL;
+    size_t                       i;
+
+    containerv_options_set_caps(options, USUAL | CV_CAP_CGROUPS);
+    for (i = 0; i < sizeof bad_memory / sizeof bad_memory[0]; i++) {
+        containerv_options_set_cgroup_limits(options, bad_memory[i], NULL, NULL);
+        FAILS(containerv_create(root, options, &out), EINVAL);
+        containerv_options_set_cgroup_limits(options, NULL, NULL, bad_memory[i]);
+        FAILS(containerv_create(root, options, &out), EINVAL);
+    }
+    for (i = 0; i < sizeof bad_weight / sizeof bad_weight[0]; i++) {
+        containerv_options_set_cgroup_limits(options, NULL, bad_weight[i], NULL);
+        FAILS(containerv_create(root, options, &out), EINVAL);
+    }
+    containerv_options_set_cgroup_limits(options, NULL, NULL, NULL);
+    containerv_options_set_caps(options, USUAL | CV_CAP_NETWORK);
+    for (i = 0; i < sizeof bad_network / sizeof bad_network[0]; i++) {
+        containerv_options_set_network(options, bad_network[i][0], bad_network[i][1], bad_network[i][2]);
+        FAILS(containerv_create(root, options, &out), EINVAL);
+    }
+    containerv_options_set_network(options, NULL, NULL, NULL);
+    containerv_options_set_caps(options, USUAL | CV_CAP_USERS);
+    containerv_options_set_users(options, 100000, 0, 0);
+    FAILS(containerv_create(root, options, &out), EINVAL);
+    containerv_options_set_users(options, 100000, 1, 10);
+    FAILS(containerv_create(root, options, &out), EINVAL);
+    containerv_options_set_users(options, 4294967290u, 0, 100);
+    FAILS(containerv_create(root, options, &out), EINVAL);
+    CHECK(out == NULL);
+    containerv_options_delete(options);
+}
+
+static void options_without_their_capability(void)
+{
+    struct containerv_mount      mount = {(char*)"/usr", (char*)"/mnt", NULL, CV_MOUNT_BIND};
+    struct containerv_container* out = NULL;
+    int                          i;
+
+    for (i = 0; i < 5; i++) {
+        struct containerv_options* options = containerv_options_new();
+
+        containerv_options_set_caps(options, i == 0 ? CV_CAP_IPC : USUAL);
+        switch (i) {
+        case 0: containerv_options_set_mounts(options, &mount, 1); break;
+        case 1: containerv_options_set_users(options, 100000, 0, 10); break;
+        case 2: containerv_options_set_groups(options, 100000, 0, 10); break;
+        case 3: containerv_options_set_cgroup_limits(options, "1G", NULL, NULL); break;
+        default: containerv_options_set_network(options, "10.0.0.2", "255.0.0.0", "10.0.0.1");
+        }
+        FAILS(containerv_create(root, options, &out), EINVAL);
+        containerv_options_delete(options);
+    }
+    CHECK(out == NULL);
+}
+
+static void a_life(void)
+{
+    struct containerv_container* container = make(USUAL);
+    struct containerv_container* other;
+    const char*                  id = containerv_id(container);
+    char                         copy[64] = "";
+    int                          i;
+
+    CHECK(id != NULL && strlen(id) == 12 && strspn(id, "0123456789abcdef") == 12);
+    snprintf(copy, sizeof copy, "%s", id);
+    CHECK(containerv_id(container) == id);
+    WORKS(shell(container, "hostname > /name; readlink /proc/self > /self; echo $$ > /pid"));
+    HOLDS(below(root, "name"), "containerv-host");
+    CHECK(same(copy, containerv_id(container)));
+    WORKS(containerv_destroy(container));
+    for (i = 0; i < 3; i++) {
+        FAILS(containerv_destroy(container), EINVAL);
+    }
+    CHECK(containerv_id(container) == NULL);
+    FAILS(containerv_kill(container, 2), EINVAL);
+    FAILS(containerv_spawn(container, "/bin/true", NULL, NULL), EINVAL);
+    other = make(USUAL);
+    CHECK(other != container && strcmp(containerv_id(other), copy) != 0);
+    FAILS(containerv_destroy(container), EINVAL);
+    WORKS(containerv_destroy(other));
+}
+
+static void no_options_and_no_capabilities(void)
+{
+    struct containerv_container* container = NULL;
+
+    WORKS(containerv_create(root, NULL, &container));
+    announce(container);
+    WORKS(shell(container, "hostname > /bare; ls /proc | wc -l >> /bare"));
+    HOLDS(below(root, "bare"), "containerv-host\n0");
+    WORKS(containerv_destroy(container));
+}
+
+static void a_root_relative_to_the_working_directory(void)
+{
+    struct containerv_container* container = NULL;
+    char                         copy[4096];
+    char*                        slash;
+
+    snprintf(copy, sizeof copy, "%s", root);
+    slash = strrchr(copy, '/');
+    *slash = 0;
+    CHECK(chdir(copy) == 0);
+    WORKS(containerv_create(slash + 1, NULL, &container));
+    announce(container);
+    WORKS(containerv_destroy(container));
+}
+
+static void several_on_one_root(void)
+{
+    struct containerv_container* first = make(USUAL);
+    struct containerv_container* second = make(USUAL);
+
+    WORKS(shell(first, "echo shared > /shared; echo own > /tmp/own"));
+    WORKS(shell(second, "cat /shared > /seen; ls /tmp >> /seen"));
+    HOLDS(below(root, "seen"), "shared");
+    WORKS(containerv_destroy(first));
+    WORKS(shell(second, "echo still > /still"));
+    HOLDS(below(root, "still"), "still");
+    WORKS(containerv_destroy(second));
+}
+
+int main(int argc, char** argv)
+{
+    start(argc, argv);
+    what_cannot_be_a_root();
+    option_values_that_cannot_be();
+    options_without_their_capability();
+    a_life();
+    no_options_and_no_capabilities();
+    a_root_relative_to_the_working_directory();
+    several_on_one_root();
+    return finish();
+}

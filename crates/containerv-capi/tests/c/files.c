@@ -1,0 +1,157 @@
+/* containerv_upload and containerv_download. */
+#include "check.h"
+
+#define MANY 40
+
+static struct containerv_container* container;
+
+static mode_t mode_of(const char* path)
+{
+    struct stat found;
+
+    return stat(path, &found) == 0 ? found.st_mode & 07777 : 0;
+}
+
+static void many_at_once(void)
+{
+    char        host[MANY][4096], inside[MANY][64], back[MANY][4096];
+    const char *hosts[MANY], *insides[MANY], *backs[MANY];
+    int         i;
+
+    for (i = 0; i < MANY; i++) {
+        snprintf(host[i], sizeof host[i], "%s/up%d", scratch, i);
+        snprintf(back[i], sizeof back[i], "%s/down%d", scratch, i);
+        /* With and without a slash: both are relative to the root. */
+        snprintf(inside[i], sizeof inside[i], "%sfile%d", i % 2 == 0 ? "/" : "", i);
+        hosts[i] = host[i];
+        insides[i] = inside[i];
+        backs[i] = back[i];
+        put(host[i], host[i]);
+    }
+    WORKS(containerv_upload(container, hosts, insides, MANY));
+    WORKS(containerv_download(container, insides, backs, MANY));
+    for (i = 0; i < MANY; i++) {
+        HOLDS(below(root, inside[i]), host[i]);
+        HOLDS(back[i], host[i]);
+    }
+}
+
+static int one(int up, const char* from, const char* to)
+{
+    return up ? containerv_upload(container, &from, &to, 1) : containerv_download(container, &from, &to, 1);
+}
+
+static void modes_and_owners(void)
+{
+    const char* host = below(scratch, "script");
+    struct stat found;
+
+    put(host, "#!/bin/sh\n");
+    CHECK(chmod(host, 0777) == 0 && chown(host, 1000, 1000) == 0);
+    umask(027);
+    WORKS(one(1, host, "/script"));
+    CHECK(mode_of(below(root, "script")) == 0750);
+    CHECK(stat(below(root, "script"), &found) == 0 && found.st_uid == 0 && found.st_gid == 0);
+    CHECK(chown(below(root, "script"), 1234, 1234) == 0 && chmod(below(root, "script"), 04755) == 0);
+    WORKS(one(0, "/script", below(scratch, "script-back")));
+    CHECK(mode_of(below(scratch, "script-back")) == 0750);
+    CHECK(stat(below(scratch, "script-back"), &found) == 0 && found.st_uid == geteuid());
+    umask(022);
+}
+
+static void what_is_there_is_replaced(void)
+{
+    put(below(scratch, "short"), "short");
+    put(below(root, "target"), "something much longer");
+    CHECK(chmod(below(root, "target"), 0600) == 0);
+    WORKS(one(1, below(scratch, "short"), "target"));
+    HOLDS(below(root, "target"), "short");
+    CHECK(mode_of(below(root, "target")) == 0644);
+}
+
+static void paths_stay_in_the_root(void)
+{
+    put(below(scratch, "secret"), "mine");
+    CHECK(symlink(scratch, below(root, "escape")) == 0);
+    CHECK(symlink("../../../../../../..", below(root, "climb")) == 0);
+    FAILS(one(0, below("/escape", "secret"), below(scratch, "stolen")), ENOENT);
+    FAILS(one(1, below(scratch, "secret"), "/escape/planted"), ENOENT);
+    CHECK(access(below(scratch, "planted"), F_OK) != 0 && access(below(scratch, "stolen"), F_OK) != 0);
+    WORKS(one(1, below(scratch, "secret"), "/climb/../../up-and-up"));
+    HOLDS(below(root, "up-and-up"), "mine");
+    FAILS(one(0, "/proc/1/environ", below(scratch, "kernel")), EINVAL);
+}
+
+static void failures_are_told_and_do_not_stop_the_rest(void)
+{
+    const char* hosts[5] = {below(scratch, "short"), below(scratch, "missing"), NULL, below(scratch, "secret"), scratch};
+    const char* insides[5] = {"/rest0", "/rest1", "/rest2", "/rest3", "/rest4"};
+    const char* backs[3] = {below(scratch, "back0"), below(scratch, "back1"), below(scratch, "back2")};
+    const char* sources[3] = {"/nothing", "/rest0", "/bin"};
+    const char* none[1] = {""};
+
+    FAILS(containerv_upload(container, hosts, insides, 5), ENOENT);
+    HOLDS(below(root, "rest0"), "short");
+    HOLDS(below(root, "rest3"), "mine");
+    CHECK(access(below(root, "rest1"), F_OK) != 0 && access(below(root, "rest4"), F_OK) != 0);
+    FAILS(containerv_upload(container, hosts + 2, insides, 1), EINVAL);
+    FAILS(containerv_upload(container, hosts + 4, insides + 4, 1), EINVAL);
+    FAILS(containerv_upload(container, none, insides, 1), ENOENT);
+    FAILS(containerv_download(container, sources, backs, 3), ENOENT);
+    HOLDS(below(scratch, "back1"), "short");
+    FAILS(one(0, "/bin", backs[0]), EINVAL);
+    FAILS(one(1, hosts[0], "/bin"), EISDIR);
+    FAILS(one(1, hosts[0], "/no/such/directory/file"), ENOENT);
+    FAILS(one(0, "/rest0", below(scratch, "no/directory")), ENOENT);
+    FAILS(one(1, hosts[0], NULL), EINVAL);
+}
+
+static void counts(void)
+{
+    const char* path = "/x";
+
+    WORKS(containerv_upload(container, &path, &path, 0));
+    WORKS(containerv_upload(container, NULL, NULL, 0));
+    WORKS(containerv_download(container, NULL, NULL, 0));
+    FAILS(containerv_upload(container, &path, &path, -1), EINVAL);
+    FAILS(containerv_upload(container, NULL, &path, 1), EINVAL);
+    FAILS(containerv_upload(container, &path, NULL, 1), EINVAL);
+    FAILS(containerv_download(container, NULL, &path, 1), EINVAL);
+    FAILS(containerv_download(container, &path, NULL, 1), EINVAL);
+}
+
+static void a_large_file_and_a_mounted_place(void)
+{
+    static char block[65536];
+    const char* host = below(scratch, "large");
+    FILE*       file = fopen(host, "w");
+    struct stat found;
+    int         i;
+
+    for (i = 0; i < 80; i++) {
+        memset(block, 'a' + i % 26, sizeof block);
+        CHECK(fwrite(block, 1, sizeof block, file) == sizeof block);
+    }
+    fclose(file);
+    /* The container's own /tmp is not that of the directory. */
+    WORKS(one(1, host, "/tmp/large"));
+    CHECK(access(below(root, "tmp/large"), F_OK) != 0);
+    WORKS(one(0, "tmp/large", below(scratch, "large-back")));
+    CHECK(stat(below(scratch, "large-back"), &found) == 0 && found.st_size == 80 * (off_t)sizeof block);
+}
+
+int main(int argc, char** argv)
+{
+    start(argc, argv);
+    umask(022);
+    container = make(USUAL);
+    many_at_once();
+    modes_and_owners();
+    what_is_there_is_replaced();
+    paths_stay_in_the_root();
+    failures_are_told_and_do_not_stop_the_rest();
+    counts();
+    a_large_file_and_a_mounted_place();
+    WORKS(containerv_destroy(container));
+    return finish();
+}

@@ -1,0 +1,121 @@
+/* Mounts: kinds, flags, and targets that lead out of the root. */
+#include "check.h"
+
+static struct containerv_options* options;
+
+static int with(struct containerv_mount* mounts, int count, struct containerv_container** out)
+{
+    containerv_options_set_caps(options, USUAL);
+    containerv_options_set_mounts(options, mounts, count);
+    return containerv_create(root, options, out);
+}
+
+static struct containerv_mount mount_of(const char* what, const char* where, const char* fstype, int flags)
+{
+    struct containerv_mount mount;
+
+    memset(&mount, 0, sizeof mount);
+    mount.what = (char*)what;
+    mount.where = (char*)where;
+    mount.fstype = (char*)fstype;
+    mount.flags = (enum containerv_mount_flags)flags;
+    return mount;
+}
+
+static void kinds_and_flags(void)
+{
+    struct containerv_container* container = NULL;
+    struct containerv_mount      mounts[6];
+    struct stat                  made;
+    const char*                  source = below(scratch, "source");
+
+    CHECK(mkdir(source, 0755) == 0);
+    put(below(scratch, "source/file"), "of the host");
+    put(below(root, "point"), "covered");
+    mounts[0] = mount_of(source, "/new/dir", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE);
+    mounts[1] = mount_of(source, "/kept", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE | CV_MOUNT_READONLY);
+    mounts[2] = mount_of(below(scratch, "source/file"), "/point", NULL, CV_MOUNT_BIND | CV_MOUNT_READONLY);
+    mounts[3] = mount_of("anything", "/memory", "tmpfs", CV_MOUNT_CREATE);
+    mounts[4] = mount_of(source, "/tmp/in", NULL, CV_MOUNT_BIND | CV_MOUNT_RECURSIVE | CV_MOUNT_CREATE);
+    mounts[5] = mount_of(source, "/zero", NULL, 0);
+    CHECK(mkdir(below(root, "zero"), 0755) == 0);
+    WORKS(with(mounts, 6, &container));
+    announce(container);
+    WORKS(shell(container, "cat /new/dir/file /kept/file /point /tmp/in/file /zero/file > /read"));
+    HOLDS(below(root, "read"), "of the hostof the hostof the hostof the hostof the host");
+    WORKS(shell(container, "echo x > /new/dir/written; echo x > /kept/refused; echo x > /point; echo x > /memory/x"));
+    HOLDS(below(scratch, "source/written"), "x");
+    HOLDS(below(scratch, "source/refused"), "(none)");
+    HOLDS(below(scratch, "source/file"), "of the host");
+    HOLDS(below(root, "memory/x"), "(none)");
+    WORKS(containerv_destroy(container));
+    HOLDS(below(root, "point"), "covered");
+    CHECK(stat(below(root, "new/dir"), &made) == 0 && S_ISDIR(made.st_mode) && (made.st_mode & 07777) == 0755);
+}
+
+static void what_the_kernel_gives(void)
+{
+    struct containerv_container* container = make(USUAL);
+
+    WORKS(shell(container, "ls -d /proc/1 /sys/class /tmp > /seen; stat -c %a /tmp >> /seen; echo x > /sys/x"));
+    HOLDS(below(root, "seen"), "/proc/1\n/sys/class\n/tmp\n1777");
+    WORKS(containerv_destroy(container));
+    CHECK(access(below(root, "proc"), F_OK) == 0);
+}
+
+static void mounts_that_cannot_be(void)
+{
+    struct containerv_container* out = NULL;
+    struct containerv_mount      mount;
+    const char*                  source = below(scratch, "source");
+    size_t                       i;
+    struct {
+        struct containerv_mount mount;
+        int                     number;
+    } table[] = {
+        {mount_of(NULL, "/mnt", NULL, CV_MOUNT_BIND), EINVAL},
+        {mount_of(source, NULL, NULL, CV_MOUNT_BIND), EINVAL},
+        {mount_of(source, "mnt", NULL, CV_MOUNT_BIND), EINVAL},
+        {mount_of(source, "/", NULL, CV_MOUNT_BIND), EINVAL},
+        {mount_of(source, "/a/../b", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE), EINVAL},
+        {mount_of(source, "/../outside", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE), EINVAL},
+        {mount_of(source, "/missing", NULL, CV_MOUNT_BIND), ENOENT},
+        {mount_of(below(scratch, "no-source"), "/mnt", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE), ENOENT},
+        {mount_of(below(scratch, "source/file"), "/no-file", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE), ENOENT},
+        {mount_of("", "/mnt", NULL, CV_MOUNT_BIND), ENOENT},
+        {mount_of(source, "/mnt", NULL, 0x8), EINVAL},
+        {mount_of("/dev/null", "/mnt", "ext4", CV_MOUNT_CREATE), ENOTSUP},
+        {mount_of("none", "/mnt", "no-such-type", CV_MOUNT_CREATE), ENODEV},
+        {mount_of(source, "/out/x", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE), EXDEV},
+        {mount_of(source, "/up/x", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE), EXDEV},
+    };
+
+    CHECK(symlink("/etc", below(root, "out")) == 0);
+    CHECK(symlink("../../..", below(root, "up")) == 0);
+    for (i = 0; i < sizeof table / sizeof table[0]; i++) {
+        int result;
+
+        errno = UNTOUCHED;
+        result = with(&table[i].mount, 1, &out);
+        if (result != -1 || errno != table[i].number) {
+            fprintf(stderr, "row %d: result %d, errno %d\n", (int)i, result, errno);
+        }
+        CHECK(result == -1 && errno == table[i].number && out == NULL);
+    }
+    mount = mount_of(source, "/mnt", NULL, CV_MOUNT_BIND);
+    FAILS(with(&mount, -1, &out), EINVAL);
+    FAILS(with(NULL, 1, &out), EINVAL);
+    CHECK(out == NULL && access("/etc/x", F_OK) != 0);
+    CHECK(access(below(root, "no-file"), F_OK) != 0);
+}
+
+int main(int argc, char** argv)
+{
+    start(argc, argv);
+    options = containerv_options_new();
+    kinds_and_flags();
+    what_the_kernel_gives();
+    mounts_that_cannot_be();
+    containerv_options_delete(options);
+    return finish();
+}
