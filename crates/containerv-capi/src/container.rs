@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use containerv::{Container, Error, ErrorKind, ExecOptions, Host, StdioSet};
+use containerv_spec::OsText;
 use containerv_spec::request::Process;
 use containerv_spec::state::Status;
-use containerv_spec::OsText;
 
 use crate::border::{self, Result, invalid};
 use crate::foreign::{self, ProcessHandle, SpawnOptions};

@@ -37,16 +37,10 @@ impl Processes {
 
     /// Asks a process to end. Its id is spent, whether or not it does.
     pub(crate) fn ask_to_end(&mut self, id: i32) -> Result<()> {
-<<<<<<< HEAD
-        let unknown = || Error::os(libc::ESRCH, format!("no process {id} is waiting to be ended"));
-        let process =
-            self.all.iter_mut().rfind(|process| process.id == id && !process.spent).ok_or_else(unknown)?;
-=======
         self.reap();
         let process = self.0.iter_mut().find(|process| process.id == id && !process.spent);
-        let process =
-            process.ok_or_else(|| Error::os(libc::ESRCH, format!("no process {id} is waiting to be ended")))?;
->>>>>>> a2923dd (C programs that use every function; channels and holds that forks cannot keep)
+        let process = process
+            .ok_or_else(|| Error::os(libc::ESRCH, format!("no process {id} is waiting to be ended")))?;
         process.spent = true;
         process.child.signal(libc::SIGTERM)
     }
