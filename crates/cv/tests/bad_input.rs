@@ -1,7 +1,11 @@
 //! Wrong command lines: the exact message and the exit code of each.
 
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test fails by panicking and says why it is skipped"
+)]
 
 mod support;
 

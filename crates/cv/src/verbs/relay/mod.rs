@@ -12,6 +12,7 @@ pub use other::{Signals, attach, start_attached, terminal, wait_for};
 
 use super::run::detach_keys;
 use crate::failure::Failure;
+#[cfg(target_os = "linux")]
 use crate::output;
 use crate::syntax::Parsed;
 use crate::terminal::detach::DetachKeys;
@@ -43,6 +44,7 @@ impl Passing {
 }
 
 /// Returns the exit code of a command, and says so if the kernel ended it for want of memory.
+#[cfg(target_os = "linux")]
 fn finish(code: i32, out_of_memory: bool, quiet: bool) -> i32 {
     if out_of_memory && !quiet {
         output::message("cv: a process was killed: out of memory (`--memory` sets the limit)\n");
