@@ -125,10 +125,15 @@ impl Error {
         self.0.kind
     }
 
-    /// Returns what the reader can do now, from this failure or the nearest cause that knows.
+    /// Returns what the reader can do now, from this failure or the nearest cause that knows. Of
+    /// several problems each has its own hint; see [`Error::all_problems`].
     pub fn hint(&self) -> Option<&str> {
         let inner = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
-        self.0.hint.as_deref().or_else(|| inner.and_then(Self::hint))
+        let only = || match self.0.problems.as_slice() {
+            [problem] => problem.hint(),
+            _ => None,
+        };
+        self.0.hint.as_deref().or_else(|| inner.and_then(Self::hint)).or_else(only)
     }
 
     /// Returns the error number of the system call at the root of this failure.
@@ -219,5 +224,14 @@ mod tests {
         let error = Error::problems("cannot lower the request", vec![one, two]);
         assert_eq!(error.all_problems().len(), 2);
         assert!(error.to_string().contains("\n  `--gpus`"));
+    }
+
+    #[test]
+    fn the_hint_of_an_only_problem_is_the_whole_errors() {
+        let problem = || Error::new(ErrorKind::InvalidArgument, "`--memory`: too small").with_hint("more");
+        let error = Error::problems("cannot update container `web`", vec![problem()]);
+        assert_eq!(error.context("update").hint(), Some("more"));
+        let two = Error::problems("cannot update container `web`", vec![problem(), problem()]);
+        assert_eq!(two.hint(), None);
     }
 }

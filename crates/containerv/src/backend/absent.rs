@@ -18,7 +18,7 @@ use crate::{Error, ErrorKind, Result};
 
 fn unavailable<T>() -> Result<T> {
     let message = format!("no backend of this version runs containers on {}", std::env::consts::OS);
-    Err(Error::new(ErrorKind::Unavailable, message).with_hint("use a Linux host; plans can be made here"))
+    Err(Error::new(ErrorKind::Unavailable, message).with_hint("use a Linux host"))
 }
 
 /// No backend.

@@ -8,8 +8,8 @@ use crate::draft::Draft;
 use crate::syntax::{Completion, Flag, Section};
 use crate::value::{self, duration, fields, file, not_offered, quote, signal, wrong};
 
-/// Most files of one log.
-const MOST_LOG_FILES: u32 = 1000;
+/// Most files of one log; the library's own limit.
+const MOST_LOG_FILES: u32 = 999;
 
 /// Options of a container's life.
 pub static LIFE: Section = Section {

@@ -226,6 +226,13 @@ fn namespaces(draft: &mut Draft<'_>) {
             "`--userns host`: only root can make a container without a user namespace",
             "leave `--userns` out, or run as root",
         ),
+        // The kernel's devpts belongs to root of the user namespace, who must exist.
+        UserNamespace::Single { uid, gid } if (*uid, *gid) != (0, 0) && request.namespaces.mount => draft
+            .problem(
+                ErrorKind::Unsupported,
+                format!("`--userns keep-id`: a user namespace with the ids {uid} and {gid} alone has no root, and so no `/dev/pts`"),
+                "leave it out, which makes you 0, or map ranges that have 0 with `--uidmap` and `--gidmap`",
+            ),
         UserNamespace::Mapped { uids, gids } => {
             if !machine.is_privileged() && machine.subordinate.helpers.is_none() {
                 draft.problem(
@@ -241,10 +248,15 @@ fn namespaces(draft: &mut Draft<'_>) {
         _ => {}
     }
     if let TimeNamespace::Offsets { .. } = request.namespaces.time
-        && machine.kernel < (5, 6)
+        && !machine.is_privileged()
     {
-        draft.problem(ErrorKind::Unavailable, "`--time-offset`: needs Linux 5.6", "leave it out");
+        draft.problem(
+            ErrorKind::PermissionDenied,
+            "`--timens`: only root can make a time namespace",
+            "run as root, or leave `--timens` and `--time-offset` out",
+        );
     }
+    joined_with_own_ids(draft);
     for (option, share) in [("--cgroupns", &request.namespaces.cgroup)] {
         if let Share::Container(_) = share {
             draft.problem(
@@ -253,6 +265,26 @@ fn namespaces(draft: &mut Draft<'_>) {
                 "use `private` or `host`",
             );
         }
+    }
+}
+
+/// The file systems that show a namespace can be mounted by those only whose user namespace it
+/// belongs to. An ordinary user joins that too; root with ids of its own does not.
+fn joined_with_own_ids(draft: &mut Draft<'_>) {
+    let request = draft.request;
+    if !draft.user_namespace || !draft.machine.is_privileged() {
+        return;
+    }
+    let shares = [
+        ("--pid", matches!(request.namespaces.pid, Share::Container(_))),
+        ("--network", matches!(request.network, Network::Container(_))),
+    ];
+    for (option, _) in shares.into_iter().filter(|share| share.1) {
+        draft.problem(
+            ErrorKind::Unsupported,
+            format!("`{option} container:`: not with mapped ids, whose container could not show it in `/proc` and `/sys`"),
+            "leave the mapping out, or join from a container without one",
+        );
     }
 }
 

@@ -70,13 +70,15 @@ impl Draft<'_> {
         self.request.security.privileged || self.request.security.unmask
     }
 
-    /// A new proc needs a PID namespace of the same user namespace.
+    /// A new proc needs a PID namespace of the same user namespace, which that of a joined
+    /// container is and the host's is not.
     fn borrows_proc(&self) -> bool {
-        self.user_namespace && self.request.namespaces.pid != Share::Private
+        self.user_namespace && self.request.namespaces.pid == Share::Host
     }
 
+    /// A new sysfs likewise needs a network namespace of the same user namespace.
     fn borrows_sys(&self) -> bool {
-        self.user_namespace && !matches!(self.request.network, Network::None | Network::Veth(_))
+        self.user_namespace && self.request.network == Network::Host
     }
 
     /// Host steps: sources that `-v` shall make.

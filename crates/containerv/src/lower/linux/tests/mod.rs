@@ -7,7 +7,7 @@ use containerv_spec::machine::{Machine, Subordinate, SystemRoot};
 use containerv_spec::plan::{Action, Plan};
 use containerv_spec::request::{
     IdRange, Lifetime, Mount, MountOptions, MountSource, Namespaces, Network, Overlay, Process, Request,
-    Rlimit, RlimitResource, Root, Share, TerminalSize, UserNamespace, Veth,
+    Rlimit, RlimitResource, Root, Share, TerminalSize, TimeNamespace, UserNamespace, Veth,
 };
 use containerv_spec::{Bound, ByteSize, Capability, CapabilitySet, ContainerId};
 
@@ -274,6 +274,26 @@ fn what_only_root_may_do_is_refused_to_others_by_name() {
         request.limits.pids = Some(Bound::At(5));
     });
     insta::assert_snapshot!(found.join("\n"));
+}
+
+#[test]
+fn namespaces_that_could_not_be_shown_are_refused() {
+    let other = ContainerId::from_random([0xcd; 32]);
+    let range = vec![IdRange { inside: 0, outside: 100_000, count: 1000 }];
+    let found = problems(&root_machine(), |request| {
+        request.namespaces.user = UserNamespace::Mapped { uids: range.clone(), gids: range };
+        request.namespaces.pid = Share::Container(other.clone());
+        request.network = Network::Container(other);
+    });
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("`--pid container:`") && found[1].starts_with("`--network container:`"));
+    let found = problems(&user_machine(), |request| {
+        request.namespaces.user = UserNamespace::Single { uid: 1000, gid: 1000 };
+        request.namespaces.time = TimeNamespace::Offsets { monotonic_seconds: 1, boottime_seconds: 1 };
+    });
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found.iter().any(|problem| problem.starts_with("`--userns keep-id`")), "{found:?}");
+    assert!(found.iter().any(|problem| problem.starts_with("`--timens`")), "{found:?}");
 }
 
 #[test]
