@@ -221,7 +221,7 @@ fn network_of(id: &ContainerId, settings: &Settings, own: bool, problems: &mut P
 fn limits(texts: &LimitTexts, problems: &mut Problems) -> Limits {
     let or = |text: &Option<OsText>, default: &str| text.clone().unwrap_or_else(|| default.into());
     let memory = bound("memory_max", &or(&texts.memory, "1G"), |text| text.parse::<ByteSize>().ok());
-    let pids = bound("pids_max", &or(&texts.pids, "256"), |text| decimal(text));
+    let pids = bound("pids_max", &or(&texts.pids, "256"), decimal);
     let weight = number("cpu_weight", &or(&texts.cpu_weight, "100"));
     Limits {
         memory: problems.take(memory),

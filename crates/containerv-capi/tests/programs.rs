@@ -1,5 +1,10 @@
 //! C programs that use every function, plainly, with sanitizers, and under Valgrind.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and say why they skip"
+)]
 #![cfg(target_os = "linux")]
 
 mod support;

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 /// How a program is run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Under {
+pub(crate) enum Under {
     /// Nothing but the kernel.
     Nothing,
     /// AddressSanitizer and UndefinedBehaviorSanitizer, with leaks.
@@ -22,22 +22,22 @@ pub enum Under {
 }
 
 /// Says why programs that make containers cannot run here.
-pub fn obstacle() -> Option<String> {
+pub(crate) fn obstacle() -> Option<String> {
     (!rustix::process::geteuid().is_root()).then(|| "containers of the C interface need root".to_owned())
 }
 
 /// The directory of C sources.
-pub fn sources() -> PathBuf {
+pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/c")
 }
 
 /// The directory that holds `chef/`.
-pub fn include() -> PathBuf {
+pub(crate) fn include() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("include")
 }
 
 /// A directory with the libraries under their C names, as they are installed.
-pub fn library() -> &'static Path {
+pub(crate) fn library() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
         let executable = std::env::current_exe().unwrap();
@@ -47,7 +47,7 @@ pub fn library() -> &'static Path {
 
 /// The same, built so that system calls go through the C library: there a preloaded library can
 /// make the calls that Valgrind does not know.
-pub fn library_for_valgrind() -> &'static Path {
+pub(crate) fn library_for_valgrind() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
     PLACE.get_or_init(|| {
         let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("valgrind-build");
@@ -77,7 +77,7 @@ fn put_libraries(name: &str, from: &Path) -> PathBuf {
 }
 
 /// Runs a tool that must be there and succeed; returns what it wrote.
-pub fn tool(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
+pub(crate) fn tool(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> String {
     let output = Command::new(program).args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("{program}: {error}; install it"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -87,12 +87,12 @@ pub fn tool(program: &str, arguments: impl IntoIterator<Item = impl AsRef<OsStr>
 
 /// Directories for one program: where it is compiled, the root of its containers, its own files.
 #[derive(Debug)]
-pub struct Bed {
+pub(crate) struct Bed {
     top: PathBuf,
 }
 
 impl Bed {
-    pub fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let top =
@@ -102,12 +102,12 @@ impl Bed {
         Self { top }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.top.join(name)
     }
 
     /// Makes a root file system of busybox and the program that writes down its arguments.
-    pub fn make_root(&self) {
+    pub(crate) fn make_root(&self) {
         let bin = self.path("root/bin");
         fs::create_dir_all(&bin).unwrap();
         fs::copy("/bin/busybox", bin.join("busybox"))
@@ -123,7 +123,7 @@ impl Bed {
     }
 
     /// Compiles a source and links it to the shared library in `library`.
-    pub fn compile(&self, source: &Path, library: &Path, flags: &[&str]) -> PathBuf {
+    pub(crate) fn compile(&self, source: &Path, library: &Path, flags: &[&str]) -> PathBuf {
         let program = self.path("program");
         let compiler = if source.extension() == Some(OsStr::new("cpp")) { "g++" } else { "gcc" };
         let mut arguments: Vec<&OsStr> =
@@ -144,7 +144,7 @@ impl Bed {
     }
 
     /// Runs a command with its output in files, which no process of a container can keep open.
-    pub fn run(&self, command: &mut Command, limit: Duration) -> Ran {
+    pub(crate) fn run(&self, command: &mut Command, limit: Duration) -> Ran {
         let file = |name: &str| fs::File::create(self.path(name)).unwrap();
         let mut child = command
             .env("CONTAINERV_ROOT", self.path("state"))
@@ -171,7 +171,7 @@ impl Bed {
     }
 
     /// Says what of these containers is left on the machine.
-    pub fn leftovers(&self, ids: &BTreeSet<String>) -> Vec<String> {
+    pub(crate) fn leftovers(&self, ids: &BTreeSet<String>) -> Vec<String> {
         let mut found = Vec::new();
         for directory in ["run/containers", "data/containers", "data/names"] {
             found
@@ -207,7 +207,7 @@ fn names(directory: &Path) -> impl Iterator<Item = String> {
 
 /// What a program has done.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// `None` if it had to be killed.
     pub status: Option<ExitStatus>,
     pub stdout: String,
@@ -216,13 +216,13 @@ pub struct Ran {
 
 impl Ran {
     /// Panics with everything that was written unless the program has succeeded.
-    pub fn assert_success(&self, what: &str) {
+    pub(crate) fn assert_success(&self, what: &str) {
         let good = self.status.is_some_and(|status| status.success());
         assert!(good, "{what}: {:?}\n{}\n{}", self.status, self.stdout, self.stderr);
     }
 
     /// The containers that the program told of.
-    pub fn containers(&self) -> BTreeSet<String> {
+    pub(crate) fn containers(&self) -> BTreeSet<String> {
         self.stdout.lines().filter_map(|line| line.strip_prefix("container ")).map(str::to_owned).collect()
     }
 }
