@@ -1,15 +1,20 @@
 /* How containers end: with grace, all at once, and with their creator. */
 #include "check.h"
 
-/* Whether some process of the machine has this word on its command line. */
-static int runs(const char* pattern)
+#include <dirent.h>
+
+/* How long sleepers of this run sleep: a number by which they are found among all processes. */
+static char sleep_time[32];
+
+/* Whether a sleeper of this run is somewhere on the machine. */
+static int sleeper_runs(void)
 {
     char  command[256], text[64] = "";
     FILE* found;
     int   any;
 
-    /* The pattern, with a letter in brackets, does not fit the command lines of shell and grep. */
-    snprintf(command, sizeof command, "grep -lsz -e '%s' /proc/[0-9]*/cmdline 2>/dev/null", pattern);
+    /* The bracket keeps the command lines of shell and grep, which hold the pattern, from fitting. */
+    snprintf(command, sizeof command, "grep -lsz -e '[7]%s' /proc/[0-9]*/cmdline 2>/dev/null", sleep_time + 1);
     found = popen(command, "r");
     CHECK(found != NULL);
     any = found != NULL && fgets(text, sizeof text, found) != NULL;
@@ -36,18 +41,21 @@ static void deaf_processes_and_orphans_end_too(enum containerv_capabilities caps
 {
     struct containerv_container*    container = make(caps);
     struct containerv_spawn_options how;
+    char                            script[256];
     double                          begin;
 
     unlink(below(root, "stubborn"));
     memset(&how, 0, sizeof how);
-    how.arguments = "-c \"trap '' TERM; (trap '' TERM; sleep 43211 & sleep 43211) & echo > /stubborn; sleep 43211\"";
+    snprintf(script, sizeof script, "-c \"trap '' TERM; (trap '' TERM; sleep %s & sleep %s) & echo > /stubborn; sleep %s\"",
+             sleep_time, sleep_time, sleep_time);
+    how.arguments = script;
     WORKS(containerv_spawn(container, "/bin/sh", &how, NULL));
     CHECK(appears(below(root, "stubborn")));
-    CHECK(runs("4321[1]"));
+    CHECK(sleeper_runs());
     begin = seconds();
     WORKS(containerv_destroy(container));
     CHECK(seconds() - begin < 30);
-    CHECK(!runs("4321[1]"));
+    CHECK(!sleeper_runs());
     CHECK(waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD);
 }
 
@@ -79,7 +87,7 @@ static void with_its_creator(void)
         struct containerv_spawn_options how;
 
         memset(&how, 0, sizeof how);
-        how.arguments = "54322";
+        how.arguments = sleep_time;
         containerv_options_set_caps(options, USUAL);
         if (containerv_create(root, options, &container) != 0 ||
             containerv_spawn(container, "/bin/sleep", &how, NULL) != 0 || write(ends[1], "x", 1) != 1) {
@@ -89,27 +97,42 @@ static void with_its_creator(void)
         _exit(1);
     }
     CHECK(read(ends[0], &byte, 1) == 1 && byte == 'x');
-    CHECK(runs("5432[2]"));
+    CHECK(sleeper_runs());
     CHECK(kill(creator, SIGKILL) == 0 && waitpid(creator, NULL, 0) == creator);
-    for (i = 0; i < 500 && runs("5432[2]"); i++) {
+    for (i = 0; i < 500 && sleeper_runs(); i++) {
         nap(10);
     }
-    CHECK(!runs("5432[2]"));
+    CHECK(!sleeper_runs());
+}
+
+/* Kills every process of the machine that is in this process namespace. */
+static int kill_all_in(const char* namespace)
+{
+    DIR*           processes = opendir("/proc");
+    struct dirent* entry;
+    int            killed = 0;
+
+    while (processes != NULL && (entry = readdir(processes)) != NULL) {
+        char    path[512], found[64] = "";
+        ssize_t length;
+
+        snprintf(path, sizeof path, "/proc/%s/ns/pid", entry->d_name);
+        length = atoi(entry->d_name) > 0 ? readlink(path, found, sizeof found - 1) : -1;
+        if (length > 0 && strcmp(found, namespace) == 0) {
+            killed += kill(atoi(entry->d_name), SIGKILL) == 0;
+        }
+    }
+    closedir(processes);
+    return killed;
 }
 
 /* Its first process is killed from outside. */
 static void behind_the_librarys_back(void)
 {
     struct containerv_container* container = make(USUAL);
-    char                         path[64], children[256];
-    char*                        rest = children;
-    long                         child;
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-    snprintf(children, sizeof children, "%s", contents(path));
-    while ((child = strtol(rest, &rest, 10)) > 0) {
-        CHECK(kill((pid_t)child, SIGKILL) == 0);
-    }
+    WORKS(shell(container, "readlink /proc/self/ns/pid > /namespace"));
+    CHECK(kill_all_in(contents(below(root, "namespace"))) == 1);
     nap(200);
     FAILS(containerv_spawn(container, "/bin/true", NULL, NULL), ESRCH);
     WORKS(containerv_destroy(container));
@@ -118,6 +141,7 @@ static void behind_the_librarys_back(void)
 int main(int argc, char** argv)
 {
     start(argc, argv);
+    snprintf(sleep_time, sizeof sleep_time, "7%09d", (int)getpid());
     processes_get_a_chance();
     deaf_processes_and_orphans_end_too(USUAL);
     deaf_processes_and_orphans_end_too(CV_CAP_FILESYSTEM);
