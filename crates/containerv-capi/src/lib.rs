@@ -11,6 +11,10 @@
 
 // UNSAFETY: every function that C calls takes pointers; reading them is what this crate is for.
 #![allow(unsafe_code, reason = "pointers of C callers are read here")]
+#![cfg_attr(
+    not(target_os = "linux"),
+    allow(dead_code, unused_imports, reason = "compiled everywhere; no other system has a backend yet")
+)]
 
 mod arguments;
 mod border;
@@ -18,6 +22,7 @@ mod foreign;
 mod handles;
 mod network;
 mod options;
+mod paths;
 mod request;
 
 #[cfg(target_os = "linux")]

@@ -1,8 +1,6 @@
 //! Settings to a request.
 
 use std::ffi::c_uint;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 use containerv::Error;
 use containerv_spec::request::{
@@ -14,6 +12,7 @@ use containerv_spec::{Bound, ByteSize, ContainerId, Limits, OsText, Request};
 use crate::border::{Result, invalid};
 use crate::network;
 use crate::options::{LimitTexts, MountTexts, Range, Settings};
+use crate::paths::{host_path, text_of};
 
 const NETWORK: c_uint = 0x1;
 const PROCESS_CONTROL: c_uint = 0x2;
@@ -123,11 +122,10 @@ fn share(private: bool) -> Share {
 
 /// Takes a path of the host relative to the working directory, as every C function does.
 fn absolute(path: &OsText) -> Result<OsText> {
-    let path =
-        std::path::absolute(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))).map_err(|error| {
-            Error::io(error, format!("cannot make `{path}` absolute")).with_hint("give an absolute path")
-        })?;
-    Ok(OsText::from_bytes(path.as_os_str().as_bytes()))
+    let path = std::path::absolute(host_path(path)).map_err(|error| {
+        Error::io(error, format!("cannot make `{path}` absolute")).with_hint("give an absolute path")
+    })?;
+    Ok(text_of(&path))
 }
 
 /// The empty `/tmp` and the caller's mounts, which may lie in it.
@@ -188,7 +186,7 @@ fn source(texts: &MountTexts) -> Result<MountSource> {
 /// Says whether a missing mount point is to be a directory: only those are made.
 fn makes_directory(source: &MountSource) -> bool {
     match source {
-        MountSource::Bind { path, .. } => Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())).is_dir(),
+        MountSource::Bind { path, .. } => host_path(path).is_dir(),
         MountSource::Tmpfs { .. } | MountSource::FileSystem { .. } => true,
     }
 }
@@ -370,9 +368,9 @@ mod tests {
             request(id(), &"root".into(), &with(FILESYSTEM), &[bind("x", "/x", BIND)], CALLER).unwrap();
         let here = std::env::current_dir().unwrap();
         let Root::Directory(root) = &request.root else { panic!() };
-        assert_eq!(root.as_bytes(), here.join("root").as_os_str().as_bytes());
+        assert_eq!(root, text_of(&here.join("root")));
         let MountSource::Bind { path, .. } = &request.mounts[1].source else { panic!() };
-        assert_eq!(path.as_bytes(), here.join("x").as_os_str().as_bytes());
+        assert_eq!(path, text_of(&here.join("x")));
     }
 
     #[test]

@@ -30,8 +30,10 @@ fn main() -> ExitCode {
     match done {
         Ok(stay) => {
             println!("done");
-            while stay {
-                std::thread::park();
+            if stay {
+                loop {
+                    std::thread::park();
+                }
             }
             ExitCode::SUCCESS
         }
