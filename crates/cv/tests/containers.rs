@@ -386,7 +386,7 @@ fn files_are_copied_both_ways_and_differences_listed() {
 fn what_was_written_and_what_happened_can_be_read() {
     let place = Place::new();
     place
-        .line("run -d --name web --label tier=front host sh -c 'echo one; echo two >&2; echo three; exit 4'")
+        .line("run -d --name web --label tier=front host sh -c 'echo one; sleep 0.1; echo two >&2; sleep 0.1; echo three; exit 4'")
         .ok();
     assert_eq!(place.line("wait web").ok(), "4");
     let outcome = place.line("logs web");
