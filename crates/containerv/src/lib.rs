@@ -51,8 +51,10 @@ mod backend;
 mod builder;
 mod container;
 mod copy;
+mod doctor;
 mod error;
 mod events;
+mod features;
 mod host;
 mod logs;
 #[cfg_attr(
@@ -74,8 +76,10 @@ pub use attach::{AttachFrame, AttachOptions, AttachReader, AttachWriter, Attachm
 pub use builder::ContainerBuilder;
 pub use container::{Container, OwnedContainer, State};
 pub use copy::{Change, ChangeKind, CopyOptions, CopyProgress, CopySummary, SkipReason, Skipped};
+pub use doctor::{Check, CheckStatus};
 pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, Events};
+pub use features::{Feature, FeatureLabel};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use process::{Child, Command, ExecOptions, ExitStatus, Output, Stdio, StdioSet, default_environment};

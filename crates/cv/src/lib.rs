@@ -15,7 +15,6 @@ pub mod draft;
 pub mod failure;
 pub mod flags;
 pub mod output;
-pub mod pending;
 pub mod platform;
 pub mod syntax;
 pub mod terminal;

@@ -381,3 +381,31 @@ fn files_are_copied_both_ways_and_differences_listed() {
     assert_eq!(std::fs::read_to_string(place.join("again")).unwrap(), "content");
     place.line("cp ./nonexistent web:/").fails(1, "nonexistent");
 }
+
+#[test]
+fn what_was_written_and_what_happened_can_be_read() {
+    let place = Place::new();
+    place
+        .line("run -d --name web --label tier=front host sh -c 'echo one; sleep 0.1; echo two >&2; sleep 0.1; echo three; exit 4'")
+        .ok();
+    assert_eq!(place.line("wait web").ok(), "4");
+    let outcome = place.line("logs web");
+    assert_eq!((outcome.stdout.as_str(), outcome.stderr.as_str()), ("one\nthree\n", "two\n"));
+    assert_eq!(place.line("logs --tail 1 web").ok(), "three");
+    let stamped = place.line("logs -t --details --tail 1 web").ok();
+    assert!(stamped.starts_with("20") && stamped.ends_with("Z tier=front three"), "{stamped}");
+    assert_eq!(place.line("logs --until 1h web").ok(), "");
+    let actions = place.line("events --since 1h --until 0s --format {{.Action}}").ok();
+    for action in ["create", "start", "die"] {
+        assert!(actions.lines().any(|line| line == action), "{action}: {actions}");
+    }
+    let ends = "events --since 1h --until 0s --filter event=die --filter container=web --format";
+    assert_eq!(place.line(&format!("{ends} {{{{.Name}}}}")).ok(), "web");
+}
+
+#[test]
+fn followed_logs_end_with_the_container() {
+    let place = Place::new();
+    place.line("run -d --name web host sh -c 'echo one; sleep 0.5; echo two'").ok();
+    assert_eq!(place.line("logs -f web").ok(), "one\ntwo");
+}

@@ -1,6 +1,7 @@
 //! Linux.
 
 pub mod bpf;
+pub mod calls;
 pub mod filter;
 pub mod process;
 pub mod signals;

@@ -197,6 +197,18 @@ impl System {
         unavailable()
     }
 
+    pub(crate) fn features(&self) -> Vec<crate::Feature> {
+        let reason = format!("it needs a Linux host, and this is {}", std::env::consts::OS);
+        crate::features::document(|_| Err(reason.clone()))
+    }
+
+    pub(crate) fn diagnose(&self) -> Vec<crate::Check> {
+        let found = format!("none for {}", std::env::consts::OS);
+        let cause = "this version runs containers on Linux only; plans for Linux can be made here";
+        let status = crate::CheckStatus::Failed;
+        vec![crate::Check::bad("backend", status, found, cause, "use a Linux host")]
+    }
+
     pub(crate) fn events(&self, _since: u64, _follow: bool) -> Result<Events> {
         unavailable()
     }

@@ -5,5 +5,6 @@
 
 mod events;
 mod logs;
+mod machine;
 mod place;
 mod stats;

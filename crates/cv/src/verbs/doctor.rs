@@ -1,6 +1,6 @@
 //! `doctor`: what this machine lacks, why, and what to do about it.
 
-use crate::pending::*;
+use containerv::{Check, CheckStatus};
 use serde_json::{Value, json};
 
 use super::Session;

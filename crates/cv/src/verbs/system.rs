@@ -1,6 +1,5 @@
 //! `version`, `info` and `system`.
 
-use crate::pending::*;
 use containerv::{Container, Error, Host};
 use containerv_spec::ByteSize;
 use containerv_spec::state::Status;
@@ -96,7 +95,7 @@ pub fn info(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let (run, data) = host.roots();
     let counts = count_states(host)?;
     let features = serde_json::to_value(host.features()).map_err(|error| wrong(error.to_string()))?;
-    let document = json!({
+    let mut document = json!({
         "Version": env!("CARGO_PKG_VERSION"),
         "Os": std::env::consts::OS,
         "Arch": std::env::consts::ARCH,
@@ -106,8 +105,13 @@ pub fn info(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         "ContainersRunning": counts[0],
         "ContainersPaused": counts[1],
         "ContainersStopped": counts[2],
-        "Features": features,
     });
+    // A document without the field says that nothing is known, an empty list that there is nothing.
+    if let (Some(fields), true) =
+        (document.as_object_mut(), features.as_array().is_some_and(|all| !all.is_empty()))
+    {
+        fields.insert("Features".to_owned(), features);
+    }
     match format {
         Some(format) => output::print(format.render(&document)?)?,
         None => output::print(info_text(&document))?,
@@ -143,8 +147,9 @@ fn info_text(document: &Value) -> String {
         field("ContainersPaused"),
         field("ContainersStopped"),
     );
+    let Some(features) = document.get("Features").and_then(Value::as_array) else { return text };
     let mut table = Table::new(&["BACKEND", "FEATURE", "AVAILABLE", "PROVED", "REASON"]);
-    for feature in document.get("Features").and_then(Value::as_array).into_iter().flatten() {
+    for feature in features {
         let cell = |name: &str| match feature.get(name) {
             Some(Value::Null) | None => String::new(),
             Some(Value::Bool(on)) => if *on { "yes" } else { "no" }.to_owned(),
