@@ -49,7 +49,7 @@ impl Place {
         let place =
             Place { directory: std::env::temp_dir().join(format!("containerv-user-{}", std::process::id())) };
         workspace::make_directory(&place.directory.join("hold"))?;
-        workspace::write(&place.directory.join("subid"), SUBORDINATE_IDS)?;
+        place.make_settings()?;
         for name in ["home", "run", "tmp"] {
             let path = place.directory.join(name);
             workspace::make_directory(&path)?;
@@ -58,6 +58,17 @@ impl Place {
                 .map_err(|error| Failure::io(format!("giving `{}` to the user", path.display()), &error))?;
         }
         Ok(place)
+    }
+
+    /// A copy of /etc with the user's ranges. It takes the place of all of /etc, because a mount on a
+    /// file in there would be locked in the user's namespaces, and /etc with it.
+    fn make_settings(&self) -> Result<()> {
+        let settings = self.directory.join("etc");
+        command::output(Command::new("cp").args(["-a", "/etc"]).arg(&settings))?;
+        for name in ["subuid", "subgid"] {
+            workspace::write(&settings.join(name), SUBORDINATE_IDS)?;
+        }
+        Ok(())
     }
 
     fn command(&self, program: &TestProgram) -> Command {
@@ -77,6 +88,8 @@ impl Place {
         for (variable, name) in [("HOME", "home"), ("XDG_RUNTIME_DIR", "run"), ("TMPDIR", "tmp")] {
             command.env(variable, self.directory.join(name));
         }
+        // Else the snapshot library asks cargo, which an ordinary user may not have.
+        command.env("INSTA_WORKSPACE_ROOT", workspace::root());
         command.env_remove("XDG_DATA_HOME").env("USER", "nobody").env("LOGNAME", "nobody");
         command
     }
@@ -85,12 +98,7 @@ impl Place {
     /// because the old one may be below a mount by then.
     fn script(&self, working_directory: &Path) -> String {
         let quoted = |path: &Path| command::quoted(&path.to_string_lossy());
-        let subid = quoted(&self.directory.join("subid"));
-        let mut script = String::new();
-        for file in ["/etc/subuid", "/etc/subgid"] {
-            script.push_str(&format!("test ! -e {file} || mount --bind {subid} {file}\n"));
-        }
-        let root = workspace::root();
+        let mut script = format!("mount --bind {} /etc\n", quoted(&self.directory.join("etc")));
         if let Some(closed) = closed_ancestor(root) {
             let (root, hold, closed) = (quoted(root), quoted(&self.directory.join("hold")), quoted(closed));
             script.push_str(&format!(
