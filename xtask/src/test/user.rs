@@ -99,6 +99,7 @@ impl Place {
     fn script(&self, working_directory: &Path) -> String {
         let quoted = |path: &Path| command::quoted(&path.to_string_lossy());
         let mut script = format!("mount --bind {} /etc\n", quoted(&self.directory.join("etc")));
+        let root = workspace::root();
         if let Some(closed) = closed_ancestor(root) {
             let (root, hold, closed) = (quoted(root), quoted(&self.directory.join("hold")), quoted(closed));
             script.push_str(&format!(
