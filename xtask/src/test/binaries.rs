@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::libtest::Reader;
+use super::libtest::{Outcome, Reader};
 use super::report::SuiteReport;
 use crate::command;
 use crate::failure::{Failure, Result};
@@ -132,18 +132,24 @@ impl Run {
     pub(crate) fn end(mut self, success: bool, ending: &str, report: &mut SuiteReport) {
         let outcome = self.reader.finish();
         let clean = success || (outcome.complete && !outcome.failed.is_empty());
-        let seconds = self.begin.elapsed().as_secs_f64();
-        println!(
-            "{:<44} passed {:>4}, failed {:>2}, skipped {:>2}, {seconds:.1} s",
-            self.label,
-            outcome.passed.len(),
-            outcome.failed.len(),
-            outcome.skipped.len()
-        );
+        if !outcome.is_empty() {
+            self.summarize(&outcome);
+        }
         report.add(&self.label, outcome);
         if !clean {
             report.fail(format!("{}: the program: {ending}", self.label));
         }
+    }
+
+    fn summarize(&self, outcome: &Outcome) {
+        println!(
+            "{:<44} passed {:>4}, failed {:>2}, skipped {:>2}, {:.1} s",
+            self.label,
+            outcome.passed.len(),
+            outcome.failed.len(),
+            outcome.skipped.len(),
+            self.begin.elapsed().as_secs_f64()
+        );
     }
 }
 

@@ -17,6 +17,13 @@ pub(super) struct Outcome {
     pub(super) complete: bool,
 }
 
+impl Outcome {
+    /// Whether the program has no test that was selected.
+    pub(super) fn is_empty(&self) -> bool {
+        self.passed.is_empty() && self.failed.is_empty() && self.skipped.is_empty()
+    }
+}
+
 /// Takes the lines one after the other.
 ///
 /// A test may run its own program again, with other tests selected; what that one prints stands
