@@ -184,7 +184,8 @@ pub(crate) const LINUX: &[Known] = &[
     known("copy-archives", "{}", &[]),
     known("changes", r#"{"overlay": "container"}"#, &[Need::Overlay]),
     known("logs", "{}", &[]),
-    known("stats", "{}", &[Need::Group]),
+    known("stats", "{}", &[]),
+    known("stats-complete", "{}", &[Need::Group]),
     known("processes", "{}", &[]),
     known("events", "{}", &[]),
 ];

@@ -6,5 +6,6 @@
 mod events;
 mod logs;
 mod machine;
+mod ordinary;
 mod place;
 mod stats;

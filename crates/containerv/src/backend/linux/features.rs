@@ -1,5 +1,6 @@
 //! Which features this machine has for the caller.
 
+use std::cell::OnceCell;
 use std::path::Path;
 
 use containerv_spec::ContainerId;
@@ -22,6 +23,8 @@ struct Here<'a> {
     machine: Machine,
     caller: Caller,
     data: &'a Path,
+    /// Whether overlays work in the state root, once that was tried.
+    overlays: OnceCell<Result<(), String>>,
 }
 
 impl System {
@@ -37,7 +40,8 @@ impl System {
         let widest = json!({ "root": "host", "limits": { "cpuset_cpus": "0", "cpuset_mems": "0" } });
         let machine = probe::for_request(&request(&widest, None)?)?;
         let caller = Caller { uid: machine.uid, privileged: machine.is_privileged() };
-        Ok(Here { files: Files::here(), machine, caller, data: &self.store.data })
+        let (files, data, overlays) = (Files::here(), self.store.data.as_path(), OnceCell::new());
+        Ok(Here { files, machine, caller, data, overlays })
     }
 }
 
@@ -62,10 +66,7 @@ impl Here<'_> {
         let groups = &self.machine.cgroups;
         match need {
             Need::Namespace(name) => doctor::has_namespace(&self.files, name),
-            Need::Overlay => self.has_overlays().and_then(|()| {
-                let place = self.data.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
-                doctor::try_overlay(place, self.caller.privileged)
-            }),
+            Need::Overlay => self.overlays.get_or_init(|| self.try_overlays()).clone(),
             Need::OverlayInMemory => self.has_overlays(),
             Need::SystemCallFilter => {
                 check(containerv_sys::linux::filter::is_available(), "this kernel has no system call filters")
@@ -92,6 +93,12 @@ impl Here<'_> {
                 _ => Ok(()),
             },
         }
+    }
+
+    fn try_overlays(&self) -> Result<(), String> {
+        self.has_overlays()?;
+        let place = self.data.ancestors().find(|path| path.is_dir()).unwrap_or(Path::new("/"));
+        doctor::try_overlay(place, self.caller.privileged)
     }
 
     fn has_overlays(&self) -> Result<(), String> {
