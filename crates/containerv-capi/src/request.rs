@@ -368,9 +368,9 @@ mod tests {
             request(id(), &"root".into(), &with(FILESYSTEM), &[bind("x", "/x", BIND)], CALLER).unwrap();
         let here = std::env::current_dir().unwrap();
         let Root::Directory(root) = &request.root else { panic!() };
-        assert_eq!(root, text_of(&here.join("root")));
+        assert_eq!(*root, text_of(&here.join("root")));
         let MountSource::Bind { path, .. } = &request.mounts[1].source else { panic!() };
-        assert_eq!(path, text_of(&here.join("x")));
+        assert_eq!(*path, text_of(&here.join("x")));
     }
 
     #[test]
