@@ -1,6 +1,11 @@
 //! The C program of the README compiles and runs.
 
 #![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and say why they skip"
+)]
 
 #[allow(dead_code, reason = "shared with the other programs' tests")]
 mod support;
