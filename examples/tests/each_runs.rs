@@ -1,5 +1,10 @@
 //! Runs every example once. `limits` needs control groups, so it runs as root only.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "tests fail by panicking, and say why they skip"
+)]
 #![cfg(target_os = "linux")]
 
 use std::path::{Path, PathBuf};
