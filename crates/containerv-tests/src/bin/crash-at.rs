@@ -70,6 +70,7 @@ fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
         "create" => Container::create(&options.host, request()?).map(drop)?,
         "detached" => Container::run_detached(&options.host, request()?).map(drop)?,
         "attached" => run_attached(options, request()?)?,
+        "inherit" => inherit(options, request()?)?,
         "exec" => exec(&container()?, options.stay)?,
         "start" => container()?.start()?,
         "plan" => println!("{}", serde_json::to_string(&options.host.plan(&request()?, false)?)?),
@@ -92,6 +93,15 @@ fn repair(host: &Host, dry_run: bool) -> Result<()> {
 fn run_attached(options: &Options, request: Request) -> Result<()> {
     let (_container, mut child) = Container::run_attached(&options.host, request, StdioSet::null())?;
     if options.stay { Ok(()) } else { child.wait().map(drop) }
+}
+
+/// Runs a command with this process's own streams; tells its exit code.
+fn inherit(options: &Options, request: Request) -> Result<()> {
+    let (container, mut child) = Container::run_attached(&options.host, request, StdioSet::inherit())?;
+    let status = child.wait()?;
+    container.delete(false)?;
+    println!("code {}", status.docker_code());
+    Ok(())
 }
 
 fn exec(container: &Container, stay: bool) -> Result<()> {
