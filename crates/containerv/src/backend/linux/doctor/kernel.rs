@@ -97,9 +97,7 @@ fn no_namespace(files: &Files, name: &str, limit: &str, label: &str, needed: boo
     }
     let option = name.to_uppercase().replace("MNT", "mount").replace("CGROUP", "CGROUPS");
     let (cause, fix) = match name {
-        "time" => {
-            ("they came with Linux 5.6".to_owned(), "install a newer kernel, or do without `--time-offset`")
-        }
+        "time" => ("they came with Linux 5.6".to_owned(), "install a newer kernel, or do without `--timens`"),
         _ => (format!("its option `CONFIG_{option}_NS` is off"), "use a kernel of a distribution"),
     };
     Check::bad(&title, status, found, cause, fix)
