@@ -111,10 +111,9 @@ impl Removal {
         let more = listing.read(self.current()?)?;
         for index in 0..listing.len() {
             let Some((name, kind)) = listing.entry(index) else { break };
-            if kind.is_dir() || !self.unlink(name)? {
-                if let Some(frame) = self.frames.last_mut() {
-                    frame.pending.push(name);
-                }
+            let is_directory = kind.is_dir() || !self.unlink(name)?;
+            if is_directory && let Some(frame) = self.frames.last_mut() {
+                frame.pending.push(name);
             }
         }
         if let Some(frame) = self.frames.last_mut() {

@@ -37,7 +37,7 @@ impl Map {
     /// Takes the map of versions 0.0 and 0.1, which is all in the pax header.
     pub(super) fn from_records(records: &SparseRecords, stored: u64) -> Result<Self, Complaint> {
         let size = records.real_size.ok_or("a sparse file without its size")?;
-        if records.map.len() % 2 != 0 {
+        if !records.map.len().is_multiple_of(2) {
             return Err("a malformed map of a sparse file".into());
         }
         Self::new(size, records.map.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect(), stored)

@@ -87,7 +87,9 @@ impl<W: Write> Output<W> {
         header.as_old_mut().name[..10].copy_from_slice(b"PaxHeaders");
         header.set_entry_type(EntryType::XHeader);
         header.set_mode(0o644);
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(0));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
         header.set_size(records.len() as u64);
         header.set_cksum();
         self.stream.write_all(header.as_bytes())?;

@@ -60,7 +60,10 @@ impl Raw {
         }
         old.linkflag = [self.kind];
         header.set_mode(0o4777);
-        (header.set_uid(0), header.set_gid(0), header.set_mtime(7), header.set_size(self.size));
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(7);
+        header.set_size(self.size);
         let _ = (header.set_device_major(8), header.set_device_minor(0));
         header.set_cksum();
         archive.extend_from_slice(header.as_bytes());

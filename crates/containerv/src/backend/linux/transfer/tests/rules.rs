@@ -104,6 +104,28 @@ fn types_that_differ_are_refused_and_files_replaced() {
 }
 
 #[test]
+fn a_device_is_not_replaced_by_a_file() {
+    if not_root() {
+        return;
+    }
+    let (scratch, root) = stage();
+    let null = scratch.path("root/null");
+    let mode = Mode::from_raw_mode(0o666);
+    rustix::fs::mknodat(CWD, &null, FileType::CharacterDevice, mode, rustix::fs::makedev(1, 3)).unwrap();
+    for plain in [false, true] {
+        let options = CopyOptions { plain, ..CopyOptions::default() };
+        let error = upload(&root.root(), &scratch.path("host/file"), &text("/null"), &options).unwrap_err();
+        assert!(error.to_string().contains("cannot overwrite device `/null`"), "{error}");
+        let error = download(&root.root(), &text("/old"), &null, &options).unwrap_err();
+        assert!(error.to_string().contains("cannot overwrite device"), "{error}");
+    }
+    scratch.dir("host/devices");
+    run("cp", &[&"-a", &null, &scratch.path("host/devices/null")]);
+    let summary = upload(&root.root(), &scratch.path("host/devices/."), &text("/"), &archive()).unwrap();
+    assert_eq!((summary.special, fs::symlink_metadata(&null).unwrap().rdev()), (1, 259));
+}
+
+#[test]
 fn a_directory_in_the_tree_is_not_written_through_a_link() {
     let (scratch, root) = stage();
     let outside = scratch.dir("outside");
