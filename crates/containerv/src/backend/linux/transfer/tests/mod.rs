@@ -1,7 +1,6 @@
 //! Transfers between real directories; one of them stands for a container's root.
 
 mod archives;
-mod bench;
 mod hostile;
 mod layers;
 mod race;
