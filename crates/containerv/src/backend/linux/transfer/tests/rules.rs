@@ -129,7 +129,7 @@ fn a_device_is_not_replaced_by_a_file() {
 #[test]
 fn a_directory_in_the_tree_is_not_written_through_a_link() {
     let (scratch, root) = stage();
-    let outside = scratch.dir("outside");
+    let outside = scratch.dir("elsewhere");
     scratch.file("host/tree/sub/file", b"x");
     scratch.dir("root/dir/tree");
     symlink(&outside, scratch.path("root/dir/tree/sub")).unwrap();
