@@ -27,6 +27,8 @@ pub(super) enum Obstacle {
     Directory,
     /// The name belongs to something else, and what is copied is a directory.
     NotDirectory,
+    /// The name belongs to a device node, and what is copied is none.
+    Device,
     /// The name belongs to a file system of the kernel.
     KernelFileSystem,
     /// The owner does not exist on the other side.
@@ -49,6 +51,8 @@ impl Obstacle {
             Self::NotDirectory => {
                 invalid(format!("cannot overwrite non-directory {destination} with directory {source}"))
             }
+            Self::Device => invalid(format!("cannot overwrite device {destination} with {source}"))
+                .with_hint("remove the device first, or copy to a directory or a regular file"),
             Self::KernelFileSystem => invalid(format!(
                 "{destination} is on a file system of the kernel, where writing is a command"
             ))
@@ -77,15 +81,24 @@ fn hint_for(errno: Errno, error: Error) -> Error {
     }
 }
 
-/// Runs `make`, and removes the file that has the name already until it succeeds.
+/// Runs `make`, and removes the file that has the name already until it succeeds. Only another
+/// device node takes the place of a device node: `/dev/null` must not become a file by accident.
 fn replacing<T>(
     parent: BorrowedFd<'_>,
     name: &CStr,
+    kind: FileType,
     mut make: impl FnMut() -> Result<T, Errno>,
 ) -> Result<T, Obstacle> {
+    let is_device = |kind| matches!(kind, FileType::CharacterDevice | FileType::BlockDevice);
     for _ in 0..MOST_TRIES {
         match make() {
-            Err(Errno::EXIST) => clear(parent, name)?,
+            Err(Errno::EXIST) => {
+                let found = Node::at(parent, name).map(|node| node.kind);
+                if !is_device(kind) && found.is_ok_and(is_device) {
+                    return Err(Obstacle::Device);
+                }
+                clear(parent, name)?;
+            }
             Err(Errno::INTR) => {}
             Err(errno) => return Err(Obstacle::System("create", errno)),
             Ok(made) => return Ok(made),
@@ -109,7 +122,8 @@ fn clear(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Obstacle> {
 pub(super) fn file(parent: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd, Obstacle> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(mode);
-    let made = replacing(parent, name, || rustix::fs::openat(parent, name, flags, mode));
+    let made =
+        replacing(parent, name, FileType::RegularFile, || rustix::fs::openat(parent, name, flags, mode));
     match made {
         Err(Obstacle::System(_, Errno::BUSY)) => mounted_file(parent, name),
         other => other,
@@ -186,7 +200,7 @@ fn existing_directory(file: OwnedFd) -> Result<Directory, Obstacle> {
 
 /// Makes a symbolic link and returns it, opened with `O_PATH`.
 pub(super) fn symlink(parent: BorrowedFd<'_>, name: &CStr, target: &[u8]) -> Result<OwnedFd, Obstacle> {
-    replacing(parent, name, || rustix::fs::symlinkat(target, parent, name))?;
+    replacing(parent, name, FileType::Symlink, || rustix::fs::symlinkat(target, parent, name))?;
     adopt(parent, name, FileType::Symlink)
 }
 
@@ -198,7 +212,9 @@ pub(super) fn special(
     device: u64,
 ) -> Result<OwnedFd, Obstacle> {
     let device: Dev = device;
-    replacing(parent, name, || rustix::fs::mknodat(parent, name, kind, Mode::RUSR | Mode::WUSR, device))?;
+    replacing(parent, name, kind, || {
+        rustix::fs::mknodat(parent, name, kind, Mode::RUSR | Mode::WUSR, device)
+    })?;
     adopt(parent, name, kind)
 }
 
@@ -222,7 +238,7 @@ pub(super) fn hard_link(
     name: &CStr,
 ) -> Result<Option<()>, Obstacle> {
     let link = || rustix::fs::linkat(first.0, first.1, parent, name, AtFlags::empty());
-    match replacing(parent, name, link) {
+    match replacing(parent, name, FileType::Unknown, link) {
         Ok(()) => {}
         Err(Obstacle::System("create", Errno::XDEV | Errno::MLINK | Errno::NOENT | Errno::PERM)) => {
             return Ok(None);

@@ -111,9 +111,8 @@ impl Removal {
         let more = listing.read(self.current()?)?;
         for index in 0..listing.len() {
             let Some((name, kind)) = listing.entry(index) else { break };
-            if (kind.is_dir() || !self.unlink(name)?)
-                && let Some(frame) = self.frames.last_mut()
-            {
+            let is_directory = kind.is_dir() || !self.unlink(name)?;
+            if is_directory && let Some(frame) = self.frames.last_mut() {
                 frame.pending.push(name);
             }
         }

@@ -165,9 +165,12 @@ impl<R: Read> Extraction<'_, R> {
         name: &CString,
     ) -> Result<(), Failure> {
         let made = make::directory(parent, name)?;
-        self.meter.entry(|summary| &mut summary.directories);
         // It may have been made a moment ago, for a member that came before it.
-        if made.new || self.directories.known(made.node.id) {
+        let implied = self.directories.known(made.node.id);
+        if !implied {
+            self.meter.entry(|summary| &mut summary.directories);
+        }
+        if made.new || implied {
             let belonging = self.belonging(&member.node)?;
             let attributes = self.carried(member, &belonging);
             let times = Some(member.node.times());

@@ -80,7 +80,7 @@ impl Records {
             b"name" => sparse.name = Some(text(word, value)?),
             b"realsize" | b"size" => sparse.real_size = Some(number(word, value)?),
             b"offset" if sparse.map.len().is_multiple_of(2) => sparse.map.push(number(word, value)?),
-            b"numbytes" if sparse.map.len() % 2 == 1 => sparse.map.push(number(word, value)?),
+            b"numbytes" if !sparse.map.len().is_multiple_of(2) => sparse.map.push(number(word, value)?),
             b"offset" | b"numbytes" => return Err("a malformed map of a sparse file".into()),
             b"map" => {
                 let numbers = value.split(|&byte| byte == b',').map(|part| number(word, part));

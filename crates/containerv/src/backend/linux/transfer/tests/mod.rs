@@ -57,21 +57,29 @@ impl Drop for Scratch {
     }
 }
 
-/// A root without a mapping of ids.
-pub(super) struct Opened(OwnedFd);
+/// A root whose ids are those of the host, or whose only user is the caller if that is not root.
+pub(super) struct Opened(OwnedFd, Vec<IdRange>, Vec<IdRange>);
 
 impl Opened {
     pub(super) fn at(path: &Path) -> Self {
-        Self(rustix::fs::open(path, LOOK, Mode::empty()).unwrap())
+        let mapping = |outside: u32| match outside {
+            0 => Vec::new(),
+            _ => vec![IdRange { inside: 0, outside, count: 1 }],
+        };
+        let directory = rustix::fs::open(path, LOOK, Mode::empty()).unwrap();
+        let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+        Self(directory, mapping(uid.as_raw()), mapping(gid.as_raw()))
     }
 
     pub(super) fn root(&self) -> Root<'_> {
-        Root { directory: self.0.as_fd(), uids: &[], gids: &[] }
+        Root { directory: self.0.as_fd(), uids: &self.1, gids: &self.2 }
     }
 }
 
+/// Keeps all that the caller may keep.
 pub(super) fn archive() -> CopyOptions {
-    CopyOptions { keep_owner: true, devices: true, ..CopyOptions::default() }
+    let is_root = rustix::process::geteuid().is_root();
+    CopyOptions { keep_owner: is_root, devices: is_root, ..CopyOptions::default() }
 }
 
 pub(super) fn text(text: &str) -> OsText {

@@ -14,7 +14,8 @@ fn stage() -> (Scratch, Opened) {
     scratch.file("root/old", b"old content");
     symlink("/dir", scratch.path("root/to-dir")).unwrap();
     symlink("../../../dir/made", scratch.path("root/to-missing")).unwrap();
-    symlink("/etc/shadow", scratch.path("root/to-host")).unwrap();
+    scratch.file("outside/secret", b"of the host");
+    symlink(scratch.path("outside/secret"), scratch.path("root/to-host")).unwrap();
     symlink("file", scratch.path("host/link")).unwrap();
     let opened = Opened::at(&scratch.path("root"));
     (scratch, opened)
@@ -66,7 +67,7 @@ fn what_docker_refuses_is_refused_with_its_words() {
         ("tree", "/old", "cannot overwrite non-directory `/old` in the container with directory"),
         ("tree", "/missing/new", "open the directory `/missing` in the container"),
         ("absent", "/new", "find `"),
-        ("file", "/to-host", "open the directory `/etc` in the container"),
+        ("file", "/to-host", "/outside` in the container"),
         ("file", "/dir\0x", "NUL"),
     ];
     for (from, to, words) in cases {
@@ -104,9 +105,31 @@ fn types_that_differ_are_refused_and_files_replaced() {
 }
 
 #[test]
+fn a_device_is_not_replaced_by_a_file() {
+    if not_root() {
+        return;
+    }
+    let (scratch, root) = stage();
+    let null = scratch.path("root/null");
+    let mode = Mode::from_raw_mode(0o666);
+    rustix::fs::mknodat(CWD, &null, FileType::CharacterDevice, mode, rustix::fs::makedev(1, 3)).unwrap();
+    for plain in [false, true] {
+        let options = CopyOptions { plain, ..CopyOptions::default() };
+        let error = upload(&root.root(), &scratch.path("host/file"), &text("/null"), &options).unwrap_err();
+        assert!(error.to_string().contains("cannot overwrite device `/null`"), "{error}");
+        let error = download(&root.root(), &text("/old"), &null, &options).unwrap_err();
+        assert!(error.to_string().contains("cannot overwrite device"), "{error}");
+    }
+    scratch.dir("host/devices");
+    run("cp", &[&"-a", &null, &scratch.path("host/devices/null")]);
+    let summary = upload(&root.root(), &scratch.path("host/devices/."), &text("/"), &archive()).unwrap();
+    assert_eq!((summary.special, fs::symlink_metadata(&null).unwrap().rdev()), (1, 259));
+}
+
+#[test]
 fn a_directory_in_the_tree_is_not_written_through_a_link() {
     let (scratch, root) = stage();
-    let outside = scratch.dir("outside");
+    let outside = scratch.dir("elsewhere");
     scratch.file("host/tree/sub/file", b"x");
     scratch.dir("root/dir/tree");
     symlink(&outside, scratch.path("root/dir/tree/sub")).unwrap();
@@ -130,7 +153,7 @@ fn a_link_is_copied_as_one_unless_asked_to_follow() {
     let error = download(&root.root(), &text("/to-host"), &scratch.path("stolen"), &follow).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     download(&root.root(), &text("/to-host"), &scratch.path("link"), &CopyOptions::default()).unwrap();
-    assert_eq!(fs::read_link(scratch.path("link")).unwrap(), Path::new("/etc/shadow"));
+    assert_eq!(fs::read_link(scratch.path("link")).unwrap(), scratch.path("outside/secret"));
 }
 
 #[test]

@@ -154,17 +154,19 @@ fn file_systems_of_the_kernel_are_not_copied() {
         assert!(error.to_string().contains("file system of the kernel"), "{path}: {error}");
         assert!(!scratch.path("x").exists());
     }
-    let file = scratch.file("file", b"|/evil");
+    // A name of this process: the least that can be written there.
+    let name = format!("/proc/{}/comm", std::process::id());
+    let file = scratch.file("file", b"written");
     let link = scratch.path("link");
-    symlink("/proc/sys/kernel/core_pattern", &link).unwrap();
-    let before = fs::read("/proc/sys/kernel/core_pattern").unwrap();
+    symlink(&name, &link).unwrap();
+    let before = fs::read(&name).unwrap();
     for plain in [false, true] {
         let options = CopyOptions { plain, ..CopyOptions::default() };
-        for target in ["/proc/sys/kernel/core_pattern", link.to_str().unwrap(), "/proc/self/fd/1"] {
+        for target in [&name[..], link.to_str().unwrap(), "/proc/self/new"] {
             upload(&root.root(), &file, &text(target), &options).unwrap_err();
         }
     }
-    assert_eq!(fs::read("/proc/sys/kernel/core_pattern").unwrap(), before);
+    assert_eq!(fs::read(&name).unwrap(), before);
 }
 
 #[test]
@@ -208,11 +210,11 @@ fn a_file_that_is_a_mount_is_written_in_place() {
     }
     let scratch = Scratch::new("bound");
     let behind = scratch.file("behind", b"old and long");
-    let target = scratch.file("root/etc/hosts", b"");
+    let target = scratch.file("root/box/hosts", b"");
     run("mount", &[&"--bind", &behind, &target]);
     let root = Opened::at(&scratch.path("root"));
     let new = scratch.file("new", b"new");
-    let result = upload(&root.root(), &new, &text("/etc/hosts"), &CopyOptions::default());
+    let result = upload(&root.root(), &new, &text("/box/hosts"), &CopyOptions::default());
     run("umount", &[&target]);
     assert_eq!(result.unwrap().bytes, 3);
     assert_eq!(fs::read(behind).unwrap(), b"new");
