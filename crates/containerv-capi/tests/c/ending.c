@@ -127,7 +127,7 @@ static int kill_all_in(const char* namespace)
 }
 
 /* Its first process is killed from outside. */
-static void behind_the_librarys_back(void)
+static void behind_its_back(void)
 {
     struct containerv_container* container = make(USUAL);
 
@@ -146,7 +146,7 @@ int main(int argc, char** argv)
     deaf_processes_and_orphans_end_too(USUAL);
     deaf_processes_and_orphans_end_too(CV_CAP_FILESYSTEM);
     nothing_to_wait_for();
-    behind_the_librarys_back();
+    behind_its_back();
     with_its_creator();
     return finish();
 }

@@ -9,4 +9,5 @@
 
 mod interface;
 mod programs;
+mod readme;
 mod support;
