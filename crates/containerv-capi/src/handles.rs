@@ -25,7 +25,7 @@ pub(crate) struct Registry {
     /// Containers.
     /// Containers.
     #[cfg(target_os = "linux")]
-    pub(crate) containers: Table<crate::container::Entry>,
+    pub(crate) containers: Table<crate::linux::container::Entry>,
     process: u32,
     /// The registry of the process that this one was forked from. It is never looked at: a lock
     /// in it may have been held at that moment, and its objects are the other process's.

@@ -11,27 +11,15 @@
 
 // UNSAFETY: every function that C calls takes pointers; reading them is what this crate is for.
 #![allow(unsafe_code, reason = "pointers of C callers are read here")]
-#![cfg_attr(
-    not(target_os = "linux"),
-    allow(dead_code, unused_imports, reason = "compiled everywhere; no other system has a backend yet")
-)]
 
-mod arguments;
 mod border;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a system without containers reads less"))]
 mod foreign;
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a system without containers holds less"))]
 mod handles;
-mod network;
 mod options;
-mod paths;
-mod request;
 
+#[cfg(not(target_os = "linux"))]
+mod absent;
 #[cfg(target_os = "linux")]
-mod container;
-#[cfg(target_os = "linux")]
-mod files;
-#[cfg(target_os = "linux")]
-mod member;
-#[cfg(target_os = "linux")]
-mod processes;
-#[cfg(target_os = "linux")]
-mod users;
+mod linux;

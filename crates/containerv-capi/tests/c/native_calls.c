@@ -1,9 +1,9 @@
 /*
- * Preloaded into programs that run under Valgrind: makes newer system calls on the real processor.
+ * Preloaded into programs that run under Valgrind: makes some system calls on the real processor.
  *
  * Valgrind answers ENOSYS to calls that it does not know, which in 3.19 are pidfd_open(2),
- * openat2(2) and others that the library cannot do without. They hand out descriptors and write no
- * memory, so nothing escapes Valgrind by this.
+ * openat2(2), seccomp(2) and others that the library cannot do without. They write no memory, so
+ * nothing escapes Valgrind by this.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -15,6 +15,7 @@
 
 /* pidfd_send_signal: the first number that all architectures share, and younger than Valgrind. */
 #define FIRST_NATIVE 424
+#define SECCOMP 317
 #define PIDFD_SEND_SIGNAL 424
 #define PIDFD_OPEN 434
 
@@ -48,7 +49,7 @@ static long make(const struct call* call)
 {
     long result;
 
-    if (call->number >= FIRST_NATIVE && RUNNING_ON_VALGRIND) {
+    if ((call->number >= FIRST_NATIVE || call->number == SECCOMP) && RUNNING_ON_VALGRIND) {
         result = (long)VALGRIND_NON_SIMD_CALL1(native, call);
     } else {
         result = enter_kernel(call);

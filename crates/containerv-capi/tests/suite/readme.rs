@@ -1,20 +1,10 @@
 //! The C program of the README compiles and runs.
 
-#![cfg(target_os = "linux")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests fail by panicking, and say why they skip"
-)]
-
-#[allow(dead_code, reason = "shared with the other programs' tests")]
-mod support;
-
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use support::{Bed, library, obstacle};
+use crate::support::{Bed, library, obstacle};
 
 #[test]
 fn the_program_of_the_readme_runs() {

@@ -209,9 +209,9 @@ fn names(directory: &Path) -> impl Iterator<Item = String> {
 #[derive(Debug)]
 pub(crate) struct Ran {
     /// `None` if it had to be killed.
-    pub status: Option<ExitStatus>,
-    pub stdout: String,
-    pub stderr: String,
+    pub(crate) status: Option<ExitStatus>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Ran {

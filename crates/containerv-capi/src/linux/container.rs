@@ -10,13 +10,13 @@ use containerv_spec::OsText;
 use containerv_spec::request::Process;
 use containerv_spec::state::Status;
 
+use super::processes::{self, Processes};
+use super::request::{self, Caller};
+use super::{arguments, member};
 use crate::border::{self, Result, invalid};
 use crate::foreign::{self, ProcessHandle, SpawnOptions};
 use crate::handles::registry;
 use crate::options::{ContainervOptions, snapshot};
-use crate::processes::{self, Processes};
-use crate::request::{self, Caller};
-use crate::{arguments, member};
 
 const WAIT: u32 = 0x1;
 

@@ -1,19 +1,10 @@
 //! C programs that use every function, plainly, with sanitizers, and under Valgrind.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "tests fail by panicking, and say why they skip"
-)]
-#![cfg(target_os = "linux")]
-
-mod support;
-
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use crate::support::{Bed, Under, library, library_for_valgrind, obstacle, sources, tool};
 use containerv::Host;
-use support::{Bed, Under, library, library_for_valgrind, obstacle, sources, tool};
 
 /// Programs take a few seconds; Valgrind is some thirty times slower.
 fn limit(under: Under) -> Duration {

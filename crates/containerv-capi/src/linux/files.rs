@@ -7,8 +7,8 @@ use std::path::Path;
 use containerv::{Container, CopyOptions, Error};
 use containerv_spec::OsText;
 
+use super::container::ContainervContainer;
 use crate::border::{self, Result, invalid};
-use crate::container::ContainervContainer;
 use crate::foreign;
 use crate::handles::registry;
 

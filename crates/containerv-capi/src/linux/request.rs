@@ -1,6 +1,8 @@
 //! Settings to a request.
 
 use std::ffi::c_uint;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use containerv::Error;
 use containerv_spec::request::{
@@ -9,10 +11,10 @@ use containerv_spec::request::{
 };
 use containerv_spec::{Bound, ByteSize, ContainerId, Limits, OsText, Request};
 
+use super::network;
 use crate::border::{Result, invalid};
-use crate::network;
-use crate::options::{LimitTexts, MountTexts, Range, Settings};
-use crate::paths::{host_path, text_of};
+use crate::options::linux::{LimitTexts, Range};
+use crate::options::{MountTexts, Settings};
 
 const NETWORK: c_uint = 0x1;
 const PROCESS_CONTROL: c_uint = 0x2;
@@ -48,10 +50,10 @@ pub(crate) fn request(
     let mut problems = Problems::default();
     let has = |bit: c_uint| settings.capabilities & bit != 0;
     problems.needs(has(FILESYSTEM), !mounts.is_empty(), "mounts", "CV_CAP_FILESYSTEM");
-    problems.needs(has(USERS), settings.users.is_some(), "users", "CV_CAP_USERS");
-    problems.needs(has(USERS), settings.groups.is_some(), "groups", "CV_CAP_USERS");
-    problems.needs(has(NETWORK), settings.network.is_some(), "network", "CV_CAP_NETWORK");
-    let limit_texts = settings.limits.clone().unwrap_or_default();
+    problems.needs(has(USERS), settings.linux.users.is_some(), "users", "CV_CAP_USERS");
+    problems.needs(has(USERS), settings.linux.groups.is_some(), "groups", "CV_CAP_USERS");
+    problems.needs(has(NETWORK), settings.linux.network.is_some(), "network", "CV_CAP_NETWORK");
+    let limit_texts = settings.linux.limits.clone().unwrap_or_default();
     problems.needs(has(CGROUPS), limit_texts != LimitTexts::default(), "limits", "CV_CAP_CGROUPS");
     let request = Request {
         name: None,
@@ -122,10 +124,11 @@ fn share(private: bool) -> Share {
 
 /// Takes a path of the host relative to the working directory, as every C function does.
 fn absolute(path: &OsText) -> Result<OsText> {
-    let path = std::path::absolute(host_path(path)).map_err(|error| {
-        Error::io(error, format!("cannot make `{path}` absolute")).with_hint("give an absolute path")
-    })?;
-    Ok(text_of(&path))
+    let path =
+        std::path::absolute(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))).map_err(|error| {
+            Error::io(error, format!("cannot make `{path}` absolute")).with_hint("give an absolute path")
+        })?;
+    Ok(OsText::from_bytes(path.as_os_str().as_bytes()))
 }
 
 /// The empty `/tmp` and the caller's mounts, which may lie in it.
@@ -186,13 +189,13 @@ fn source(texts: &MountTexts) -> Result<MountSource> {
 /// Says whether a missing mount point is to be a directory: only those are made.
 fn makes_directory(source: &MountSource) -> bool {
     match source {
-        MountSource::Bind { path, .. } => host_path(path).is_dir(),
+        MountSource::Bind { path, .. } => Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())).is_dir(),
         MountSource::Tmpfs { .. } | MountSource::FileSystem { .. } => true,
     }
 }
 
 fn users(settings: &Settings, caller: Caller, problems: &mut Problems) -> UserNamespace {
-    if settings.users.is_none() && settings.groups.is_none() {
+    if settings.linux.users.is_none() && settings.linux.groups.is_none() {
         return UserNamespace::Single { uid: 0, gid: 0 };
     }
     let mut ranges = |what: &str, range: Option<Range>, own: u32| match range {
@@ -203,13 +206,13 @@ fn users(settings: &Settings, caller: Caller, problems: &mut Problems) -> UserNa
             problems.take(count).map(|count| IdRange { inside, outside: host, count }).into_iter().collect()
         }
     };
-    let uids = ranges("users", settings.users, caller.uid);
-    let gids = ranges("groups", settings.groups, caller.gid);
+    let uids = ranges("users", settings.linux.users, caller.uid);
+    let gids = ranges("groups", settings.linux.groups, caller.gid);
     UserNamespace::Mapped { uids, gids }
 }
 
 fn network_of(id: &ContainerId, settings: &Settings, own: bool, problems: &mut Problems) -> Network {
-    match (&settings.network, own) {
+    match (&settings.linux.network, own) {
         (_, false) => Network::Host,
         (None, true) => Network::None,
         (Some(texts), true) => problems.take(network::pair(id, texts)).map_or(Network::None, Network::Veth),
@@ -257,6 +260,7 @@ fn shares(weight: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::linux;
 
     const CALLER: Caller = Caller { uid: 1000, gid: 1001 };
 
@@ -269,7 +273,11 @@ mod tests {
     }
 
     fn with(capabilities: c_uint) -> Settings {
-        Settings { capabilities, ..Settings::default() }
+        with_linux(capabilities, linux::Settings::default())
+    }
+
+    fn with_linux(capabilities: c_uint, linux: linux::Settings) -> Settings {
+        Settings { capabilities, linux }
     }
 
     fn bind(what: &str, target: &str, flags: c_uint) -> MountTexts {
@@ -313,7 +321,7 @@ mod tests {
         assert_eq!((limits.cpu_shares, limits.pids), (Some(1024), Some(Bound::At(256))));
         let texts =
             LimitTexts { memory: Some("max".into()), cpu_weight: Some("1".into()), pids: Some("max".into()) };
-        let settings = Settings { limits: Some(texts), ..with(CGROUPS) };
+        let settings = with_linux(CGROUPS, linux::Settings { limits: Some(texts), ..Default::default() });
         let limits = made(&settings, &[]).unwrap().limits;
         assert_eq!((limits.memory, limits.pids), (Some(Bound::Unlimited), Some(Bound::Unlimited)));
         assert_eq!(limits.cpu_shares, Some(10));
@@ -329,7 +337,7 @@ mod tests {
     #[test]
     fn ranges_follow_the_names_of_the_arguments() {
         let range = Range { host: 100_000, inside: 0, count: 65536 };
-        let settings = Settings { users: Some(range), ..with(USERS) };
+        let settings = with_linux(USERS, linux::Settings { users: Some(range), ..Default::default() });
         let UserNamespace::Mapped { uids, gids } = made(&settings, &[]).unwrap().namespaces.user else {
             panic!()
         };
@@ -368,22 +376,22 @@ mod tests {
             request(id(), &"root".into(), &with(FILESYSTEM), &[bind("x", "/x", BIND)], CALLER).unwrap();
         let here = std::env::current_dir().unwrap();
         let Root::Directory(root) = &request.root else { panic!() };
-        assert_eq!(*root, text_of(&here.join("root")));
+        assert_eq!(root.as_bytes(), here.join("root").as_os_str().as_bytes());
         let MountSource::Bind { path, .. } = &request.mounts[1].source else { panic!() };
-        assert_eq!(*path, text_of(&here.join("x")));
+        assert_eq!(path.as_bytes(), here.join("x").as_os_str().as_bytes());
     }
 
     #[test]
     fn everything_wrong_is_reported_at_once() {
         let bad = |text: &str| Some(OsText::from(text));
         let range = Some(Range { host: 0, inside: 0, count: 0 });
-        let settings = Settings {
+        let linux = linux::Settings {
             users: range,
             groups: range,
             limits: Some(LimitTexts { memory: bad("1X"), cpu_weight: bad("0"), pids: bad("-1") }),
             network: Some(Default::default()),
-            ..with(0x3f)
         };
+        let settings = with_linux(0x3f, linux);
         let mounts = [
             bind("/usr", "usr", BIND),
             bind("/usr", "/usr", 0x8),
@@ -403,14 +411,16 @@ mod tests {
             Some(LimitTexts { memory: memory.map(OsText::from), ..LimitTexts::default() })
         };
         for settings in [
-            Settings { users: range, ..with(0) },
-            Settings { groups: range, ..with(0) },
-            Settings { network: Some(Default::default()), ..with(0) },
-            Settings { limits: limits(Some("1G")), ..with(0) },
+            with_linux(0, linux::Settings { users: range, ..Default::default() }),
+            with_linux(0, linux::Settings { groups: range, ..Default::default() }),
+            with_linux(0, linux::Settings { network: Some(Default::default()), ..Default::default() }),
+            with_linux(0, linux::Settings { limits: limits(Some("1G")), ..Default::default() }),
         ] {
             assert!(made(&settings, &[]).is_err());
         }
-        assert!(made(&Settings { limits: limits(None), ..with(0) }, &[]).is_ok());
+        assert!(
+            made(&with_linux(0, linux::Settings { limits: limits(None), ..Default::default() }), &[]).is_ok()
+        );
         assert!(made(&with(0), &[bind("/usr", "/usr", BIND)]).is_err());
     }
 }

@@ -6,7 +6,7 @@ use containerv_spec::request::Veth;
 use containerv_spec::{ContainerId, OsText};
 
 use crate::border::{Result, invalid};
-use crate::options::NetworkTexts;
+use crate::options::linux::NetworkTexts;
 
 /// Longest interface name, `IFNAMSIZ` less its NUL.
 const MAX_NAME: usize = 15;
