@@ -30,3 +30,13 @@ mod member;
 mod processes;
 #[cfg(target_os = "linux")]
 mod users;
+
+/// Private parsers, for the fuzz targets in `fuzz/`. Not part of the interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Splits one text into arguments.
+    pub fn split_arguments(text: &[u8]) -> Vec<Vec<u8>> {
+        crate::arguments::split(text)
+    }
+}

@@ -12,6 +12,9 @@ mod builder;
 mod container;
 mod copy;
 mod error;
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod logs;
 #[cfg_attr(

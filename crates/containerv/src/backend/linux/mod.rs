@@ -8,6 +8,8 @@ mod encode;
 mod enter;
 mod execute;
 mod explain;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod idmap;
 mod lifecycle;
 mod lines;
