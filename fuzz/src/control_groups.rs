@@ -35,7 +35,7 @@ fn own_groups(data: &[u8]) {
     let line = [b"7:name=x:/\n4:memory:/", &own[..], b"\n0::/v2\n"].concat();
     let found = memberships(&line);
     assert_eq!(found.len(), 2);
-    assert_eq!((found[0].0.as_str(), found[0].1.as_bytes()), ("memory", &line[21..21 + own.len() + 1][..]));
+    assert_eq!((found[0].0.as_str(), found[0].1.as_bytes()), ("memory", &line[20..21 + own.len()]));
 }
 
 /// As `show_mountinfo` of the kernel does for blanks, line breaks, tabs and backslashes.
