@@ -23,3 +23,13 @@ mod options;
 mod absent;
 #[cfg(target_os = "linux")]
 mod linux;
+
+/// Private parsers, for the fuzz targets in `fuzz/`. Not part of the interface.
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Splits one text into arguments.
+    pub fn split_arguments(text: &[u8]) -> Vec<Vec<u8>> {
+        crate::linux::split_arguments(text)
+    }
+}

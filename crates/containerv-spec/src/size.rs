@@ -61,13 +61,13 @@ impl FromStr for ByteSize {
         let digits = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
         let (number, unit) = text.split_at(digits);
         let unit = unit.trim_start().to_ascii_lowercase();
-        let shift = match unit.strip_suffix("ib").or(unit.strip_suffix('b')).unwrap_or(&unit) {
-            "" => 0,
-            "k" => 10,
-            "m" => 20,
-            "g" => 30,
-            "t" => 40,
-            "p" => 50,
+        let shift = match &*unit {
+            "" | "b" => 0,
+            "k" | "kb" | "kib" => 10,
+            "m" | "mb" | "mib" => 20,
+            "g" | "gb" | "gib" => 30,
+            "t" | "tb" | "tib" => 40,
+            "p" | "pb" | "pib" => 50,
             _ => return Err(ParseSizeError("unknown unit")),
         };
         parse_scaled(number, shift).map(Self)
@@ -146,6 +146,7 @@ mod tests {
             "m",
             "-1",
             "1x",
+            "1ib",
             "1.",
             ".5g",
             "1..5g",

@@ -15,6 +15,7 @@ mod creds;
 mod exec;
 mod fs;
 mod keeper;
+mod load;
 mod logline;
 mod mem;
 mod monitor;
@@ -80,7 +81,7 @@ extern "C" fn main(stack: *const usize) -> ! {
     exec::reset_signals();
     // What a program makes has the mode that it names; the command gets its own mask later.
     let _ = call!(UMASK, 0);
-    let Some(program) = Program::from_arguments(argc, argv) else { sys::exit(70) };
+    let Some(program) = load::from_arguments(argc, argv) else { sys::exit(70) };
     stage.channel = program.channel();
     exec::set_cloexec(stage.channel);
     if let Err(error) = own_channel(stage.channel) {

@@ -1,10 +1,8 @@
-//! Reading a program.
+//! Reading a program. Also compiled into the library, for its tests.
 
-use crate::call;
-use crate::sys;
-use crate::wire::{HEADER_WORDS, MAGIC};
+use super::wire::HEADER_WORDS;
 
-/// A mapped program. Every offset is checked against its length.
+/// A program in memory. Every offset is checked against its length.
 pub struct Program {
     base: *mut u8,
     bytes: usize,
@@ -36,39 +34,17 @@ impl Operation {
 }
 
 impl Program {
-    /// Maps the file whose descriptor `argv[1]` names, and closes it.
-    pub fn from_arguments(argc: usize, argv: *const usize) -> Option<Self> {
-        if argc < 2 {
-            return None;
-        }
-        // SAFETY: `argv` has `argc` entries, each a text ended by NUL.
-        let text = unsafe { *argv.add(1) as *const u8 };
-        // SAFETY: as above.
-        let length = unsafe { sys::strlen(text) };
-        let mut fd = 0usize;
-        for index in 0..length {
-            // SAFETY: `index < length`.
-            let digit = unsafe { *text.add(index) }.wrapping_sub(b'0');
-            if digit > 9 || fd > 1 << 24 {
-                return None;
-            }
-            fd = fd * 10 + usize::from(digit);
-        }
-        Self::map(fd as i32)
-    }
-
-    fn map(fd: i32) -> Option<Self> {
-        const PROT_READ_WRITE: usize = 3;
-        const MAP_PRIVATE: usize = 2;
-        let mut header = [0u64; HEADER_WORDS];
-        let size = core::mem::size_of_val(&header);
-        if call!(READ, fd, header.as_mut_ptr(), size) != Ok(size) || header[0] != MAGIC {
-            return None;
-        }
-        let bytes = header[1] as usize;
-        let base = call!(@ MMAP, 0, bytes, PROT_READ_WRITE, MAP_PRIVATE, fd, 0).ok()?;
-        sys::close(fd);
-        Some(Self { base: base as *mut u8, bytes })
+    /// Takes a program that lies in memory. Its last byte must be NUL, so that every text in it ends
+    /// in it.
+    ///
+    /// # Safety
+    ///
+    /// `base` must be aligned to a word, and its `bytes` must be readable and writable, and by nobody
+    /// else, for as long as the program is used.
+    pub unsafe fn over(base: *mut u8, bytes: usize) -> Option<Self> {
+        // SAFETY: the last of the bytes, as the caller promises.
+        let ends = bytes > HEADER_WORDS * 8 && unsafe { *base.add(bytes - 1) } == 0;
+        ends.then_some(Self { base, bytes })
     }
 
     /// Returns the descriptor of the report channel.
@@ -77,7 +53,7 @@ impl Program {
     }
 
     fn word(&self, index: usize) -> Option<u64> {
-        // SAFETY: the mapping is aligned to a page, and the word lies inside it.
+        // SAFETY: the program is aligned to a word, and the word lies inside it.
         (index < self.bytes / 8).then(|| unsafe { *(self.base.cast::<u64>().add(index)) })
     }
 
@@ -89,35 +65,33 @@ impl Program {
         if next > self.bytes / 8 {
             return None;
         }
-        // SAFETY: `position + 1` is at most `next`, which is inside the mapping or at its end.
+        // SAFETY: `position + 1` is at most `next`, which is inside the program or at its end.
         let words = unsafe { self.base.cast::<u64>().add(position + 1) };
         Some(Operation { code: head as u16, step: (head >> 32) as u32, next, words, count })
     }
 
-    /// Returns the text at an offset; null for none. The library ends each text with NUL, and the
-    /// program's last byte is NUL.
+    /// Returns the text at an offset; null for none. It ends with NUL inside the program.
     pub fn text(&self, offset: u64) -> *const u8 {
         if offset == 0 || offset as usize >= self.bytes {
             return core::ptr::null();
         }
-        // SAFETY: inside the mapping.
+        // SAFETY: inside the program.
         unsafe { self.base.add(offset as usize) }
     }
 
     /// Returns the bytes of the text at an offset, without its NUL.
     pub fn bytes(&self, offset: u64) -> &[u8] {
-        let text = self.text(offset);
-        if text.is_null() {
-            return &[];
-        }
-        // SAFETY: the text ends with NUL inside the mapping, which lives as long as `self`.
-        unsafe { core::slice::from_raw_parts(text, sys::strlen(text)) }
+        let rest = match (self.bytes as u64).checked_sub(offset) {
+            Some(length) if offset != 0 => self.blob(offset, length),
+            _ => &[],
+        };
+        rest.split(|byte| *byte == 0).next().unwrap_or(&[])
     }
 
     /// Returns a blob.
     pub fn blob(&self, offset: u64, length: u64) -> &[u8] {
         match (offset as usize).checked_add(length as usize) {
-            // SAFETY: inside the mapping, which lives as long as `self`.
+            // SAFETY: inside the program, which lives as long as `self`.
             Some(end) if end <= self.bytes => unsafe {
                 core::slice::from_raw_parts(self.base.add(offset as usize), length as usize)
             },
@@ -131,24 +105,30 @@ impl Program {
         (0..).map_while(move |index| self.word(first.checked_add(index)?).filter(|entry| *entry != 0))
     }
 
-    /// Turns a list's offsets into pointers, in place, as execve(2) takes them.
+    /// Turns a list's offsets into pointers, in place, as execve(2) takes them. An entry that was
+    /// replaced is one already.
     pub fn pointers(&self, offset: u64) -> *const *const u8 {
         let first = offset as usize / 8;
+        if first >= self.bytes / 8 {
+            return core::ptr::null();
+        }
         let mut index = first;
-        while let Some(entry) = self.word(index).filter(|entry| *entry != 0 && (*entry as usize) < self.bytes) {
-            // SAFETY: `word` has checked the index; the mapping is private and writable.
-            unsafe { *(self.base.cast::<u64>().add(index)) = self.base.add(entry as usize) as u64 };
+        while let Some(entry) = self.word(index).filter(|entry| *entry != 0) {
+            if (entry as usize) < self.bytes {
+                // SAFETY: `word` has checked the index, and the entry is inside; the program is writable.
+                unsafe { *(self.base.cast::<u64>().add(index)) = self.base.add(entry as usize) as u64 };
+            }
             index += 1;
         }
-        // SAFETY: inside the mapping.
+        // SAFETY: inside the program.
         unsafe { self.base.cast::<u64>().add(first) as *const *const u8 }
     }
 
     /// Replaces one entry of a list by the pointer to a text outside the program.
     pub fn set_entry(&self, list: u64, index: u64, pointer: *const u8) {
-        let place = list as usize / 8 + index as usize;
-        if place < self.bytes / 8 {
-            // SAFETY: inside the private, writable mapping.
+        let place = (list as usize / 8).checked_add(index as usize);
+        if let Some(place) = place.filter(|place| *place < self.bytes / 8) {
+            // SAFETY: inside the program, which is writable.
             unsafe { *(self.base.cast::<u64>().add(place)) = pointer as u64 };
         }
     }

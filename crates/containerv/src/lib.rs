@@ -55,6 +55,9 @@ mod doctor;
 mod error;
 mod events;
 mod features;
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod logs;
 #[cfg_attr(

@@ -129,7 +129,7 @@ pub fn spaced(unix_ns: u64) -> String {
 /// Prints a duration as people say it: `3 minutes`.
 pub fn human(duration: Duration) -> String {
     let seconds = duration.as_secs();
-    let (minutes, hours) = (seconds / 60, (seconds + 1800) / 3600);
+    let (minutes, hours) = (seconds / 60, seconds.saturating_add(1800) / 3600);
     match seconds {
         0 => "Less than a second".to_owned(),
         1 => "1 second".to_owned(),
@@ -225,5 +225,6 @@ mod tests {
         ] {
             assert_eq!(human(Duration::from_secs(seconds)), text);
         }
+        assert!(human(Duration::MAX).ends_with(" years"));
     }
 }

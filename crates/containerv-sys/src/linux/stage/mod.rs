@@ -11,6 +11,9 @@ pub mod passwd;
 #[path = "../../../stage/wire.rs"]
 pub mod wire;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod image;
 mod program;
 mod spawn;
 

@@ -11,6 +11,8 @@ mod events;
 mod execute;
 mod explain;
 mod features;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod idmap;
 mod lifecycle;
 mod lines;

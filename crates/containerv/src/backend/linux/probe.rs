@@ -131,7 +131,11 @@ fn user_name(uid: u32) -> Option<String> {
 }
 
 fn ranges(path: &str, uid: u32, name: Option<&str>) -> Vec<IdRange> {
-    let text = read_bounded(path).unwrap_or_default();
+    parse_ranges(&read_bounded(path).unwrap_or_default(), uid, name)
+}
+
+/// Reads the lines `owner:first:count` of one owner; subuid(5).
+pub(super) fn parse_ranges(text: &str, uid: u32, name: Option<&str>) -> Vec<IdRange> {
     text.lines()
         .filter_map(|line| {
             let mut fields = line.split(':');

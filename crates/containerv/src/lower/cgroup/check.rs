@@ -144,7 +144,7 @@ fn list_text(ranges: &[std::ops::RangeInclusive<u32>]) -> String {
 }
 
 /// Reads a kernel list of numbers and ranges; see cpuset(7), "List format".
-pub(super) fn parse_list(list: &str) -> Result<Vec<std::ops::RangeInclusive<u32>>, String> {
+pub(crate) fn parse_list(list: &str) -> Result<Vec<std::ops::RangeInclusive<u32>>, String> {
     let number = |text: &str| match text.parse::<u32>() {
         Ok(number) if number <= MAX_CPU && text.bytes().all(|byte| byte.is_ascii_digit()) => Ok(number),
         Ok(number) if number > MAX_CPU => Err(format!("{number} is more than {MAX_CPU}")),

@@ -5,7 +5,7 @@
 //! controllers that statistics come from, and one in the version 2 hierarchy, which freezes,
 //! kills and tells when the last process is gone.
 
-mod check;
+pub(crate) mod check;
 mod places;
 mod settings;
 #[cfg(test)]

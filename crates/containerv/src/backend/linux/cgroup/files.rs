@@ -69,12 +69,12 @@ pub(super) fn read_number(path: &OsText) -> Option<u64> {
 }
 
 /// Reads a number with white space around it.
-pub(super) fn number(text: &[u8]) -> Option<u64> {
+pub(in super::super) fn number(text: &[u8]) -> Option<u64> {
     std::str::from_utf8(text).ok()?.trim().parse().ok()
 }
 
 /// Returns the value of a key in lines of `key value`.
-pub(super) fn value_of(content: &[u8], key: &str) -> Option<u64> {
+pub(in super::super) fn value_of(content: &[u8], key: &str) -> Option<u64> {
     let mut lines = content.split(|byte| *byte == b'\n');
     lines.find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b" ").and_then(number))
 }

@@ -5,13 +5,13 @@
 
 mod change;
 mod events;
-mod files;
+pub(super) mod files;
 mod freeze;
 mod hints;
 mod kill;
-mod probe;
+pub(super) mod probe;
 mod remove;
-mod stats;
+pub(super) mod stats;
 #[cfg(test)]
 mod tests;
 mod tree;

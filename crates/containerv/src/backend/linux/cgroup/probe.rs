@@ -70,10 +70,10 @@ fn base_with_cpuset(facts: &CgroupFacts) -> Option<OsText> {
 
 /// One line of `/proc/self/cgroup` that matters here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Membership {
+pub(in super::super) struct Membership {
     /// Controllers as the line names them; empty for version 2.
-    names: String,
-    own: OsText,
+    pub(in super::super) names: String,
+    pub(in super::super) own: OsText,
 }
 
 impl Membership {
@@ -88,7 +88,7 @@ impl Membership {
 }
 
 /// Reads the lines `number:controllers:path`; see cgroups(7).
-fn parse_memberships(content: &[u8]) -> Vec<Membership> {
+pub(in super::super) fn parse_memberships(content: &[u8]) -> Vec<Membership> {
     let line = |line: &[u8]| {
         let mut fields = line.splitn(3, |byte| *byte == b':').skip(1);
         let names = std::str::from_utf8(fields.next()?).ok()?.to_owned();
@@ -163,14 +163,14 @@ fn from_mount_table(memberships: &[Membership]) -> CgroupFacts {
 
 /// A control group mount of the mount table.
 #[derive(Debug, PartialEq, Eq)]
-struct CgroupMount {
-    path: OsText,
+pub(in super::super) struct CgroupMount {
+    pub(in super::super) path: OsText,
     /// Options of the file system, which name the controllers; `None` for version 2.
     options: Option<Vec<u8>>,
 }
 
 impl CgroupMount {
-    fn fits(&self, membership: &Membership) -> bool {
+    pub(in super::super) fn fits(&self, membership: &Membership) -> bool {
         match &self.options {
             None => membership.is_v2(),
             Some(options) => membership.names.split(',').all(|name| {
@@ -181,7 +181,7 @@ impl CgroupMount {
 }
 
 /// Reads the control group lines of a mount table; see proc_pid_mountinfo(5).
-fn parse_mounts(table: &[u8]) -> Vec<CgroupMount> {
+pub(in super::super) fn parse_mounts(table: &[u8]) -> Vec<CgroupMount> {
     let line = |line: &[u8]| {
         let end = line.windows(3).position(|window| window == b" - ")?;
         let path = line[..end].split(|byte| *byte == b' ').nth(4)?;
@@ -197,7 +197,7 @@ fn parse_mounts(table: &[u8]) -> Vec<CgroupMount> {
 }
 
 /// Undoes the table's `\040` notation for blanks, line breaks and backslashes.
-fn unescape(text: &[u8]) -> Vec<u8> {
+pub(in super::super) fn unescape(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {

@@ -128,7 +128,7 @@ fn io_v1(group: &Group, stats: &mut CgroupStats) {
 }
 
 /// Adds the lines `8:0 Read 4096` and `8:0 Write 0` of all devices.
-fn sums_v1(content: &[u8]) -> (Option<u64>, Option<u64>) {
+pub(in super::super) fn sums_v1(content: &[u8]) -> (Option<u64>, Option<u64>) {
     let text = String::from_utf8_lossy(content);
     let (mut read, mut written) = (0u64, 0u64);
     for line in text.lines() {
@@ -146,7 +146,7 @@ fn sums_v1(content: &[u8]) -> (Option<u64>, Option<u64>) {
 }
 
 /// Adds the lines `8:0 rbytes=4096 wbytes=0 rios=1 wios=0 …` of all devices.
-fn io_v2(content: &[u8], stats: &mut CgroupStats) {
+pub(in super::super) fn io_v2(content: &[u8], stats: &mut CgroupStats) {
     let text = String::from_utf8_lossy(content);
     let sum = |key: &str| {
         let values = text.split_ascii_whitespace().filter_map(|word| {

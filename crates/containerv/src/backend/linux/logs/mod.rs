@@ -1,6 +1,6 @@
 //! Logs of supervised containers, as their monitors write them.
 
-mod entry;
+pub(super) mod entry;
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
 //! Looks at containers: what they use, which processes they have.
 
 mod processes;
-mod procfs;
+pub(super) mod procfs;
 mod usage;

@@ -19,27 +19,27 @@ const MOST_INTERFACES: usize = 1 << 20;
 
 /// The numbers of `/proc/PID/stat` that matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
-    pub(super) name: String,
-    pub(super) state: char,
-    pub(super) ppid: u32,
-    pub(super) terminal: u32,
+pub(in super::super) struct Stat {
+    pub(in super::super) name: String,
+    pub(in super::super) state: char,
+    pub(in super::super) ppid: u32,
+    pub(in super::super) terminal: u32,
     /// Clock ticks in programs and in the kernel.
-    pub(super) cpu_ticks: [u64; 2],
-    pub(super) threads: u32,
+    pub(in super::super) cpu_ticks: [u64; 2],
+    pub(in super::super) threads: u32,
     /// Clock ticks between the machine's start and its own.
-    pub(super) start_ticks: u64,
+    pub(in super::super) start_ticks: u64,
     /// Resident pages.
-    pub(super) pages: u64,
+    pub(in super::super) pages: u64,
 }
 
 /// The lines of `/proc/PID/status` that matter here.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Status {
+pub(in super::super) struct Status {
     /// Effective user id.
-    pub(super) uid: u32,
+    pub(in super::super) uid: u32,
     /// Process id in the innermost namespace.
-    pub(super) pid_inside: u32,
+    pub(in super::super) pid_inside: u32,
 }
 
 /// An open directory of `/proc`. What is read through it is of one process, or fails with `ESRCH`
@@ -116,7 +116,7 @@ pub(super) fn all_processes() -> Result<Vec<u32>, Errno> {
     Ok(pids)
 }
 
-fn parse_stat(content: &[u8]) -> Option<Stat> {
+pub(in super::super) fn parse_stat(content: &[u8]) -> Option<Stat> {
     // The name, in parentheses, may hold anything: fields are counted behind the last one.
     let begin = content.iter().position(|byte| *byte == b'(')? + 1;
     let end = content.iter().rposition(|byte| *byte == b')')?;
@@ -137,7 +137,7 @@ fn parse_stat(content: &[u8]) -> Option<Stat> {
     })
 }
 
-fn parse_status(content: &[u8]) -> Option<Status> {
+pub(in super::super) fn parse_status(content: &[u8]) -> Option<Status> {
     let words = |key: &str| {
         let mut lines = content.split(|byte| *byte == b'\n');
         let line = lines.find_map(|line| line.strip_prefix(key.as_bytes())?.strip_prefix(b":"))?;
@@ -149,7 +149,7 @@ fn parse_status(content: &[u8]) -> Option<Status> {
 }
 
 /// Arguments end with NUL each; a process that writes over them may end differently.
-fn join_arguments(mut bytes: Vec<u8>) -> OsText {
+pub(in super::super) fn join_arguments(mut bytes: Vec<u8>) -> OsText {
     while bytes.last() == Some(&0) {
         bytes.pop();
     }
@@ -158,7 +158,7 @@ fn join_arguments(mut bytes: Vec<u8>) -> OsText {
 }
 
 /// Reads lines `name: 8 numbers of reception, 8 of sending`, behind two lines of headings.
-fn parse_interfaces(content: &[u8]) -> Vec<InterfaceStats> {
+pub(in super::super) fn parse_interfaces(content: &[u8]) -> Vec<InterfaceStats> {
     let text = String::from_utf8_lossy(content);
     text.lines().filter_map(parse_interface).collect()
 }
@@ -188,7 +188,7 @@ fn parse_interface(line: &str) -> Option<InterfaceStats> {
 }
 
 /// Names a terminal by its device number, as ps(1) does; see `Documentation/admin-guide/devices.txt`.
-pub(super) fn terminal_name(device: u32) -> Option<String> {
+pub(in super::super) fn terminal_name(device: u32) -> Option<String> {
     // proc_pid_stat(5), field 7: the minor number is in bits 31 to 20 and 7 to 0.
     let (major, minor) = (device >> 8 & 0xfff, (device >> 20) << 8 | device & 0xff);
     match (major, minor) {
