@@ -6,6 +6,7 @@ mod bench;
 mod check;
 mod command;
 mod failure;
+mod install;
 mod pages;
 mod product;
 mod setup;
@@ -25,6 +26,7 @@ commands:
   setup                  install what the other commands need; as root, on Debian and Ubuntu
   check [STEP..]         format, lints, documentation, licences, spelling, structure, C header
   test [--only SUITE..]  every test suite, and a closing line with the counts
+  install [OPTION..]     the C library, its headers and build files; `install --help`
   man [DIRECTORY]        manual pages and completion scripts, into target/man unless told otherwise
   vm -- COMMAND..        run a command in a virtual machine with cgroup v2 only
   bench [OPTION..]       compare with other runtimes and with the floor; `bench --help`";
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         "setup" => setup::run(rest),
         "check" => check::run(rest),
         "test" => test::run(rest),
+        "install" => install::run(rest),
         "man" => pages::run_man(rest),
         "vm" => vm::run(rest),
         "bench" => bench::run(rest),

@@ -45,6 +45,8 @@ const PACKAGES: &[Package] = &[
         Probe::Program("setpriv"),
         "runs suites as an ordinary user; `unshare` for benchmarks",
     ),
+    package("pkg-config", Probe::Program("pkg-config"), "how other builds find the C library"),
+    package("cmake", Probe::Program("cmake"), "how other builds find the C library"),
     package("valgrind", Probe::Program("valgrind"), "memory errors in the C library"),
     package("crun", Probe::Program("crun"), "a peer in benchmarks"),
     package("runc", Probe::Program("runc"), "a peer in benchmarks"),

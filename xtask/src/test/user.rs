@@ -27,6 +27,7 @@ const PACKAGES: &[&str] = &["containerv-sys", "containerv", "containerv-capi", "
 /// empty part stands for the whole program.
 const OF_ROOT: &[(&str, &[&str])] = &[
     ("containerv", &["backend::linux::transfer::tests::"]),
+    ("containerv-capi/c", &[""]),
     ("containerv-tests/crash", &[""]),
     (
         "containerv-tests/isolation",

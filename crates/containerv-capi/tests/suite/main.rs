@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails, or says why it is left out"
 )]
 
+mod install;
 mod interface;
 mod programs;
 mod readme;

@@ -36,13 +36,16 @@ pub(crate) fn include() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("include")
 }
 
+/// Where cargo has put the libraries of this build.
+pub(crate) fn built() -> PathBuf {
+    let executable = std::env::current_exe().unwrap();
+    executable.parent().unwrap().to_owned()
+}
+
 /// A directory with the libraries under their C names, as they are installed.
 pub(crate) fn library() -> &'static Path {
     static PLACE: OnceLock<PathBuf> = OnceLock::new();
-    PLACE.get_or_init(|| {
-        let executable = std::env::current_exe().unwrap();
-        put_libraries("plain", executable.parent().unwrap())
-    })
+    PLACE.get_or_init(|| put_libraries("plain", &built()))
 }
 
 /// The same, built so that system calls go through the C library: there a preloaded library can
