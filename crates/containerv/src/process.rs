@@ -88,6 +88,18 @@ impl ExitStatus {
     }
 }
 
+#[cfg(target_os = "linux")]
+impl From<containerv_sys::linux::process::Ended> for ExitStatus {
+    fn from(ended: containerv_sys::linux::process::Ended) -> Self {
+        use containerv_sys::linux::process::Ended;
+        let (code, signal) = match ended {
+            Ended::Code(code) => (code, None),
+            Ended::Signal(signal) => (128 + signal, Some(signal)),
+        };
+        Self { code, signal, out_of_memory: false }
+    }
+}
+
 impl std::fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.signal {

@@ -152,7 +152,8 @@ fn output_that_nobody_reads_stays_in_the_pipe() {
     let memory = own_memory_kib();
     let mut child = container.command("yes").stdin(Stdio::Null).stdout(Stdio::Piped).spawn().unwrap();
     std::thread::sleep(Duration::from_millis(500));
-    assert!(own_memory_kib() < memory + 4096, "{memory} {}", own_memory_kib());
+    // Other tests run meanwhile; what is written here would be gigabytes.
+    assert!(own_memory_kib() < memory + 128 * 1024, "{memory} {}", own_memory_kib());
     assert_eq!(child.try_wait().unwrap(), None);
     // It ends by itself once the reader is gone.
     drop(child.stdout.take());

@@ -16,6 +16,7 @@ use containerv_sys::linux::stage::Program;
 use containerv_sys::linux::stage::wire::{NO_FD, clone_mode, op, report};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
+use super::children::Aftermath;
 use super::execute::{Fault, die_at};
 use super::store::{Directory, Entry, Journal, path};
 use super::{System, cgroup, idmap, process, transfer, veth};
@@ -75,7 +76,9 @@ pub(crate) fn removals(journal: &Journal) -> Vec<Removal> {
     }
     // A keeper leaves no record.
     if !intent.keeper {
-        steps.push(Removal::AwaitSupervisor);
+        if intent.attached.is_none() && !intent.keeper {
+            steps.push(Removal::AwaitSupervisor);
+        }
     }
     steps.extend(intent.interfaces.iter().cloned().map(Removal::Interface));
     if !intent.groups.groups.is_empty() {
@@ -108,9 +111,26 @@ impl System {
 
     fn remove_step(&self, step: &Removal, directory: &Directory, journal: &Journal) -> Result<()> {
         match step {
+            Removal::KillFirst => {
+                self.kill_first(directory, journal);
+                Ok(())
+            }
             Removal::Tree => self.remove_tree(directory, journal.intent.maps.as_ref()),
             other => execute(other, directory, journal),
         }
+    }
+
+    /// Kills the first process and waits for its end, which the kernel delays until everything else
+    /// in its PID namespace has ended and was reaped.
+    fn kill_first(&self, directory: &Directory, journal: &Journal) {
+        let Some(pidfd) = journal.process.as_ref().and_then(process::open) else { return };
+        let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+        if let Ok(id) = directory.name().parse() {
+            // If it does not end, the next steps say what is in the way.
+            let _ = self.children.wait_for_first(&id, &pidfd, Some(KILL_TIMEOUT), Aftermath::Removal);
+        }
+        // A keeper may be a child of this very process, if orphans come here.
+        let _ = containerv_sys::linux::process::wait(&pidfd, false);
     }
 
     /// Removes the directory. What ids of the container's user namespace own is removed by a
@@ -165,10 +185,6 @@ fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<(
             let file = directory.open_journal()?;
             directory.note(&file, &Entry::Removing)
         }
-        Removal::KillFirst => {
-            kill_first(journal);
-            Ok(())
-        }
         Removal::KillGroups(groups) => {
             cgroup::kill(groups)?;
             cgroup::wait_until_empty(groups, KILL_TIMEOUT).map(drop)
@@ -179,20 +195,8 @@ fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<(
         Removal::Interface(name) => veth::remove(name, &directory.name()),
         Removal::Groups(groups) => cgroup::remove(groups),
         Removal::Name(path) => remove_name(path, directory),
-        Removal::Tree => Ok(()),
+        Removal::KillFirst | Removal::Tree => Ok(()),
     }
-}
-
-/// Kills the first process and waits for its end, which the kernel delays until everything else
-/// in its PID namespace has ended.
-fn kill_first(journal: &Journal) {
-    let Some(pidfd) = journal.process.as_ref().and_then(process::open) else { return };
-    let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
-    let mut polled = [rustix::event::PollFd::new(&pidfd, rustix::event::PollFlags::IN)];
-    let timeout = rustix::event::Timespec { tv_sec: KILL_TIMEOUT.as_secs() as i64, tv_nsec: 0 };
-    let _ = rustix::event::poll(&mut polled, Some(&timeout));
-    // It may be a child of this very process.
-    let _ = containerv_sys::linux::process::wait(&pidfd, false);
 }
 
 /// The supervisor writes its record after the first process has ended.

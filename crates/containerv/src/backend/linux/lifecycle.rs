@@ -13,6 +13,7 @@ use containerv_spec::{ContainerId, OsText};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Signal;
 
+use super::children::Aftermath;
 use super::encode::Handles;
 use super::events::action;
 use super::execute::{self, Held, Run, Started, duplicate};
@@ -340,9 +341,10 @@ impl System {
         let timeout = timeout.unwrap_or(Duration::from_secs(request.stop.timeout_seconds));
         parse_signal(signal)?;
         let _ = self.signal(id, signal);
-        if !process::wait_end(&first.pidfd, Some(timeout))? {
+        let end = |timeout| self.children.wait_for_first(id, &first.pidfd, timeout, Aftermath::Usual);
+        if !end(Some(timeout))? {
             let _ = self.signal(id, Signal::KILL.as_raw());
-            process::wait_end(&first.pidfd, None)?;
+            end(None)?;
         }
         reap_keeper(&request, &first.pidfd);
         directory.wait_exit()?;
@@ -359,7 +361,7 @@ impl System {
         // Opened before the end, at which the container may remove itself.
         let witness = directory.witness().ok();
         if let Some(pidfd) = journal.process.as_ref().and_then(process::open) {
-            process::wait_end(&pidfd, None)?;
+            self.children.wait_for_first(id, &pidfd, None, Aftermath::Usual)?;
             reap_keeper(&request, &pidfd);
         }
         let lost = Exit { code: 137, signal: Some(9), out_of_memory: false, finished_unix_ns: now_unix_ns() };

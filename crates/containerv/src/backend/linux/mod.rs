@@ -2,6 +2,7 @@
 
 pub(crate) mod cgroup;
 mod change;
+mod children;
 mod control;
 mod dismantle;
 mod doctor;
@@ -47,12 +48,18 @@ pub(crate) struct System {
     store: Store,
     stage: OnceLock<StageFile>,
     fault: execute::Fault,
+    children: children::Children,
 }
 
 impl System {
     /// A backend whose state is below these roots.
     pub(crate) fn new(run: PathBuf, data: PathBuf, fault: Option<u32>) -> Self {
-        Self { store: Store::new(run, data), stage: OnceLock::new(), fault }
+        Self {
+            store: Store::new(run, data),
+            stage: OnceLock::new(),
+            fault,
+            children: children::Children::default(),
+        }
     }
 
     /// The two roots: `/run` and `/var/lib` for root, the XDG directories for others.

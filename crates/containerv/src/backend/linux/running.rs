@@ -1,16 +1,16 @@
 //! Processes in running containers.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use containerv_spec::ContainerId;
 use containerv_spec::cgroup::GroupSet;
 use containerv_spec::plan::Plan;
 use containerv_spec::request::{Process as ProcessRequest, Request, TerminalSize};
 use containerv_spec::state::Exit;
-use containerv_sys::linux::process::Ended;
 use rustix::fs::{Mode, OFlags};
 
+use super::children::{Aftermath, Child};
 use super::encode::Handles;
 use super::events::{End, Subject};
 use super::execute::{self, Run, Started};
@@ -24,16 +24,18 @@ use crate::{Error, ErrorKind, Result};
 /// A process that this process has started and waits for.
 #[derive(Debug)]
 pub(crate) struct Process {
-    started: Started,
-    ended: Option<ExitStatus>,
-    /// Set for the container's own command.
-    first: Option<First>,
+    system: Arc<System>,
+    child: Arc<Child>,
+    pid_inside: u32,
+    /// Master of its terminal.
+    terminal: Option<OwnedFd>,
 }
 
 /// What ends with the container's own command.
 #[derive(Debug)]
-struct First {
-    system: Arc<System>,
+pub(crate) struct First {
+    /// Not a strong reference: the system itself keeps this until the command has ended.
+    system: Weak<System>,
     alive: Option<OwnedFd>,
     directory: Directory,
     groups: GroupSet,
@@ -52,81 +54,69 @@ impl Process {
     ) -> Result<Self> {
         let directory = Directory::open(directory.path.clone())?;
         let groups = directory.journal()?.intent.groups;
-        let auto_remove = request.auto_remove;
         let first = First {
-            system: Arc::clone(system),
+            system: Arc::downgrade(system),
             alive,
             directory,
             groups,
-            auto_remove,
+            auto_remove: request.auto_remove,
             subject: Subject::of(request),
         };
-        Ok(Self { started, ended: None, first: Some(first) })
+        Ok(Self::new(system, &request.id, started, Some(first)))
     }
 
-    /// A further process.
-    fn further(started: Started) -> Self {
-        Self { started, ended: None, first: None }
+    fn new(system: &Arc<System>, id: &ContainerId, started: Started, first: Option<First>) -> Self {
+        let Started { pid, pid_inside, pidfd, terminal } = started;
+        let child = system.children.add(id, pid, pidfd, first);
+        Self { system: Arc::clone(system), child, pid_inside, terminal }
     }
 
     pub(crate) fn pid(&self) -> u32 {
-        self.started.pid
+        self.child.pid()
     }
 
     pub(crate) fn pid_inside(&self) -> u32 {
-        self.started.pid_inside
+        self.pid_inside
     }
 
     pub(crate) fn take_terminal(&mut self) -> Option<OwnedFd> {
-        self.started.terminal.take()
+        self.terminal.take()
     }
 
     pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
         loop {
-            if let Some(status) = self.wait_for(true)? {
+            if let Some(status) = self.try_wait()? {
                 return Ok(status);
             }
+            let (id, children) = (self.child.container(), &self.system.children);
+            children.wait_for_first(id, &*self.child, None, Aftermath::Usual)?;
         }
     }
 
     pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
-        self.wait_for(false)
-    }
-
-    fn wait_for(&mut self, block: bool) -> Result<Option<ExitStatus>> {
-        if self.ended.is_none() {
-            let ended = containerv_sys::linux::process::wait(&self.started.pidfd, block)
-                .map_err(|error| Error::io(error, format!("cannot wait for process {}", self.started.pid)))?;
-            self.ended = ended.map(|ended| match ended {
-                Ended::Code(code) => ExitStatus { code, signal: None, out_of_memory: false },
-                Ended::Signal(signal) => {
-                    ExitStatus { code: 128 + signal, signal: Some(signal), out_of_memory: false }
-                }
-            });
-            if let (Some(status), Some(first)) = (&mut self.ended, self.first.take()) {
-                status.out_of_memory = cgroup::oom_kills(&first.groups).unwrap_or(0) > 0;
-                first.finish(*status)?;
-            }
+        let ended = self.child.reap(Aftermath::Usual);
+        if self.child.ended().is_some() {
+            self.system.children.forget_reaped();
         }
-        Ok(self.ended)
+        ended
     }
 
     pub(crate) fn signal(&self, signal: i32) -> Result<()> {
         let number = parse_signal(signal)?;
-        if self.ended.is_some() {
+        if self.child.ended().is_some() {
             return Err(Error::os(rustix::io::Errno::SRCH.raw_os_error(), self.signal_failed(signal)));
         }
-        rustix::process::pidfd_send_signal(&self.started.pidfd, number)
+        rustix::process::pidfd_send_signal(&*self.child, number)
             .map_err(|errno| Error::os(errno.raw_os_error(), self.signal_failed(signal)))
     }
 
     fn signal_failed(&self, signal: i32) -> String {
-        format!("cannot send signal {signal} to process {}", self.started.pid)
+        format!("cannot send signal {signal} to process {}", self.pid())
     }
 
     pub(crate) fn resize(&self, size: TerminalSize) -> Result<()> {
-        let terminal = self.started.terminal.as_ref().ok_or_else(|| {
-            Error::new(ErrorKind::InvalidState, format!("process {} has no terminal here", self.started.pid))
+        let terminal = self.terminal.as_ref().ok_or_else(|| {
+            Error::new(ErrorKind::InvalidState, format!("process {} has no terminal here", self.pid()))
         })?;
         let size =
             rustix::termios::Winsize { ws_col: size.columns, ws_row: size.rows, ws_xpixel: 0, ws_ypixel: 0 };
@@ -137,37 +127,42 @@ impl Process {
 
 impl AsFd for Process {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.started.pidfd.as_fd()
+        self.child.as_fd()
     }
 }
 
 impl First {
+    /// Says whether memory ran out in the container.
+    pub(crate) fn ran_out_of_memory(&self) -> bool {
+        cgroup::oom_kills(&self.groups).unwrap_or(0) > 0
+    }
+
     /// Records how the container ended, and removes what an ended container does not need.
-    fn finish(self, status: ExitStatus) -> Result<()> {
+    pub(crate) fn finish(self, status: ExitStatus, aftermath: Aftermath) -> Result<()> {
         let exit = Exit {
             code: status.docker_code(),
             signal: status.signal,
             out_of_memory: status.out_of_memory,
             finished_unix_ns: now_unix_ns(),
         };
-        let end = End { started: true, exit: Some(exit), destroyed: self.auto_remove };
+        let removes = self.auto_remove && aftermath == Aftermath::Usual;
+        let end = End { started: true, exit: Some(exit), destroyed: removes };
+        let system = self.system.upgrade();
         if let Some(alive) = self.alive {
             self.directory.record_exit(&alive, &exit)?;
-            if !self.auto_remove {
-                self.system.announce_end_of(&self.subject, end);
+            if let (false, Some(system)) = (removes, &system) {
+                system.announce_end_of(&self.subject, end);
             }
             self.directory.end_supervision(alive)?;
         }
-        if !self.auto_remove {
-            return Ok(());
-        }
+        let Some(system) = system.filter(|_| removes) else { return Ok(()) };
         let _lock = self.directory.lock()?;
         // Somebody else may have been faster.
         if self.directory.path.exists() {
             let journal = self.directory.journal()?;
-            self.system.dismantle(&self.directory, &journal, None)?;
+            system.dismantle(&self.directory, &journal, None)?;
         }
-        self.system.announce_end_of(&self.subject, end);
+        system.announce_end_of(&self.subject, end);
         Ok(())
     }
 }
@@ -175,7 +170,7 @@ impl First {
 impl System {
     /// Starts a further process in a running container.
     pub(crate) fn exec(
-        &self,
+        self: &Arc<Self>,
         id: &ContainerId,
         process: &ProcessRequest,
         stdio: StdioSet,
@@ -201,7 +196,7 @@ impl System {
         let started = execute::start(&run, self.stage()?, &mut |_, _| Ok(()))
             .map_err(|error| error.context(format!("cannot start a process in container `{name}`")))?;
         run.handles = Handles::default();
-        Ok((Process::further(started), ends))
+        Ok((Process::new(self, id, started, None), ends))
     }
 }
 
