@@ -78,3 +78,46 @@ impl Stack {
         Ok(true)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::node::Node;
+    use super::super::place::LOOK;
+    use super::*;
+
+    /// Goes down `depth` directories, making them; returns the stack.
+    fn descend(top: &std::path::Path, depth: usize) -> Stack {
+        let mut stack = Stack::new(rustix::fs::open(top, LOOK, Mode::empty()).unwrap());
+        for level in 0..depth {
+            let name = format!("level-{level}");
+            rustix::fs::mkdirat(stack.current(), &name, Mode::RWXU).unwrap();
+            let directory = rustix::fs::openat(stack.current(), &name, LOOK, Mode::empty()).unwrap();
+            let id = Node::of(&directory).unwrap().id;
+            stack.push(directory, id, LOOK);
+        }
+        stack
+    }
+
+    fn go_up(stack: &mut Stack) -> Result<usize, Errno> {
+        let mut reopened = 0;
+        while stack.depth() > 0 {
+            reopened += usize::from(stack.pop()?);
+        }
+        Ok(reopened)
+    }
+
+    #[test]
+    fn a_directory_that_was_moved_away_does_not_lead_to_where_it_went() {
+        let top = std::env::temp_dir().join(format!("containerv-stack-{}", std::process::id()));
+        for name in ["", "elsewhere", "still"] {
+            std::fs::create_dir(top.join(name)).unwrap();
+        }
+        let mut stack = descend(&top.join("still"), 100);
+        assert_eq!(go_up(&mut stack), Ok(100 - OPEN));
+        let mut stack = descend(&top, 100);
+        let below: std::path::PathBuf = (0..60).map(|level| format!("level-{level}")).collect();
+        std::fs::rename(top.join(below), top.join("elsewhere/moved")).unwrap();
+        assert_eq!(go_up(&mut stack), Err(Errno::STALE));
+        std::fs::remove_dir_all(top).unwrap();
+    }
+}

@@ -60,12 +60,22 @@ fn refresh(scratch: &Scratch) {
     }
 }
 
+/// Ends the swapper also when a copy panics; the scope waits for it.
+struct Stopper<'a>(&'a AtomicBool);
+
+impl Drop for Stopper<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Copies while the swapper runs; returns how many copies succeeded and how often it swapped.
 fn contest(scratch: &Scratch, mut copy: impl FnMut(usize) -> bool) -> (usize, u64) {
     let top = scratch.path("root/top");
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let swapper = scope.spawn(|| swap(&top, &stop));
+        let stopper = Stopper(&stop);
         let successes = (0..ROUNDS).filter(|&round| {
             if round % 10 == 0 {
                 refresh(scratch);
@@ -73,7 +83,7 @@ fn contest(scratch: &Scratch, mut copy: impl FnMut(usize) -> bool) -> (usize, u6
             copy(round)
         });
         let successes = successes.count();
-        stop.store(true, Ordering::Relaxed);
+        drop(stopper);
         (successes, swapper.join().unwrap())
     })
 }
