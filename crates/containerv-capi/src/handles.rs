@@ -26,6 +26,9 @@ pub(crate) struct Registry {
     /// Containers.
     #[cfg(target_os = "linux")]
     pub(crate) containers: Table<crate::linux::container::Entry>,
+    /// The host of the containers made last.
+    #[cfg(target_os = "linux")]
+    host: Mutex<Option<containerv::Host>>,
     process: u32,
     /// The registry of the process that this one was forked from. It is never looked at: a lock
     /// in it may have been held at that moment, and its objects are the other process's.
@@ -49,12 +52,28 @@ pub(crate) fn registry() -> &'static Registry {
             options: Table::new("options"),
             #[cfg(target_os = "linux")]
             containers: Table::new("a container"),
+            #[cfg(target_os = "linux")]
+            host: Mutex::new(None),
             process,
             _inherited: known,
         }));
         if CURRENT.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire).is_err() {
             // SAFETY: another thread was first, so nobody else has seen this one.
             drop(unsafe { Box::from_raw(fresh) });
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl Registry {
+    /// Returns the host that the environment names, the same one as long as it names the same: a
+    /// host has a descriptor open.
+    pub(crate) fn host(&self) -> Result<containerv::Host> {
+        let named = containerv::Host::open()?;
+        let mut known = self.host.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*known {
+            Some(host) if host.roots() == named.roots() => Ok(host.clone()),
+            _ => Ok(known.insert(named).clone()),
         }
     }
 }

@@ -32,8 +32,9 @@
  *
  * Threads and processes
  *   Every function may be called from any thread at any time, for the same container as well; a
- *   call that waits holds up no other. No function may be called from a signal handler. The
- *   library installs no signal handler and waits for no process that it did not start. Processes
+ *   call that waits holds up no other. No function may be called from a signal handler, and no
+ *   thread may be cancelled (pthread_cancel()) during a call. The library installs no signal
+ *   handler and waits for no process that it did not start. Processes
  *   of a container are children of the process that made it: do not take their status from the
  *   library with wait() or waitpid(-1); if it happens all the same, it is harmless.
  *

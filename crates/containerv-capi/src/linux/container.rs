@@ -5,7 +5,7 @@ use std::ptr::null;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use containerv::{Container, Error, ErrorKind, ExecOptions, Host, StdioSet};
+use containerv::{Container, Error, ErrorKind, ExecOptions, StdioSet};
 use containerv_spec::OsText;
 use containerv_spec::request::Process;
 use containerv_spec::state::Status;
@@ -115,7 +115,7 @@ pub(crate) unsafe extern "C" fn containerv_create(
         // SAFETY: the caller promises that the array is valid until this function returns.
         let mounts = unsafe { options.mounts() }?;
         check_root(&root)?;
-        let host = Host::open()?;
+        let host = registry().host()?;
         let caller =
             Caller { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
         let request = request::request(host.new_id()?, &root, &options.settings, &mounts, caller)?;

@@ -1,9 +1,10 @@
 //! `containerv_join`.
 
-use containerv::{Error, ErrorKind, Host};
+use containerv::{Error, ErrorKind};
 use containerv_spec::OsText;
 
 use crate::border::Result;
+use crate::handles::registry;
 
 /// Makes the calling process a member of the container with this id.
 pub(crate) fn join(id: &OsText) -> Result<()> {
@@ -11,7 +12,7 @@ pub(crate) fn join(id: &OsText) -> Result<()> {
     // Names are not ids: a container's name must not stand in for another's id here.
     let digits = |id: &&str| !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_hexdigit());
     let id = id.to_str().filter(digits).ok_or_else(unknown)?;
-    let container = Host::open()?.container(id)?;
+    let container = registry().host()?.container(id)?;
     if !container.id().as_str().starts_with(id) {
         return Err(unknown());
     }

@@ -167,6 +167,17 @@ static inline int same(const char* found, const char* expected)
 /* Whether a file holds this text. */
 #define HOLDS(path, expected) CHECK(same(contents(path), expected))
 
+/* How many descriptors this process has open. */
+static inline int descriptors(void)
+{
+    int count = 0, fd;
+
+    for (fd = 0; fd < 1024; fd++) {
+        count += fcntl(fd, F_GETFD) != -1;
+    }
+    return count;
+}
+
 static inline double seconds(void)
 {
     struct timespec now;

@@ -148,7 +148,11 @@ static void several_on_one_root(void)
 
 int main(int argc, char** argv)
 {
+    int before;
+
     start(argc, argv);
+    a_life();
+    before = descriptors();
     what_cannot_be_a_root();
     option_values_that_cannot_be();
     options_without_their_capability();
@@ -156,5 +160,6 @@ int main(int argc, char** argv)
     no_options_and_no_capabilities();
     a_root_relative_to_the_working_directory();
     several_on_one_root();
+    CHECK(descriptors() == before);
     return finish();
 }

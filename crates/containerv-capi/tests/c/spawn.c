@@ -224,7 +224,11 @@ static void large_arguments(void)
 
 int main(int argc, char** argv)
 {
+    int before;
+
     start(argc, argv);
+    WORKS(containerv_destroy(make(USUAL)));
+    before = descriptors();
     container = make(USUAL);
     arguments();
     environment_and_directory();
@@ -238,5 +242,6 @@ int main(int argc, char** argv)
     streams();
     large_arguments();
     WORKS(containerv_destroy(container));
+    CHECK(descriptors() == before);
     return finish();
 }

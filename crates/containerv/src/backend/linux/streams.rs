@@ -28,7 +28,7 @@ pub(crate) fn child_streams(stdio: StdioSet) -> Result<([OwnedFd; 3], Ends)> {
             ends.stdin = Some(writer);
             duplicate(reader)?
         }
-        other => simple(other, std::io::stdin().as_fd(), false)?,
+        other => simple(other, rustix::stdio::stdin(), false)?,
     };
     let output = match stdio.stdout {
         Stdio::Piped => {
@@ -36,7 +36,7 @@ pub(crate) fn child_streams(stdio: StdioSet) -> Result<([OwnedFd; 3], Ends)> {
             ends.stdout = Some(reader);
             duplicate(writer)?
         }
-        other => simple(other, std::io::stdout().as_fd(), true)?,
+        other => simple(other, rustix::stdio::stdout(), true)?,
     };
     let error = match stdio.stderr {
         Stdio::Piped => {
@@ -44,7 +44,7 @@ pub(crate) fn child_streams(stdio: StdioSet) -> Result<([OwnedFd; 3], Ends)> {
             ends.stderr = Some(reader);
             duplicate(writer)?
         }
-        other => simple(other, std::io::stderr().as_fd(), true)?,
+        other => simple(other, rustix::stdio::stderr(), true)?,
     };
     Ok(([input, output, error], ends))
 }
