@@ -90,7 +90,7 @@ fn needs(wanted: &Wanted<'_>) -> Vec<(Controller, &'static str)> {
 }
 
 fn without_groups(why: String) -> CgroupPlan {
-    let note = format!("no control group is made: {why}; so no statistics, pause or limits");
+    let note = format!("no control group is made: {why}; so no limits and no pause");
     let groups = GroupSet { groups: Vec::new(), absent: Some(why) };
     CgroupPlan { steps: Vec::new(), groups, notes: vec![note] }
 }
