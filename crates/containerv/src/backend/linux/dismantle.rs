@@ -74,11 +74,10 @@ pub(crate) fn removals(journal: &Journal) -> Vec<Removal> {
     if !intent.groups.groups.is_empty() {
         steps.push(Removal::KillGroups(intent.groups.clone()));
     }
-    // A keeper leaves no record.
-    if !intent.keeper {
-        if intent.attached.is_none() && !intent.keeper {
-            steps.push(Removal::AwaitSupervisor);
-        }
+    // Only a monitor writes its record on its own: a keeper has none, and an attached command's is
+    // written by whoever called for it.
+    if !intent.keeper && intent.attached.is_none() {
+        steps.push(Removal::AwaitSupervisor);
     }
     steps.extend(intent.interfaces.iter().cloned().map(Removal::Interface));
     if !intent.groups.groups.is_empty() {
@@ -189,8 +188,6 @@ fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<(
             cgroup::kill(groups)?;
             cgroup::wait_until_empty(groups, KILL_TIMEOUT).map(drop)
         }
-        // A process that supervises and removes at once has nobody to wait for.
-        Removal::AwaitSupervisor if journal.intent.attached == Some(std::process::id()) => Ok(()),
         Removal::AwaitSupervisor => await_supervisor(directory),
         Removal::Interface(name) => veth::remove(name, &directory.name()),
         Removal::Groups(groups) => cgroup::remove(groups),
