@@ -115,7 +115,7 @@ impl System {
                 Ok(())
             }
             Removal::Tree => self.remove_tree(directory, journal.intent.maps.as_ref()),
-            other => execute(other, directory, journal),
+            other => execute(other, directory),
         }
     }
 
@@ -178,7 +178,7 @@ fn remove_all(path: &std::path::Path) -> Result<()> {
     transfer::remove_tree(parent.as_fd(), &OsText::from_bytes(name.as_bytes()))
 }
 
-fn execute(step: &Removal, directory: &Directory, journal: &Journal) -> Result<()> {
+fn execute(step: &Removal, directory: &Directory) -> Result<()> {
     match step {
         Removal::Note => {
             let file = directory.open_journal()?;
