@@ -116,8 +116,26 @@ impl Series {
     /// Opens the files from the newest to the one after `known`, and returns them oldest first.
     ///
     /// A rotation meanwhile moves files to higher numbers: one may be seen twice, which its
-    /// identity tells, or its name may be missing for a moment, but none is passed over.
+    /// identity tells, or its name may be missing for a moment. After two rotations a newer file
+    /// could be taken for an older one, so the look is taken again until the newest file stayed
+    /// the same.
     fn open_newer(&self, known: Option<(u64, u64)>) -> Result<VecDeque<Segment>> {
+        let mut newest = self.identity_of_newest()?;
+        loop {
+            let found = self.open_down_to(known)?;
+            let now = self.identity_of_newest()?;
+            if now == newest {
+                return Ok(found);
+            }
+            newest = now;
+        }
+    }
+
+    fn identity_of_newest(&self) -> Result<Option<(u64, u64)>> {
+        Ok(self.open(0)?.map(|segment| segment.identity))
+    }
+
+    fn open_down_to(&self, known: Option<(u64, u64)>) -> Result<VecDeque<Segment>> {
         let mut found: VecDeque<Segment> = VecDeque::new();
         for number in 0..self.files {
             let Some(segment) = self.open(number)? else { continue };
