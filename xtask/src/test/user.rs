@@ -41,6 +41,8 @@ const OF_ROOT: &[(&str, &[&str])] = &[
             "sharing::processes_can_be_shared",
         ],
     ),
+    // Ids far beyond the subordinate ones.
+    ("containerv-tests/processes", &["users::users_are_found_by_name_and_number"]),
     ("cv/containers", &["a_container_lives_its_life", "a_plan_is_printed", "inspect_tells_what"]),
 ];
 
