@@ -86,7 +86,7 @@ struct Cage(Scratch, BTreeMap<Vec<u8>, String>);
 
 impl Cage {
     fn new() -> Self {
-        let scratch = Scratch::new("hostile");
+        let scratch = Scratch::quick("hostile");
         scratch.file("canary/file", b"canary");
         scratch.file("canary/deep/file", b"canary");
         scratch.file("file", b"canary");

@@ -127,7 +127,7 @@ fn a_tree_is_removed_and_what_its_links_name_is_not() {
 
 #[test]
 fn a_tree_deeper_than_paths_go_is_removed() {
-    let scratch = Scratch::new("remove-deep");
+    let scratch = Scratch::quick("remove-deep");
     let mut directory = rustix::fs::open(scratch.dir("top"), LOOK, Mode::empty()).unwrap();
     for _ in 0..4000 {
         for name in ["deeper", "aside"] {

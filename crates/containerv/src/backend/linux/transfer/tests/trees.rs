@@ -64,7 +64,7 @@ fn without_keeping_owners_files_belong_to_the_other_side() {
 #[test]
 fn a_tree_may_be_deeper_than_paths_and_descriptors_go() {
     const DEPTH: usize = 3000;
-    let scratch = Scratch::new("deep");
+    let scratch = Scratch::quick("deep");
     let mut directory = rustix::fs::open(scratch.dir("source"), LOOK, Mode::empty()).unwrap();
     for level in 0..DEPTH {
         rustix::fs::mkdirat(&directory, "level", Mode::RWXU).unwrap();
