@@ -4,20 +4,20 @@ use std::io::{Read, Write};
 use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
 
+use containerv_spec::OsText;
 use containerv_spec::machine::Machine;
 use containerv_spec::plan::Plan;
 use containerv_spec::request::{IdRange, Request};
-use containerv_spec::OsText;
 
 use super::cgroup::{files, probe as groups, stats};
 use super::observe::procfs;
 use super::{logs, probe, transfer};
+use crate::Result;
 use crate::copy::{CopyOptions, CopySummary};
 use crate::logs::LogEntry;
 use crate::lower::cgroup::check;
 use crate::lower::linux::{Launch, Places, lower as lower_for};
 use crate::stats::InterfaceStats;
-use crate::Result;
 
 /// Lowers a request for a machine; `attached` plans for a child of the caller.
 pub fn lower(request: &Request, machine: &Machine, attached: bool) -> Result<Plan> {
@@ -58,7 +58,6 @@ pub fn remove_tree(directory: BorrowedFd<'_>, name: &OsText) -> Result<()> {
 fn plain_root(directory: BorrowedFd<'_>) -> transfer::Root<'_> {
     transfer::Root { directory, uids: &[], gids: &[] }
 }
-
 
 /// Reads a line of a log.
 pub fn log_entry(line: &[u8]) -> Result<LogEntry, &'static str> {
