@@ -15,11 +15,11 @@ use containerv_fuzz::{TARGETS, Target};
 use mutate::Mutator;
 
 /// Changed inputs for each target.
-const MOST_INPUTS: usize = 4000;
+const MOST_INPUTS: usize = 10_000;
 /// So many there are in any case; beyond them a slow target ends at its time.
-const LEAST_INPUTS: usize = 200;
+const LEAST_INPUTS: usize = 100;
 /// Time for one target's changed inputs.
-const TIME: Duration = Duration::from_millis(1300);
+const TIME: Duration = Duration::from_millis(1800);
 /// No parser of ours needs so long for an input of some kilobytes, however busy the machine is.
 const ONE_INPUT: Duration = Duration::from_secs(10);
 /// Most memory that all bodies together have had at a time, in KiB.

@@ -8,12 +8,16 @@ use super::plain;
 
 /// Most nodes that are visited, rounds of `range` included.
 const MOST_STEPS: usize = 1_000_000;
-/// Longest result in bytes.
+/// Longest result in bytes; also how much values may take that are handed around.
 const MOST_BYTES: usize = 16 << 20;
+/// What a value takes besides its text.
+const VALUE_BYTES: usize = 64;
+
+const TOO_MUCH: &str = "too much to print";
 
 /// Fills in an object.
 pub(super) fn render(nodes: &[Node], root: &Value) -> Result<String, String> {
-    let mut evaluation = Evaluation { root, text: String::new(), steps: 0 };
+    let mut evaluation = Evaluation { root, text: String::new(), steps: 0, moved: 0 };
     evaluation.nodes(nodes, root)?;
     Ok(evaluation.text)
 }
@@ -22,6 +26,9 @@ struct Evaluation<'a> {
     root: &'a Value,
     text: String,
     steps: usize,
+    /// Size of all values that were handed to functions and blocks so far: a block's value can be
+    /// made of the one around it several times over.
+    moved: usize,
 }
 
 impl Evaluation<'_> {
@@ -29,7 +36,7 @@ impl Evaluation<'_> {
         for node in nodes {
             self.steps += 1;
             if self.steps > MOST_STEPS || self.text.len() > MOST_BYTES {
-                return Err("too much to print".to_owned());
+                return Err(TOO_MUCH.to_owned());
             }
             self.node(node, dot)?;
         }
@@ -97,30 +104,45 @@ impl Evaluation<'_> {
 
     fn operand(&mut self, operand: &Operand, dot: &Value) -> Result<Value, String> {
         match operand {
-            Operand::Field(names) => field(dot, names),
-            Operand::Root(names) => field(self.root, names),
+            Operand::Field(names) => self.copy(field(dot, names)?),
+            Operand::Root(names) => self.copy(field(self.root, names)?),
             Operand::Text(text) => Ok(Value::from(text.as_str())),
             Operand::Number(number) => Ok(Value::from(*number)),
             Operand::Bool(on) => Ok(Value::from(*on)),
             Operand::Pipe(pipe, names) => {
                 let value = self.pipe(pipe, dot)?;
-                field(&value, names)
+                self.copy(field(&value, names)?)
             }
         }
     }
+
+    fn copy(&mut self, value: &Value) -> Result<Value, String> {
+        self.moved += size(value);
+        if self.moved > MOST_BYTES { Err(TOO_MUCH.to_owned()) } else { Ok(value.clone()) }
+    }
 }
 
-fn field(value: &Value, names: &[String]) -> Result<Value, String> {
+fn size(value: &Value) -> usize {
+    let content = match value {
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.iter().map(size).sum(),
+        Value::Object(fields) => fields.iter().map(|(name, value)| name.len() + size(value)).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    VALUE_BYTES + content
+}
+
+fn field<'a>(value: &'a Value, names: &[String]) -> Result<&'a Value, String> {
     let mut value = value;
     for name in names {
         value = match value {
             Value::Object(fields) => fields.get(name).ok_or_else(|| format!("no field `{name}`"))?,
             // A part that is not there now, such as the exit of a running container.
-            Value::Null => return Ok(Value::Null),
+            Value::Null => return Ok(&Value::Null),
             other => return Err(format!("no field `{name}` in {}", kind(other))),
         };
     }
-    Ok(value.clone())
+    Ok(value)
 }
 
 /// Go's rule: empty and zero are false.

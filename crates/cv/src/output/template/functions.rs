@@ -10,6 +10,9 @@ use super::plain;
 /// Widest field of `printf` and `pad`.
 const WIDEST: usize = 1000;
 
+/// Most parts that `split` makes.
+const MOST_PARTS: usize = 100_000;
+
 /// Every function's name.
 pub(super) const NAMES: &[&str] = &[
     "and", "eq", "ge", "gt", "index", "join", "json", "le", "len", "lower", "lt", "ne", "not", "or", "pad",
@@ -75,6 +78,9 @@ fn split(text: &Value, separator: &Value) -> Result<Value, String> {
     let (text, separator) = (plain(text), plain(separator));
     if separator.is_empty() {
         return Err("the separator is empty".to_owned());
+    }
+    if text.matches(&separator).count() >= MOST_PARTS {
+        return Err(format!("more than {MOST_PARTS} parts"));
     }
     Ok(text.split(&separator).map(Value::from).collect())
 }

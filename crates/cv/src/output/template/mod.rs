@@ -195,6 +195,8 @@ mod tests {
         assert!(filled(&format!("{{{{{}.ID", "(".repeat(500))).starts_with('!'));
         let bomb = "{{range .List}}".repeat(40) + "x" + &"{{end}}".repeat(40);
         assert!(filled(&bomb).starts_with('!'), "2^40 rounds end early");
+        let bomb = "{{with print . .}}".repeat(40) + "{{len .}}" + &"{{end}}".repeat(40);
+        assert_eq!(filled(&bomb), "! template: too much to print");
     }
 
     #[test]
