@@ -78,8 +78,17 @@ fn options_of_the_documents_are_options_of_cv() {
         known.push_str(&fs::read_to_string(path).unwrap());
     }
     // Options of other programs.
-    let others =
-        ["--release", "--no-install-recommends", "--user", "--scope", "--target", "--only", "--force"];
+    let others = [
+        "--release",
+        "--no-install-recommends",
+        "--user",
+        "--scope",
+        "--target",
+        "--only",
+        "--force",
+        "--add-subuids",
+        "--add-subgids",
+    ];
     let mut unknown = BTreeSet::new();
     for name in
         ["README.md", "docs/guide.md", "docs/linux.md", "docs/errors.md", "docs/plans.md", "docs/backends.md"]
