@@ -82,11 +82,12 @@ fn options_of_the_documents_are_options_of_cv() {
         "--release",
         "--no-install-recommends",
         "--user",
-        "--prefix",
         "--scope",
         "--target",
         "--only",
         "--force",
+        "--add-subuids",
+        "--add-subgids",
     ];
     let mut unknown = BTreeSet::new();
     for name in
