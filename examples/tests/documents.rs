@@ -82,6 +82,7 @@ fn options_of_the_documents_are_options_of_cv() {
         "--release",
         "--no-install-recommends",
         "--user",
+        "--prefix",
         "--scope",
         "--target",
         "--only",

@@ -76,8 +76,7 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::MountOverlay { upper, .. }, Errno::INVAL) => {
             return Some(format!(
                 "the file system of `{upper}` cannot carry the upper layer of an overlay (an overlay itself, NFS, or \
-                 without extended attributes): use `--overlay memory`, `--overlay none`, or another `--root`; for an \
-                 ordinary user also if something is mounted below the lower directory: use `--read-only`"
+                 without extended attributes): use `--overlay memory`, `--overlay none`, or another `--root`"
             ));
         }
         (Action::MountOverlay { .. }, Errno::PERM) => {
