@@ -122,8 +122,16 @@ impl System {
         id: &containerv_spec::ContainerId,
         options: AttachOptions,
     ) -> Result<Attached> {
-        let socket = connect(&self.directory(id)?)
-            .map_err(|error| error.context(format!("cannot attach to container `{}`", id.short())))?;
+        let failed = |error: Error| error.context(format!("cannot attach to container `{}`", id.short()));
+        let directory = self.directory(id)?;
+        // The monitor records the end before it closes its socket.
+        if directory.exit().map_err(failed)?.is_some() {
+            let error = Error::new(ErrorKind::InvalidState, "it has ended");
+            return Err(failed(
+                error.with_hint("`cv logs` shows what it wrote, `cv start -a` runs it again"),
+            ));
+        }
+        let socket = connect(&directory).map_err(failed)?;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let wanted = flag(options.stdin, frame::ATTACH_STDIN)
             | flag(options.stdout, frame::ATTACH_STDOUT)

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use containerv_spec::ContainerId;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 use super::action;
 use crate::backend::linux::store::Store;
@@ -47,24 +48,47 @@ impl Last {
     }
 }
 
+/// First line of a file that took the place of another one. A reader that finds one left out knows
+/// that it was too slow.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// How many files came before this one.
+    pub(super) rotation: u64,
+}
+
+impl Rotation {
+    /// Reads a line, if it is one of these.
+    pub(super) fn of(line: &[u8]) -> Option<Self> {
+        line.starts_with(b"{\"rotation\":").then(|| serde_json::from_slice(line).ok()).flatten()
+    }
+}
+
 /// The log while nobody else appends to it.
 pub(super) struct Held<'a> {
     store: &'a Store,
     file: OwnedFd,
     size: u64,
+    /// What a file that is still empty has to begin with.
+    heading: Option<Rotation>,
 }
 
 /// Appends events, with one write(2). `events` is asked for them while nobody else appends.
 pub(super) fn append(store: &Store, events: impl FnOnce(&Held<'_>) -> Vec<Event>) -> Result<(), Errno> {
     let held = hold(store)?;
-    let mut lines = Vec::new();
-    for event in events(&held) {
-        lines.extend(serde_json::to_vec(&event).unwrap_or_default());
-        lines.push(b'\n');
-    }
-    if lines.is_empty() {
+    let events = events(&held);
+    if events.is_empty() {
         return Ok(());
     }
+    let mut lines = Vec::new();
+    let mut add = |line: serde_json::Result<Vec<u8>>| {
+        lines.extend(line.unwrap_or_default());
+        lines.push(b'\n');
+    };
+    if let Some(heading) = held.heading {
+        add(serde_json::to_vec(&heading));
+    }
+    events.iter().for_each(|event| add(serde_json::to_vec(event)));
     loop {
         match rustix::io::write(&held.file, &lines) {
             Ok(count) if count == lines.len() => return Ok(()),
@@ -110,7 +134,11 @@ fn hold(store: &Store) -> Result<Held<'_>, Errno> {
             rustix::fs::rename(path(store, 0), path(store, 1))?;
             continue;
         }
-        return Ok(Held { store, file, size });
+        let mut held = Held { store, file, size, heading: None };
+        if locked && size == 0 {
+            held.heading = held.next_rotation();
+        }
+        return Ok(held);
     }
 }
 
@@ -144,9 +172,17 @@ impl Held<'_> {
     pub(super) fn oldest_unix_ns(&self) -> Option<u64> {
         let older = self.open_older();
         let (file, size) = older.as_ref().map_or((&self.file, self.size), |(file, size)| (file, *size));
-        let bytes = read(file, 0, size.min(super::MAX_LINE as u64)).ok()?;
-        let line = bytes.split(|byte| *byte == b'\n').next()?;
-        serde_json::from_slice::<Event>(line).ok().map(|event| event.time_unix_ns)
+        let bytes = read(file, 0, size.min(FIRST_BLOCK + super::MAX_LINE as u64)).ok()?;
+        let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| Rotation::of(line).is_none());
+        serde_json::from_slice::<Event>(lines.next()?).ok().map(|event| event.time_unix_ns)
+    }
+
+    /// What the newest file begins with; `None` if it is the first one.
+    fn next_rotation(&self) -> Option<Rotation> {
+        let (file, size) = self.open_older()?;
+        let bytes = read(&file, 0, size.min(FIRST_BLOCK)).ok()?;
+        let before = bytes.split(|byte| *byte == b'\n').next().and_then(Rotation::of);
+        Some(Rotation { rotation: before.map_or(0, |it| it.rotation).saturating_add(1) })
     }
 
     fn open_older(&self) -> Option<(OwnedFd, u64)> {

@@ -9,14 +9,14 @@ use containerv_spec::ContainerId;
 use rustix::fs::{Mode, OFlags};
 
 use super::ends::End;
-use super::file::{FILES, Last, NAME};
+use super::file::{FILES, Last, NAME, Rotation};
 use super::{MAX_LINE, Subject};
-use crate::Result;
 use crate::backend::linux::lifecycle::now_unix_ns;
 use crate::backend::linux::lines::{Line, Lines, Series, Watch};
 use crate::backend::linux::store::{Directory, Witness};
 use crate::backend::linux::{System, process};
 use crate::events::Event;
+use crate::{Error, ErrorKind, Result};
 
 /// How long a monitor gets to write its record before it is looked for again.
 const RETRY: Duration = Duration::from_millis(5);
@@ -35,6 +35,9 @@ pub(crate) struct Events {
     running: BTreeMap<ContainerId, Watched>,
     /// How long to wait before what is not settled is looked at again.
     retry: Duration,
+    /// Which file comes after the one that is being read; unknown before the first line, unless the
+    /// log was empty.
+    next_rotation: Option<u64>,
     finished: bool,
 }
 
@@ -61,9 +64,18 @@ impl System {
         self.notice_ends()?;
         let log = self.open_log(follow)?;
         let system = Arc::clone(self);
-        let running = BTreeMap::new();
-        let mut events =
-            Events { system, since, until: None, follow, log, running, retry: RETRY, finished: false };
+        let nothing_yet = log.as_ref().is_none_or(|log| log.lines.is_empty());
+        let mut events = Events {
+            system,
+            since,
+            until: None,
+            follow,
+            log,
+            running: BTreeMap::new(),
+            retry: RETRY,
+            next_rotation: nothing_yet.then_some(0),
+            finished: false,
+        };
         if follow {
             events.watch_all()?;
         }
@@ -91,7 +103,7 @@ impl System {
         let Some(mut log) = self.open_log(false)? else { return Ok(()) };
         let mut living: BTreeMap<ContainerId, (Last, Event)> = BTreeMap::new();
         while let Some(line) = log.lines.next_line()? {
-            let Ok(event) = parse(&line) else { continue };
+            let Ok(Entry::Event(event)) = parse(&line) else { continue };
             match Last::of(&event.action) {
                 Some(Last::Destroyed) => drop(living.remove(&event.id)),
                 Some(last) => drop(living.insert(event.id.clone(), (last, event))),
@@ -122,9 +134,18 @@ impl System {
     }
 }
 
-fn parse(line: &Line) -> Result<Event, &'static str> {
+/// A line of the log.
+enum Entry {
+    Event(Event),
+    Rotation(Rotation),
+}
+
+fn parse(line: &Line) -> Result<Entry, &'static str> {
     match line {
-        Line::Whole(bytes) => serde_json::from_slice(bytes).map_err(|_| "it is not an event"),
+        Line::Whole(bytes) => match Rotation::of(bytes) {
+            Some(rotation) => Ok(Entry::Rotation(rotation)),
+            None => serde_json::from_slice(bytes).map(Entry::Event).map_err(|_| "it is not an event"),
+        },
         Line::TooLong => Err("it is longer than an event can be"),
         Line::CutOff => Err("it is cut off"),
     }
@@ -158,13 +179,31 @@ impl Events {
         };
         let Some(line) = line else { return self.at_end().map(|()| None) };
         Ok(match (parse(&line), &self.log) {
-            (Ok(event), _) => {
+            (Ok(Entry::Event(event)), _) => {
+                // The very first file has no heading.
+                self.next_rotation = self.next_rotation.max(Some(1));
                 self.keep_account(&event)?;
                 self.is_wanted(&event).then_some(Ok(event))
             }
+            (Ok(Entry::Rotation(rotation)), _) => self.enter_file(rotation).map(Err),
             (Err(what), Some(log)) => Some(Err(log.lines.damaged(what))),
             (Err(_), None) => None,
         })
+    }
+
+    /// Notes which file is being read; an error if one before it was not.
+    fn enter_file(&mut self, Rotation { rotation }: Rotation) -> Option<Error> {
+        if rotation <= self.next_rotation.replace(rotation.saturating_add(1))? {
+            return None;
+        }
+        let error = Error::new(
+            ErrorKind::ResourceExhausted,
+            "events were lost: they came faster than they were read",
+        );
+        Some(
+            error
+                .with_hint("the events after them are read all the same; `cv ps -a` shows what is there now"),
+        )
     }
 
     fn is_wanted(&self, event: &Event) -> bool {
