@@ -1,6 +1,6 @@
 //! Failures of the stage in words: the step, its object, what the kernel said, and what to do.
 
-use containerv_spec::plan::{Action, Namespace, Plan, Slot};
+use containerv_spec::plan::{Action, Namespace, Plan, Resolve, Slot};
 use rustix::io::Errno;
 
 use crate::{Error, ErrorKind};
@@ -94,6 +94,9 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::Attach { .. }, Errno::NOENT) => "the mount point is missing and the root may not be changed",
         (Action::Attach { .. }, Errno::LOOP) => "the target passes a symbolic link, which is refused there",
         (Action::Attach { .. }, Errno::XDEV) => "the target leaves the root",
+        (Action::Attach { resolve: Resolve::InRoot | Resolve::Beneath, .. }, Errno::PERM) => {
+            "a link in the root leads the target into `/proc`, where nothing may be mounted"
+        }
         (Action::Attach { .. }, Errno::ROFS | Errno::ACCESS) => {
             "a missing mount point cannot be made in this root: make it, or use `--overlay memory`"
         }
