@@ -22,10 +22,19 @@ impl Monitor {
         if self.gate >= 0 {
             self.hear_gate();
         }
+        // Once a client was waited for in vain, nobody is waited for again.
+        let mut read = true;
         for stream in 0..2 {
-            while self.streams.output[stream] >= 0 && self.wait_for_readers() && self.pass_output(stream) {}
+            while self.streams.output[stream] >= 0 {
+                read = read && self.wait_for_readers();
+                if !read || !self.pass_output(stream) {
+                    break;
+                }
+            }
         }
-        self.wait_for_readers();
+        if read {
+            self.wait_for_readers();
+        }
         self.log.finish();
         self.record(status);
         self.clients.broadcast_event(frame::EXITED, &status.to_ne_bytes());

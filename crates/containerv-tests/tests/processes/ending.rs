@@ -25,6 +25,19 @@ fn exit_codes_pass_through() {
 }
 
 #[test]
+fn a_program_that_is_missing_is_told_though_the_container_removes_itself_meanwhile() {
+    let bed = Bed::new();
+    for _ in 0..150 {
+        let mut request = bed.request();
+        request.auto_remove = true;
+        request.process = Some(Process { args: vec!["/absent".into()], ..shell("") });
+        let error = Container::run_detached(bed.host(), request).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::CommandNotFound, "{error}");
+    }
+    bed.assert_nothing_left("after failed starts");
+}
+
+#[test]
 fn every_signal_that_ends_a_process_is_told() {
     let bed = Bed::new();
     let container = bed.keeper(|_| {});

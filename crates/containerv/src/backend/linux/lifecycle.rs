@@ -100,7 +100,10 @@ impl System {
             (Err(error), made) => {
                 if let Some((directory, _lock)) = made {
                     let journal = directory.journal().unwrap_or_default();
-                    self.dismantle(&directory, &journal, None)?;
+                    let dismantled = self.dismantle(&directory, &journal, None);
+                    // A monitor may have removed it all itself; that is not what has failed.
+                    dismantled
+                        .or_else(|failed| if directory.path.exists() { Err(failed) } else { Ok(()) })?;
                 }
                 let name = request.name.as_deref().unwrap_or(request.id.short());
                 Err(error.context(format!("cannot create container `{name}`")))
@@ -503,6 +506,8 @@ fn listen(directory: &Directory) -> Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(failed)?;
+    // The name gets the mode that the socket has before, less the caller's mask, whatever that is.
+    rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).map_err(failed)?;
     rustix::net::bind(&socket, &address as &SocketAddrUnix).map_err(failed)?;
     rustix::net::listen(&socket, BACKLOG).map_err(failed)?;
     Ok(socket)
