@@ -105,14 +105,6 @@ impl Container {
         &self.host
     }
 
-    pub(crate) fn default_directory(&self) -> OsText {
-        self.request.process.as_ref().map_or_else(|| "/".into(), |process| process.cwd.clone())
-    }
-
-    pub(crate) fn default_user(&self) -> String {
-        self.request.process.as_ref().map_or_else(String::new, |process| process.user.clone())
-    }
-
     /// Says where the container is in its life.
     ///
     /// # Errors
