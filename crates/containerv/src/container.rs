@@ -240,7 +240,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// `Unavailable` without a control group that can do it.
+    /// `Unavailable` without a control group that can do it, `InvalidState` if it is paused already.
     pub fn pause(&self) -> Result<()> {
         self.host.system.pause(self.id())
     }
@@ -249,7 +249,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// As [`Container::pause`].
+    /// `Unavailable` as for [`Container::pause`], `InvalidState` if it is not paused.
     pub fn resume(&self) -> Result<()> {
         self.host.system.resume(self.id())
     }

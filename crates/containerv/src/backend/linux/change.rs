@@ -22,6 +22,12 @@ impl System {
     pub(crate) fn pause(&self, id: &ContainerId) -> Result<()> {
         let (directory, groups) = self.running_groups(id)?;
         let _lock = directory.lock()?;
+        if cgroup::is_frozen(&groups)? {
+            return Err(Error::new(
+                ErrorKind::InvalidState,
+                format!("container `{}` is paused already", id.short()),
+            ));
+        }
         cgroup::freeze(&groups)
             .map_err(|error| error.context(format!("cannot pause container `{}`", id.short())))?;
         self.announce(&directory.request()?, action::PAUSE, &[]);

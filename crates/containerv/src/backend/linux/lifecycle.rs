@@ -315,11 +315,7 @@ impl System {
             self.announce(&request, action::KILL, &[("signal", signal.to_string())]);
         }
         if number == Signal::KILL {
-            // A frozen process of version 1 dies only once it is thawed.
-            let groups = directory.journal()?.intent.groups;
-            if cgroup::is_frozen(&groups).unwrap_or(false) {
-                cgroup::thaw(&groups)?;
-            }
+            cgroup::thaw_killed(&directory.journal()?.intent.groups)?;
         }
         Ok(())
     }
