@@ -62,10 +62,8 @@ impl System {
         let steps = lower::cgroup::plan_update(&facts, &journal.intent.groups, &request.limits, change)
             .map_err(failed)?;
         if super::process::first_of(&self.store, id).is_ok() {
-            for step in &steps {
-                cgroup::execute(step)
-                    .map_err(|error| error.context(format!("cannot update container `{}`", id.short())))?;
-            }
+            cgroup::execute_all(&steps)
+                .map_err(|error| error.context(format!("cannot update container `{}`", id.short())))?;
         }
         request.limits = request.limits.changed_by(change);
         store_request(&directory, &request)?;

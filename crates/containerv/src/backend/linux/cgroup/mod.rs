@@ -11,6 +11,7 @@ mod hints;
 mod kill;
 pub(super) mod probe;
 mod remove;
+mod restore;
 pub(super) mod stats;
 #[cfg(test)]
 mod tests;
@@ -23,4 +24,5 @@ pub(crate) use self::probe::{probe, probe_for};
 pub(crate) use self::remove::remove;
 #[cfg(test)]
 pub(crate) use self::remove::remove_group;
+pub(crate) use self::restore::execute_all;
 pub(crate) use self::stats::{CgroupStats, oom_kills, stats};
