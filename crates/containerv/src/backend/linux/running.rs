@@ -190,6 +190,8 @@ impl System {
                 .with_hint(format!("resume it with `cv unpause {name}`")));
         }
         let joined = Joined { request: &request, groups, privileged: options.privileged };
+        cgroup::refuse_if_full(groups)
+            .map_err(|error| error.context(format!("cannot start a process in container `{name}`")))?;
         let plan = join(&joined, process, &probe::for_process(process))?;
         let (handles, ends) = join_handles(&plan, &request, process, &first, stdio)?;
         let mut run = Run { plan: &plan, handles, fault: self.fault };

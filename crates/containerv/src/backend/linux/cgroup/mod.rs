@@ -17,7 +17,7 @@ pub(super) mod stats;
 mod tests;
 mod tree;
 
-pub(crate) use self::change::{execute, open_clone_target, open_join_files};
+pub(crate) use self::change::{execute, open_clone_target, open_join_files, refuse_if_full};
 pub(crate) use self::freeze::{freeze, is_frozen, thaw, thaw_killed};
 pub(crate) use self::kill::{kill, processes, wait_until_empty};
 pub(crate) use self::probe::{probe, probe_for};
