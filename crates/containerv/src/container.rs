@@ -35,6 +35,9 @@ pub struct State {
     pub started_unix_ns: Option<u64>,
     /// How it ended; `None` too if its supervisor was killed before it could tell.
     pub exit: Option<Exit>,
+    /// Processes that the kernel has killed because memory ran out, since the last start and for as
+    /// long as the control groups of that exist. Others may live on.
+    pub oom_kills: u64,
 }
 
 impl Container {

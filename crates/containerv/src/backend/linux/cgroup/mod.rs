@@ -25,4 +25,4 @@ pub(crate) use self::remove::remove;
 #[cfg(test)]
 pub(crate) use self::remove::remove_group;
 pub(crate) use self::restore::execute_all;
-pub(crate) use self::stats::{CgroupStats, oom_kills, stats};
+pub(crate) use self::stats::{CgroupStats, oom_file, oom_kills, oom_kills_in, stats};
