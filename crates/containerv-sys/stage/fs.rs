@@ -199,12 +199,24 @@ pub fn mask(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
 fn cover(target: i32, (empty, null): (i32, i32)) -> Sys<()> {
     let cover = if is_directory(target)? { empty } else { null };
     if identity(target)? != identity(cover)? {
-        let cover = clone_tree(cover, EMPTY, AT_EMPTY_PATH as u64)?;
-        attach_to(cover, target)?;
-        sys::close(cover);
+        attach_cover(cover, target)?;
     }
     sys::close(target);
     Ok(())
+}
+
+/// Attaches a clone of a cover. Kernels before 6.15 do not clone what is attached nowhere: there the
+/// first target gets the cover itself, and later ones get clones of that.
+fn attach_cover(cover: i32, target: i32) -> Sys<()> {
+    match clone_tree(cover, EMPTY, AT_EMPTY_PATH as u64) {
+        Ok(clone) => {
+            attach_to(clone, target)?;
+            sys::close(clone);
+            Ok(())
+        }
+        Err(sys::EINVAL) => attach_to(cover, target),
+        Err(error) => Err(error),
+    }
 }
 
 /// `READONLY`.

@@ -230,7 +230,8 @@ pub mod frame {
     pub const STARTED: u8 = 13;
     /// From the monitor: step (32 bits) and error number (32 bits) of the start.
     pub const FAILED: u8 = 14;
-    /// From the monitor: wait status of the command (32 bits).
+    /// From the monitor: wait status of the command (32 bits), and 1 if memory ran out, else 0 (32
+    /// bits).
     pub const EXITED: u8 = 15;
     /// Bit of [`ATTACH`]: the client may send input.
     pub const ATTACH_STDIN: u8 = 1;

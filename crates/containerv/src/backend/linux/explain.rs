@@ -58,7 +58,9 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::Start { .. }, Errno::NOSPC) => {
             "a limit of namespaces is reached: look at the sysctls user.max_*_namespaces"
         }
-        (Action::Start { .. }, Errno::AGAIN) => "no more processes: look at `ulimit -u` and the pids limit",
+        (Action::Start { .. }, Errno::AGAIN) => {
+            "no more processes: the container's `--pids-limit` or the user's `ulimit -u` is reached"
+        }
         (Action::Start { .. }, Errno::INVAL) => {
             "the kernel lacks one of the namespaces; `cv doctor` tells which"
         }

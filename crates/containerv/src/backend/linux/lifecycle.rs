@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use containerv_spec::cgroup::{Controller, GroupVersion};
 use containerv_spec::plan::Plan;
 use containerv_spec::request::{Request, Root};
 use containerv_spec::state::{Exit, Status};
@@ -296,7 +295,9 @@ impl System {
         let status = status(&directory, &journal, alive, exit.is_some())?;
         let pid = journal.process.filter(|_| alive).map(|record| record.pid);
         let ended = matches!(status, Status::Exited | Status::Dead);
-        Ok(State { status, pid, started_unix_ns: journal.started_unix_ns, exit: exit.filter(|_| ended) })
+        let started_unix_ns = journal.started_unix_ns;
+        let oom_kills = cgroup::oom_kills(&journal.intent.groups).unwrap_or(0);
+        Ok(State { status, pid, started_unix_ns, exit: exit.filter(|_| ended), oom_kills })
     }
 
     /// Sends a signal to the container's first process.
@@ -315,11 +316,7 @@ impl System {
             self.announce(&request, action::KILL, &[("signal", signal.to_string())]);
         }
         if number == Signal::KILL {
-            // A frozen process of version 1 dies only once it is thawed.
-            let groups = directory.journal()?.intent.groups;
-            if cgroup::is_frozen(&groups).unwrap_or(false) {
-                cgroup::thaw(&groups)?;
-            }
+            cgroup::thaw_killed(&directory.journal()?.intent.groups)?;
         }
         Ok(())
     }
@@ -514,13 +511,9 @@ fn listen(directory: &Directory) -> Result<OwnedFd> {
 }
 
 /// Opens the file that counts out-of-memory kills, if there is a memory group.
-pub(crate) fn oom_file(plan: &Plan) -> Result<Option<OwnedFd>> {
-    let Some(group) = plan.groups.with(Controller::Memory) else { return Ok(None) };
-    let name = match group.version {
-        GroupVersion::V1 => "memory.oom_control",
-        GroupVersion::V2 => "memory.events",
-    };
-    match std::fs::File::open(super::store::path(&group.file(name))) {
+fn oom_file(plan: &Plan) -> Result<Option<OwnedFd>> {
+    let Some(file) = cgroup::oom_file(&plan.groups) else { return Ok(None) };
+    match std::fs::File::open(super::store::path(&file)) {
         Ok(file) => duplicate(file).map(Some),
         Err(_) => Ok(None),
     }

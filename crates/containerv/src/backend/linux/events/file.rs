@@ -9,7 +9,7 @@ use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::action;
+use super::{OOM_KILLS, action};
 use crate::backend::linux::store::Store;
 use crate::events::Event;
 
@@ -162,9 +162,24 @@ fn lock(file: &OwnedFd, deadline: Instant) -> Result<bool, Errno> {
 impl Held<'_> {
     /// Returns what was told last of a container's life; `None` if nothing that is still kept.
     pub(super) fn last(&self, id: &ContainerId) -> Option<Last> {
-        search(&self.file, self.size, id).or_else(|| {
+        self.search(id, &|event| Last::of(&event.action))
+    }
+
+    /// Returns how many processes were told of that were killed since the container's last start.
+    pub(super) fn told_kills(&self, id: &ContainerId) -> u64 {
+        let found = self.search(id, &|event| match event.action.as_str() {
+            action::OOM => Some(event.attributes.get(OOM_KILLS).and_then(|it| it.parse().ok()).unwrap_or(1)),
+            action::START | action::CREATE => Some(0),
+            _ => None,
+        });
+        found.unwrap_or(0)
+    }
+
+    /// Returns what the newest event of a container says to which `read` gives an answer.
+    fn search<T>(&self, id: &ContainerId, read: &dyn Fn(&Event) -> Option<T>) -> Option<T> {
+        search(&self.file, self.size, id, read).or_else(|| {
             let (file, size) = self.open_older()?;
-            search(&file, size, id)
+            search(&file, size, id, read)
         })
     }
 
@@ -194,7 +209,12 @@ impl Held<'_> {
 }
 
 /// Searches from the end, where it usually is.
-fn search(file: &OwnedFd, size: u64, id: &ContainerId) -> Option<Last> {
+fn search<T>(
+    file: &OwnedFd,
+    size: u64,
+    id: &ContainerId,
+    read_event: &dyn Fn(&Event) -> Option<T>,
+) -> Option<T> {
     let (mut end, mut block) = (size, FIRST_BLOCK);
     // Beginning of a line whose first bytes are in the next block.
     let mut rest = Vec::new();
@@ -206,8 +226,8 @@ fn search(file: &OwnedFd, size: u64, id: &ContainerId) -> Option<Last> {
         if begin > 0 {
             rest = lines.next()?.to_vec();
         }
-        if let Some(last) = lines.rev().find_map(|line| life_of(line, id)) {
-            return Some(last);
+        if let Some(found) = lines.rev().find_map(|line| read_event(&event_of(line, id)?)) {
+            return Some(found);
         }
         (end, block) = (begin, BLOCK);
         if rest.len() > super::MAX_LINE {
@@ -217,7 +237,7 @@ fn search(file: &OwnedFd, size: u64, id: &ContainerId) -> Option<Last> {
     None
 }
 
-fn life_of(line: &[u8], id: &ContainerId) -> Option<Last> {
+fn event_of(line: &[u8], id: &ContainerId) -> Option<Event> {
     // Reading JSON costs more than looking whether it is worth it: lines begin as they are written.
     let rest = line.strip_prefix(b"{\"time_unix_ns\":")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -225,8 +245,7 @@ fn life_of(line: &[u8], id: &ContainerId) -> Option<Last> {
     if !rest.starts_with(id.as_str().as_bytes()) {
         return None;
     }
-    let event: Event = serde_json::from_slice(line).ok()?;
-    if event.id == *id { Last::of(&event.action) } else { None }
+    serde_json::from_slice(line).ok().filter(|event: &Event| event.id == *id)
 }
 
 fn read(file: &OwnedFd, begin: u64, end: u64) -> Result<Vec<u8>, Errno> {

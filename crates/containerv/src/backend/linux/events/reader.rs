@@ -1,15 +1,16 @@
 //! Reads events and watches for ends that nobody else tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use containerv_spec::ContainerId;
 use rustix::fs::{Mode, OFlags};
 
 use super::ends::End;
 use super::file::{FILES, Last, NAME, Rotation};
+use super::shortage::Shortage;
 use super::{MAX_LINE, Subject};
 use crate::backend::linux::lifecycle::now_unix_ns;
 use crate::backend::linux::lines::{Line, Lines, Series, Watch};
@@ -20,6 +21,8 @@ use crate::{Error, ErrorKind, Result};
 
 /// How long a monitor gets to write its record before it is looked for again.
 const RETRY: Duration = Duration::from_millis(5);
+/// How often counts are read that nothing announces.
+const ROUND: Duration = Duration::from_millis(500);
 /// Longest time between two looks at one that was stopped or works on it for long.
 const MAX_RETRY: Duration = Duration::from_millis(500);
 
@@ -38,6 +41,8 @@ pub(crate) struct Events {
     /// Which file comes after the one that is being read; unknown before the first line, unless the
     /// log was empty.
     next_rotation: Option<u64>,
+    /// When the counts were read that nothing announces.
+    looked: Instant,
     finished: bool,
 }
 
@@ -56,6 +61,7 @@ struct Watched {
     pidfd: Option<OwnedFd>,
     /// Tells its exit once its directory is gone.
     witness: Option<Witness>,
+    shortage: Shortage,
 }
 
 impl System {
@@ -73,6 +79,7 @@ impl System {
             log,
             running: BTreeMap::new(),
             retry: RETRY,
+            looked: Instant::now(),
             next_rotation: nothing_yet.then_some(0),
             finished: false,
         };
@@ -121,7 +128,7 @@ impl System {
     fn notice_end_of(&self, subject: &Subject, started: bool, witness: Option<&Witness>) -> Result<bool> {
         let Some(directory) = self.store.find(&subject.id)? else {
             let exit = witness.and_then(Witness::exit);
-            self.announce_end_of(subject, End { started, exit, destroyed: true });
+            self.announce_end_of(subject, End { started, exit, kills: None, destroyed: true });
             return Ok(true);
         };
         if !started {
@@ -218,6 +225,7 @@ impl Events {
         if self.log.is_none() {
             self.log = self.system.open_log(true)?;
         }
+        self.tell_kills();
         if self.tell_ends()? {
             self.retry = RETRY;
             self.wait(Duration::MAX);
@@ -228,15 +236,38 @@ impl Events {
         Ok(())
     }
 
-    fn wait(&self, most: Duration) {
+    fn wait(&mut self, most: Duration) {
         let left = |until: u64| Duration::from_nanos(until.saturating_sub(now_unix_ns()).saturating_add(1));
         let most = most.min(self.until.map_or(Duration::MAX, left));
         let ended = self.running.values().filter_map(|it| it.pidfd.as_ref());
         // One that has ended stays readable, and is not waited for a second time.
         let others: Vec<_> = ended.filter(|it| !process::has_ended(it)).map(AsFd::as_fd).collect();
-        match self.log.as_ref().and_then(|log| log.watch.as_ref()) {
+        let changed = match self.watcher() {
             Some(watch) => watch.wait(&others, most),
-            None => std::thread::sleep(most.min(Duration::from_millis(100))),
+            None => {
+                std::thread::sleep(most.min(Duration::from_millis(100)));
+                BTreeSet::new()
+            }
+        };
+        for watched in self.running.values_mut() {
+            watched.shortage.notice(&changed);
+        }
+    }
+
+    fn watcher(&self) -> Option<&Watch> {
+        self.log.as_ref()?.watch.as_ref()
+    }
+
+    /// Writes down processes that were killed because memory ran out.
+    fn tell_kills(&mut self) {
+        let round = self.looked.elapsed() >= ROUND;
+        if round {
+            self.looked = Instant::now();
+        }
+        for watched in self.running.values_mut() {
+            if let Some(kills) = watched.shortage.look(round) {
+                self.system.announce_kills(&watched.subject, kills);
+            }
         }
     }
 
@@ -255,7 +286,7 @@ impl Events {
                 settled = false;
             }
         }
-        done.iter().for_each(|id| drop(self.running.remove(id)));
+        done.iter().for_each(|id| self.forget(id));
         Ok(settled)
     }
 
@@ -263,10 +294,17 @@ impl Events {
         match Last::of(&event.action) {
             Some(Last::Started) if self.follow => self.watch(Subject::of_event(event)),
             Some(Last::Died | Last::Destroyed) => {
-                self.running.remove(&event.id);
+                self.forget(&event.id);
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    fn forget(&mut self, id: &ContainerId) {
+        let watched = self.running.remove(id);
+        if let (Some(watched), Some(watch)) = (watched, self.watcher()) {
+            watched.shortage.forget(watch);
         }
     }
 
@@ -285,6 +323,9 @@ impl Events {
         // One that is gone already has an end in the log, or will have: it is told like others.
         let directory = self.system.store.find(&subject.id)?;
         let journal = directory.as_ref().and_then(|directory| directory.journal().ok());
+        let shortage = journal
+            .as_ref()
+            .map_or_else(Shortage::default, |journal| Shortage::of(&journal.intent.groups, self.watcher()));
         let record = journal.and_then(|journal| journal.process);
         if directory.is_some() && record.is_none() {
             return Ok(());
@@ -292,7 +333,8 @@ impl Events {
         let removes_itself = |directory: &&Directory| directory.request().is_ok_and(|it| it.auto_remove);
         let witness = directory.as_ref().filter(removes_itself).and_then(|it| it.witness().ok());
         let pidfd = record.as_ref().and_then(process::open);
-        self.running.insert(subject.id.clone(), Watched { subject, pidfd, witness });
+        self.forget(&subject.id);
+        self.running.insert(subject.id.clone(), Watched { subject, pidfd, witness, shortage });
         Ok(())
     }
 }

@@ -76,7 +76,7 @@ fn an_end_is_told_once_whoever_sees_it() {
     let one = subject(1);
     scratch.add(&one, action::CREATE, 1);
     scratch.add(&one, action::START, 2);
-    let end = End { started: true, exit: exit(3, true), destroyed: false };
+    let end = End { started: true, exit: exit(3, true), ..End::default() };
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| scratch.system.announce_end_of(&one, end));
@@ -97,7 +97,7 @@ fn an_end_is_told_once_whoever_sees_it() {
 fn every_run_has_an_end_of_its_own() {
     let scratch = Scratch::new("runs");
     let one = subject(1);
-    let end = |time| End { started: true, exit: exit(time, false), destroyed: false };
+    let end = |time| End { started: true, exit: exit(time, false), ..End::default() };
     for time in [10, 20] {
         scratch.add(&one, action::START, time);
         scratch.system.announce_end_of(&one, end(time + 1));
@@ -111,7 +111,7 @@ fn what_was_dropped_from_the_log_is_not_told_again() {
     let scratch = Scratch::new("dropped");
     let (one, two) = (subject(1), subject(2));
     scratch.add(&two, action::KILL, 1000);
-    let end = |time| End { started: true, exit: exit(time, false), destroyed: false };
+    let end = |time| End { started: true, exit: exit(time, false), ..End::default() };
     scratch.system.announce_end_of(&one, end(999));
     assert_eq!(scratch.last(&one), None);
     scratch.system.announce_end_of(&one, end(1001));
@@ -274,7 +274,7 @@ fn an_append_costs_little() {
             scratch.add(&one, action::START, time);
             scratch
                 .system
-                .announce_end_of(&one, End { started: true, exit: exit(time, false), destroyed: false });
+                .announce_end_of(&one, End { started: true, exit: exit(time, false), ..End::default() });
             begin.elapsed()
         })
         .collect();
