@@ -188,7 +188,7 @@ pub struct HostMount(String);
 
 impl Drop for HostMount {
     fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").args(["-l", "-R", &self.0]).status();
+        let _ = std::process::Command::new("umount").args(["-l", &self.0]).status();
     }
 }
 
