@@ -122,6 +122,7 @@ targets! {
     environment_file,
     fields,
     filters,
+    hcs_answers,
     log_entry,
     moments,
     names,
@@ -137,6 +138,7 @@ targets! {
     subordinate_ids,
     template,
     values,
+    windows_path,
 }
 
 #[test]
