@@ -17,6 +17,9 @@ use crate::machine::Machine;
 use crate::overlay;
 use crate::server::locked;
 
+/// STATUS_NO_MEMORY.
+const NO_MEMORY: u32 = 0xC000_0017;
+
 const WINE: &str = "/usr/lib/wine/wine64";
 
 /// What a container is made of.
@@ -287,11 +290,16 @@ impl Container {
         match words.next() {
             Some("started") => {
                 let process = number(words.next()).unwrap_or_default();
+                let (group, before) = (self.group.clone(), self.group.killed_for_memory());
                 let ending = move || {
                     let line = next();
                     let _ = fs::remove_file(&report);
                     let _ = fs::remove_file(&order);
-                    number(line.strip_prefix("exited ")).unwrap_or(1067)
+                    match number(line.strip_prefix("exited ")) {
+                        // To Wine, a process that the kernel ended has ended well.
+                        Some(0) if group.killed_for_memory() > before => NO_MEMORY,
+                        code => code.unwrap_or(1067),
+                    }
                 };
                 Ok((process, Box::new(ending)))
             }
