@@ -77,11 +77,15 @@ fn a_hyper_v_container_runs_by_notifications() {
 }
 
 fn runs(system: usize) {
-    let parameters = json!({"CommandLine": "C:\\probe.exe exit 70000", "CreateStdOutPipe": true}).to_string();
+    let parameters =
+        json!({"CommandLine": "C:\\probe.exe obey", "CreateStdInPipe": true, "CreateStdOutPipe": true})
+            .to_string();
     let (code, process, information) = first::create_process(system, &parameters);
     assert_eq!(code, 0);
     let list = Notifications::leaked();
     first::listen_to_process(process, list);
+    // Not before: what happens before somebody listens is not told.
+    sim_tests::pipes::write_all(information.stream(0).unwrap(), b"70000\n");
     let (_, data) = list.wait(0x0001_0000).expect("ProcessExited");
     let data: Value = serde_json::from_str(&data).unwrap();
     assert_eq!(
