@@ -273,3 +273,27 @@ fn a_paused_container_does_nothing() {
     assert_eq!(sim_tests::pipes::read_all(information.stream(1).unwrap()), b"through");
     assert_eq!(exit_code(process), 0);
 }
+
+#[test]
+fn a_process_is_opened_by_its_number_and_signalled() {
+    if sim_tests::no_containers() {
+        return;
+    }
+    let container = Running::new("signals", |_| ());
+    let parameters = json!({"CommandLine": "C:\\probe.exe sleep"}).to_string();
+    let ((code, _), process, information) = api::create_process(container.system, &parameters);
+    assert_eq!(code, 0);
+    assert!((0..3).all(|at| information.stream(at).is_none()));
+    let (code, other) = api::open_process(container.system, information.process);
+    assert_eq!(code, 0);
+    assert_eq!(api::open_process(container.system, 999_999).0, codes::ELEMENT_NOT_FOUND);
+    let (code, status) = api::process_properties(other, None);
+    assert_eq!(code, 0);
+    assert!(status.unwrap().contains(r#""Exited":false"#));
+    assert_eq!(api::signal_process(other, Some(r#"{"Signal":"SIGTERM"}"#)).0, codes::INVALID_JSON);
+    assert_eq!(api::signal_process(other, Some(r#"{"Signal":"CtrlShutdown"}"#)).0, 0);
+    assert_eq!(api::wait_for_process(process, 60_000).0, 0);
+    assert_eq!(api::signal_process(other, Some(r#"{"Signal":"CtrlC"}"#)).0, codes::PROCESS_ALREADY_STOPPED);
+    api::close_process(other);
+    api::close_process(process);
+}

@@ -146,7 +146,7 @@ pub fn close(function: &str, handle: Handle, argument: &str) -> u32 {
         Ok(object) => {
             OBJECTS.remove(handle);
             object.close();
-            object.connection.tell(function, json!({argument: handle}));
+            object.connection.call(function, json!({argument: handle}));
             codes::S_OK
         }
     }
