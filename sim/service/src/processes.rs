@@ -52,7 +52,6 @@ fn create(context: &Context<'_>) -> Work {
         let container = system.container.clone();
         let container =
             container.ok_or_else(|| Refusal::new(codes::E_UNEXPECTED, "a container without one"))?;
-        // So that what closes the handle in the meantime finds it.
         Ok((number, container, parameters))
     });
     let (number, container, parameters) = match prepared {
