@@ -1,0 +1,49 @@
+//! The suite `windows`: test programs as Windows executables, by Wine.
+
+use super::binaries::{self, TestProgram};
+use super::report::SuiteReport;
+use crate::failure::Result;
+use crate::wine::{self, Bed};
+use crate::workspace;
+
+/// The package, and what of it: cargo's own words.
+const PROGRAMS: &[(&str, &[&str])] =
+    &[("containerv-spec", &["--lib", "--tests"]), ("containerv", &["--lib"])];
+
+pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
+    if let Some(reason) = wine::impossible() {
+        report.skip("windows::all".to_owned(), reason);
+        return Ok(());
+    }
+    let mut programs = Vec::new();
+    for (package, words) in PROGRAMS.iter().filter(|(package, _)| workspace::has_crate(package)) {
+        let mut arguments = vec!["--target", wine::TARGET, "--package", package];
+        arguments.extend(*words);
+        programs.extend(binaries::build(&arguments)?);
+    }
+    programs.extend(build_sim(&["--target", wine::TARGET, "--package", "sim-tests", "--tests"])?);
+    // The service is a program of this system, and so are its own tests.
+    for program in build_sim(&["--package", "compute-service", "--package", "sim-protocol"])? {
+        binaries::run(&program.label(), &mut program.command(), filters, report)?;
+    }
+    let bed = Bed::open()?;
+    // A program that the stand-ins' tests put into containers.
+    bed.add(&wine::sim_target().join(wine::TARGET).join("debug/probe.exe"))?;
+    for program in programs {
+        let mut command = bed.command(&program.executable)?;
+        program.surroundings(&mut command);
+        // Cargo, which `insta` asks else, is no Windows program.
+        command.env("INSTA_WORKSPACE_ROOT", workspace::root()).env("INSTA_UPDATE", "no");
+        binaries::run(&program.label(), &mut command, filters, report)?;
+    }
+    Ok(())
+}
+
+/// Test programs of the stand-ins, a workspace of their own.
+fn build_sim(arguments: &[&str]) -> Result<Vec<TestProgram>> {
+    let target = wine::sim_target();
+    let target = target.to_string_lossy();
+    let mut all = vec!["--manifest-path", wine::SIM_MANIFEST, "--target-dir", target.as_ref()];
+    all.extend(arguments);
+    binaries::build(&all)
+}
