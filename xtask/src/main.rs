@@ -12,6 +12,7 @@ mod product;
 mod setup;
 mod test;
 mod vm;
+mod wine;
 mod workspace;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ commands:
   install [OPTION..]     the C library, its headers and build files; `install --help`
   man [DIRECTORY]        manual pages and completion scripts, into target/man unless told otherwise
   vm -- COMMAND..        run a command in a virtual machine with cgroup v2 only
+  wine -- PROGRAM..      run a Windows program, with the stand-ins of `sim/` beside it
   bench [OPTION..]       compare with other runtimes and with the floor; `bench --help`";
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         "install" => install::run(rest),
         "man" => pages::run_man(rest),
         "vm" => vm::run(rest),
+        "wine" => wine::run(rest),
         "bench" => bench::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");

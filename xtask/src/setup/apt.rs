@@ -51,6 +51,7 @@ const PACKAGES: &[Package] = &[
     package("crun", Probe::Program("crun"), "a peer in benchmarks"),
     package("runc", Probe::Program("runc"), "a peer in benchmarks"),
     package("qemu-system-x86", Probe::Program("qemu-system-x86_64"), "a machine with cgroup v2 only"),
+    package("wine64", Probe::File("/usr/lib/wine/wine64"), "runs Windows programs"),
     package("e2fsprogs", Probe::Program("mkfs.ext4"), "the virtual machine's scratch disk"),
     package("python3-pip", Probe::Program("pip3"), "brings the spelling checker"),
 ];

@@ -39,6 +39,12 @@ impl TestProgram {
     /// The command that runs it as cargo would.
     pub(crate) fn command(&self) -> Command {
         let mut command = Command::new(&self.executable);
+        self.surroundings(&mut command);
+        command
+    }
+
+    /// The working directory and the environment that cargo would give it.
+    pub(crate) fn surroundings(&self, command: &mut Command) {
         command
             .current_dir(&self.directory)
             .env("CARGO_MANIFEST_DIR", &self.directory)
@@ -46,7 +52,6 @@ impl TestProgram {
         if let Some(cv) = product::built_cv() {
             command.env(product::CV_VARIABLE, cv);
         }
-        command
     }
 }
 

@@ -6,6 +6,7 @@ mod machine;
 mod report;
 mod suites;
 mod user;
+mod windows;
 
 use std::time::Instant;
 

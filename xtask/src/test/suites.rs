@@ -1,7 +1,7 @@
 //! The suites, in the order in which they run.
 
 use super::report::SuiteReport;
-use super::{binaries, machine, user};
+use super::{binaries, machine, user, windows};
 use crate::command;
 use crate::failure::Result;
 use crate::workspace;
@@ -18,6 +18,7 @@ pub(super) const SUITES: &[Suite] = &[
     Suite { name: "workspace", exists: || true, run: whole_workspace },
     Suite { name: "user", exists: || true, run: user::run },
     Suite { name: "vm", exists: || true, run: machine::run },
+    Suite { name: "windows", exists: || true, run: windows::run },
     Suite { name: "fuzz", exists: has_fuzz_targets, run: fuzz },
     Suite { name: "documentation", exists: || true, run: documentation },
 ];
