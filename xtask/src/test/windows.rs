@@ -8,7 +8,7 @@ use crate::workspace;
 
 /// The package, and what of it: cargo's own words.
 const PROGRAMS: &[(&str, &[&str])] =
-    &[("containerv-spec", &["--lib", "--tests"]), ("containerv", &["--lib"])];
+    &[("containerv-spec", &["--lib", "--tests"]), ("containerv-sys", &["--lib"]), ("containerv", &["--lib"])];
 
 pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     if let Some(reason) = wine::impossible() {
