@@ -20,8 +20,10 @@ use crate::windows::wide;
 
 const SHORT: Option<Duration> = Some(Duration::from_millis(5));
 
-/// Open systems: their ids and whom they tell.
-static SYSTEMS: Mutex<BTreeMap<usize, (String, Option<(Notification, usize)>)>> = Mutex::new(BTreeMap::new());
+/// A system's id, and whom it tells.
+type Known = (String, Option<(Notification, usize)>);
+
+static SYSTEMS: Mutex<BTreeMap<usize, Known>> = Mutex::new(BTreeMap::new());
 static LOG: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn text(text: Text) -> String {
