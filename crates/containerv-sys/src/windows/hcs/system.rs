@@ -100,15 +100,15 @@ impl System {
     /// Asks its guest to stop (`HcsShutDownComputeSystem`). The operation ends when the guest was
     /// asked.
     ///
-    /// Containers take no options or an empty text. A virtual machine refuses both, although the
-    /// function is documented without options: its mechanism must be named.
+    /// Containers take an empty text. A virtual machine wants its mechanism named. That there are
+    /// no options cannot be said: the function is documented so, and refuses it as invalid JSON.
     ///
     /// # Errors
     ///
     /// The service's.
-    pub fn shut_down(&self, operation: NewOperation, options: Option<&str>) -> Result<Operation> {
+    pub fn shut_down(&self, operation: NewOperation, options: &str) -> Result<Operation> {
         let function = self.0.hcs.table.HcsShutDownComputeSystem()?;
-        self.begin("HcsShutDownComputeSystem", function, operation, options)
+        self.begin("HcsShutDownComputeSystem", function, operation, Some(options))
     }
 
     /// Stops it by force (`HcsTerminateComputeSystem`).
