@@ -3,14 +3,17 @@
 // UNSAFETY: functions for volumes, which the standard library does not have.
 #![allow(unsafe_code, reason = "volumes have no safe wrapper")]
 
+use std::fs::OpenOptions;
 use std::io;
 use std::os::windows::ffi::OsStringExt;
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use std::path::{Path, PathBuf};
 use std::ptr;
 
 use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
 use windows_sys::Win32::Storage::FileSystem::{
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_NAME_NORMALIZED, GetFinalPathNameByHandleW,
     GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, GetVolumePathNamesForVolumeNameW,
 };
 use windows_sys::Win32::System::IO::DeviceIoControl;
@@ -25,6 +28,44 @@ const MAX_PATH_UNITS: usize = 32_768;
 /// `\\?\Volume{GUID}\` and its NUL.
 const VOLUME_NAME_UNITS: usize = 50;
 const SECTOR: i64 = 512;
+
+/// Returns where a path really leads, with all links and mounts followed: an absolute path without
+/// the prefix that `GetFinalPathNameByHandleW` gives it, or with it if it needs that.
+///
+/// # Errors
+///
+/// The system's, `NotFound` if there is nothing.
+pub fn final_path(path: &Path) -> io::Result<PathBuf> {
+    // Directories are opened with this flag only, and no right at all is needed.
+    let file = OpenOptions::new().access_mode(0).custom_flags(FILE_FLAG_BACKUP_SEMANTICS).open(path)?;
+    let mut buffer = vec![0_u16; 512];
+    loop {
+        // SAFETY: the file is open; the buffer is as large as said.
+        let units = unsafe {
+            let (start, size) = (buffer.as_mut_ptr(), buffer.len() as u32);
+            GetFinalPathNameByHandleW(file.as_raw_handle(), start, size, FILE_NAME_NORMALIZED)
+        };
+        match units as usize {
+            0 => return Err(io::Error::last_os_error()),
+            units if units < buffer.len() => return Ok(plain(&wide::from_buffer(&buffer))),
+            // With room for the NUL, which the answer then counts.
+            units if units <= MAX_PATH_UNITS => buffer.resize(units + 1, 0),
+            _ => return Err(io::Error::from(io::ErrorKind::InvalidFilename)),
+        }
+    }
+}
+
+/// Takes the prefix off where the rest is a path that every function understands.
+fn plain(path: &str) -> PathBuf {
+    /// `MAX_PATH`, its NUL included.
+    const SHORT: usize = 260;
+    let drive = path.strip_prefix(r"\\?\").filter(|rest| rest.as_bytes().get(1) == Some(&b':'));
+    match (path.strip_prefix(r"\\?\UNC\"), drive) {
+        (Some(share), _) if share.len() + 2 < SHORT => format!(r"\\{share}").into(),
+        (None, Some(rest)) if rest.len() < SHORT => rest.into(),
+        _ => path.into(),
+    }
+}
 
 /// Returns the path below which a file's volume is mounted, such as `C:\`.
 ///
@@ -148,6 +189,26 @@ mod tests {
         assert_eq!(name_of_mount(Path::new("C:")).unwrap(), name);
         let mounts = mounts_of(&name).unwrap();
         assert!(mounts.contains(&mount), "{mounts:?}");
+    }
+
+    #[test]
+    fn paths_lead_to_what_is_there() {
+        let path = std::env::temp_dir().join(r"nothing\..\.").join("containerv-none");
+        assert_eq!(final_path(&path).unwrap_err().kind(), io::ErrorKind::NotFound);
+        let directory = final_path(Path::new(r"C:\windows\.\system32\..")).unwrap();
+        assert!(directory.to_string_lossy().eq_ignore_ascii_case(r"C:\windows"), "{directory:?}");
+        let file = final_path(&std::env::current_exe().unwrap()).unwrap();
+        assert!(file.is_absolute() && file.is_file());
+    }
+
+    #[test]
+    fn prefixes_stay_where_they_are_needed() {
+        assert_eq!(plain(r"\\?\C:\data"), Path::new(r"C:\data"));
+        assert_eq!(plain(r"\\?\UNC\server\share"), Path::new(r"\\server\share"));
+        let volume = r"\\?\Volume{baac0fd5-16b7-405b-9621-112aa8e3d973}\data";
+        assert_eq!(plain(volume), Path::new(volume));
+        let long = format!(r"\\?\C:\{}", "x".repeat(300));
+        assert_eq!(plain(&long), Path::new(&long));
     }
 
     #[test]
