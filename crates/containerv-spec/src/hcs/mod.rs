@@ -4,13 +4,19 @@
 //! Only what this project sends or reads is here. What is sent is complete and refuses unknown
 //! fields when it is read back; what is read as an answer ignores fields that it does not know,
 //! because a newer Windows may add some. Names in JSON are those of the published schema.
+//!
+//! Beside them are the rules of Windows that are text as well: error codes, command lines, paths, signals.
 
+pub mod codes;
+pub mod command_line;
 pub mod network;
+pub mod path;
 pub mod process;
 pub mod properties;
 pub mod request;
 pub mod result;
 pub mod service;
+pub mod signal;
 pub mod storage;
 pub mod system;
 pub mod text;
