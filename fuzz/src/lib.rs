@@ -35,6 +35,7 @@ targets! {
     environment_file,
     fields,
     filters,
+    hcs_answers,
     log_entry,
     moments,
     names,
@@ -50,4 +51,5 @@ targets! {
     subordinate_ids,
     template,
     values,
+    windows_path,
 }

@@ -7,6 +7,7 @@ pub mod capability;
 pub mod cgroup;
 pub mod errno;
 pub mod facts;
+pub mod hcs;
 pub mod id;
 pub mod limits;
 pub mod machine;

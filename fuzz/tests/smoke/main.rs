@@ -120,6 +120,7 @@ targets! {
     environment_file,
     fields,
     filters,
+    hcs_answers,
     log_entry,
     moments,
     names,
@@ -135,6 +136,7 @@ targets! {
     subordinate_ids,
     template,
     values,
+    windows_path,
 }
 
 #[test]
