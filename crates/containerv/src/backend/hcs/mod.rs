@@ -1,0 +1,5 @@
+//! The Windows backend: containers by the Host Compute Service.
+//!
+//! Everything but the calls themselves compiles on every system.
+
+mod explain;
