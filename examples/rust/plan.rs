@@ -4,7 +4,7 @@
 //! cargo run -p containerv-examples --bin plan
 //! ```
 
-use containerv::spec::plan::Phase;
+use containerv::spec::plan::{Phase, Plan};
 use containerv::spec::request::Root;
 use containerv::{Container, Host, Result};
 
@@ -15,7 +15,9 @@ fn main() -> Result<()> {
     let plan = host.plan(&request, true)?;
     print!("{plan}");
 
-    let inside = plan.phase(Phase::Inside).count();
-    println!("{} steps, {inside} of them inside the container", plan.steps.len());
+    if let Plan::Linux(plan) = plan {
+        let inside = plan.phase(Phase::Inside).count();
+        println!("{} steps, {inside} of them inside the container", plan.steps.len());
+    }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use containerv::Error;
-use containerv_spec::plan::Plan;
+use containerv_spec::plan::LinuxPlan;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -39,11 +39,11 @@ pub(crate) fn error(error: &Error) {
 
 /// A plan is printed with every step, and holds no text that a system call would cut. What it
 /// prints as JSON is read as a plan that prints the same; the filter's instructions are not printed.
-pub(crate) fn lowered(plan: &Plan) {
+pub(crate) fn lowered(plan: &LinuxPlan) {
     let text = plan.to_string();
     assert!(text.lines().count() > plan.steps.len(), "{text}");
     let json = serde_json::to_value(plan).expect("a plan is written");
-    let back: Plan = serde_json::from_value(json.clone()).expect("a plan is read");
+    let back: LinuxPlan = serde_json::from_value(json.clone()).expect("a plan is read");
     assert_eq!(serde_json::to_value(&back).ok(), Some(json.clone()));
     assert_eq!(back.to_string(), text);
     assert!(!any_text(&json, &|text| text.contains('\0')), "NUL in {json}");

@@ -53,6 +53,18 @@ pub struct Limits {
     /// Rates for single block devices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub io_rates: Vec<DeviceRate>,
+    /// Processors; Windows only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_count: Option<u32>,
+    /// Percent of all processors, 1 to 100; Windows only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<u8>,
+    /// Operations a second on the container's own disk; Windows only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub io_operations: Option<u64>,
+    /// Bytes a second on the container's own disk; Windows only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub io_bytes: Option<u64>,
 }
 
 impl Limits {
@@ -81,6 +93,10 @@ impl Limits {
             pids: change.pids.or(self.pids),
             io_weight: change.io_weight.or(self.io_weight),
             io_rates,
+            cpu_count: change.cpu_count.or(self.cpu_count),
+            cpu_percent: change.cpu_percent.or(self.cpu_percent),
+            io_operations: change.io_operations.or(self.io_operations),
+            io_bytes: change.io_bytes.or(self.io_bytes),
         }
     }
 }

@@ -3,12 +3,18 @@
 //! The builder, the command line, the C options and, later, an OCI `config.json` all end here.
 //! A request is also what is stored with a container, so that it can be started again.
 
+mod network;
+mod windows;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::seccomp::Profile;
 use crate::{CapabilitySet, ContainerId, Limits, OsText};
+
+pub use network::{Dns, NamedNetwork, Protocol, PublishedPort};
+pub use windows::{AssignedDevice, CredentialSpec, Layers};
 
 /// A container, as asked for. Checked as a whole while lowering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +31,9 @@ pub struct Request {
     /// Labels for the caller's own use; they never steer anything.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// What keeps it apart from the host.
+    #[serde(default, skip_serializing_if = "Isolation::is_default")]
+    pub isolation: Isolation,
     /// Where the root file system comes from.
     pub root: Root,
     /// What becomes of writes to it.
@@ -42,6 +51,12 @@ pub struct Request {
     /// Network.
     #[serde(default)]
     pub network: Network,
+    /// Ports of the host that lead into the container.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ports: Vec<PublishedPort>,
+    /// Where names are looked up; as the network has it unless given.
+    #[serde(default, skip_serializing_if = "Dns::is_empty")]
+    pub dns: Dns,
     /// Host name; the short id unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
@@ -66,6 +81,12 @@ pub struct Request {
     /// Devices of the host that the container may use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub devices: Vec<Device>,
+    /// Devices of a Windows host, by class or place.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub assigned_devices: Vec<AssignedDevice>,
+    /// Most bytes of the container's own disk; Windows only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage_bytes: Option<u64>,
     /// Size of `/dev/shm` in bytes; 64 MiB unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub shm_bytes: Option<u64>,
@@ -89,6 +110,26 @@ pub struct Request {
     pub stop: Stop,
 }
 
+/// What keeps a container apart from the host.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Isolation {
+    /// The system's usual way. On Windows: processes on a server, a virtual machine elsewhere, and also
+    /// on a server where the image's build asks for it.
+    #[default]
+    Default,
+    /// The kernel that all share: namespaces on Linux, a silo on Windows.
+    Process,
+    /// A virtual machine of its own: Hyper-V on Windows.
+    Vm,
+}
+
+impl Isolation {
+    fn is_default(&self) -> bool {
+        *self == Self::Default
+    }
+}
+
 /// Where the root file system comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -97,6 +138,8 @@ pub enum Root {
     Host,
     /// A directory of the host, absolute.
     Directory(OsText),
+    /// Layers of a Windows image.
+    Layers(Layers),
 }
 
 /// What becomes of writes to the root.
@@ -149,6 +192,11 @@ pub enum MountSource {
         size: Option<u64>,
         /// Permission bits of its root.
         mode: Option<u32>,
+    },
+    /// A named pipe of a Windows host, `\\.\pipe\NAME`.
+    NamedPipe {
+        /// Path on the host.
+        path: OsText,
     },
     /// Another file system type by its kernel name, without a source.
     FileSystem {
@@ -305,6 +353,8 @@ pub enum Network {
     Container(ContainerId),
     /// A network namespace with one veth pair to the caller's and fixed IPv4 addresses.
     Veth(Veth),
+    /// A network of the host, by its name.
+    Named(NamedNetwork),
 }
 
 /// A pair of interfaces between the host and a container.
@@ -337,6 +387,9 @@ pub struct Security {
     pub allow_new_privileges: bool,
     /// Leave `/proc` and `/sys` unmasked and writable.
     pub unmask: bool,
+    /// Account that a Windows container works for in its domain.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credential_spec: Option<CredentialSpec>,
     /// Adjustment for the kernel's choice of a victim when memory runs out, -1000 to 1000.
     pub oom_score_adj: Option<i16>,
 }

@@ -1,6 +1,8 @@
 //! Every document that is sent, in its fullest form, against the schema; and that the validator refuses
 //! what is wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod schema;
 
 use std::collections::BTreeMap;
@@ -22,9 +24,9 @@ use containerv_spec::hcs::service::{
 };
 use containerv_spec::hcs::storage::{BaseLayerOptions, BaseLayerType, ExportOptions, LayerData};
 use containerv_spec::hcs::system::{
-    ComputeSystem, Container, CredentialGuard, CredentialTransport, Device, GuestOs, Layer, MappedDirectory,
-    MappedPipe, Memory, Networking, Processor, RegistryChanges, RegistryHive, RegistryKey, RegistryValue,
-    RegistryValueType, Storage, StorageQos,
+    ComputeSystem, Container, CredentialGuard, CredentialTransport, Device, DeviceType, GuestOs, Layer,
+    MappedDirectory, MappedPipe, Memory, Networking, Processor, RegistryChanges, RegistryHive, RegistryKey,
+    RegistryValue, RegistryValueType, Storage, StorageQos,
 };
 use containerv_spec::hcs::{Version, v1};
 use serde::Serialize;
@@ -72,7 +74,6 @@ fn full_system() -> ComputeSystem {
             networking: Some(Networking {
                 allow_unqualified_dns_query: true,
                 dns_search_list: Some("corp.example,example".into()),
-                network_shared_container_name: Some("other".into()),
                 namespace: Some(GUID.into()),
             }),
             container_credential_guard: Some(CredentialGuard {
@@ -83,9 +84,12 @@ fn full_system() -> ComputeSystem {
             }),
             registry_changes: Some(RegistryChanges { add_values: vec![value] }),
             assigned_devices: vec![
-                Device::ClassGuid { class: GUID.into() },
-                Device::DeviceInstance { location: "PCIROOT(0)#PCI(0100)".into() },
-                Device::GpuMirror {},
+                Device { interface_class_guid: Some(GUID.into()), ..Device::default() },
+                Device {
+                    kind: Some(DeviceType::DeviceInstance),
+                    location_path: Some("PCIROOT(0)#PCI(0100)".into()),
+                    ..Device::default()
+                },
             ],
         },
         should_terminate_on_last_handle_closed: true,
@@ -122,12 +126,10 @@ fn full_v1() -> v1::ContainerConfig {
         }],
         hv_partition: true,
         endpoint_list: vec![GUID.into()],
-        network_shared_container_name: Some("other".into()),
         hv_runtime: v1::HvRuntime { image_path: r"C:\layers\base\UtilityVM".into() },
         allow_unqualified_dns_query: true,
         dns_search_list: Some("example".into()),
         terminate_on_last_handle_closed: true,
-        assigned_devices: vec![v1::AssignedDevice { interface_class_guid: GUID.into() }],
     }
 }
 

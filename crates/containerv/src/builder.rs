@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use containerv_spec::request::{
-    Capabilities, IdRange, Lifetime, Mount, MountOptions, MountSource, Namespaces, Network, Overlay, Process,
-    Root, Security, Stop, TerminalSize, UserNamespace,
+    Capabilities, IdRange, Isolation, Lifetime, Mount, MountOptions, MountSource, Namespaces, Network,
+    Overlay, Process, Root, Security, Stop, TerminalSize, UserNamespace,
 };
 use containerv_spec::{Bound, ByteSize, Capability, Limits, OsText, Request};
 
@@ -17,7 +17,7 @@ use crate::{Child, Container, Error, ErrorKind, Host, Result};
 #[derive(Clone, Debug)]
 pub struct ContainerBuilder {
     root: Root,
-
+    isolation: Isolation,
     name: Option<String>,
     labels: BTreeMap<String, String>,
     overlay: Overlay,
@@ -40,7 +40,7 @@ impl ContainerBuilder {
     pub(crate) fn new(root: Root) -> Self {
         Self {
             root,
-
+            isolation: Isolation::Default,
             name: None,
             labels: BTreeMap::new(),
             overlay: Overlay::Default,
@@ -58,6 +58,13 @@ impl ContainerBuilder {
             auto_remove: false,
             stop: Stop::default(),
         }
+    }
+
+    /// Says what keeps it apart from the host; the system's usual way unless set.
+    #[must_use]
+    pub fn isolation(mut self, isolation: Isolation) -> Self {
+        self.isolation = isolation;
+        self
     }
 
     /// Names the container; 2 to 128 of `[a-zA-Z0-9_.-]`.
@@ -277,12 +284,15 @@ impl ContainerBuilder {
             name: self.name,
             created_unix_ns: now.map_or(0, |time| time.as_nanos() as u64),
             labels: self.labels,
+            isolation: self.isolation,
             root: self.root,
             overlay: self.overlay,
             read_only: self.read_only,
             mounts: self.mounts,
             namespaces: self.namespaces,
             network: self.network,
+            ports: Vec::new(),
+            dns: containerv_spec::request::Dns::default(),
             hostname: self.hostname,
             domainname: None,
             extra_hosts: Vec::new(),
@@ -291,6 +301,8 @@ impl ContainerBuilder {
             cgroup_parent: None,
             security: self.security,
             devices: Vec::new(),
+            assigned_devices: Vec::new(),
+            storage_bytes: None,
             shm_bytes: None,
             process: self.process,
             init: self.init,

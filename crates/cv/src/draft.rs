@@ -5,7 +5,8 @@
 
 use containerv::{Error, ErrorKind};
 use containerv_spec::request::{
-    IdRange, Lifetime, Log, Namespaces, Network, Overlay, Process, Root, Security, Stop, UserNamespace,
+    Dns, IdRange, Isolation, Lifetime, Log, Namespaces, Network, Overlay, Process, Root, Security, Stop,
+    UserNamespace,
 };
 use containerv_spec::{Capability, CapabilitySet, ContainerId, Limits, OsText, Request};
 
@@ -347,12 +348,15 @@ fn empty_request() -> Request {
         name: None,
         created_unix_ns: 0,
         labels: std::collections::BTreeMap::new(),
+        isolation: Isolation::Default,
         root: Root::Host,
         overlay: Overlay::Default,
         read_only: false,
         mounts: Vec::new(),
         namespaces: Namespaces::default(),
         network: Network::None,
+        ports: Vec::new(),
+        dns: Dns::default(),
         hostname: None,
         domainname: None,
         extra_hosts: Vec::new(),
@@ -361,6 +365,8 @@ fn empty_request() -> Request {
         cgroup_parent: None,
         security: Security::default(),
         devices: Vec::new(),
+        assigned_devices: Vec::new(),
+        storage_bytes: None,
         shm_bytes: None,
         process: None,
         init: false,

@@ -59,6 +59,7 @@ pub(crate) fn request(
         name: None,
         created_unix_ns: 0,
         labels: Default::default(),
+        isolation: Default::default(),
         root: Root::Directory(problems.take(absolute(root)).unwrap_or_default()),
         overlay: Overlay::None,
         read_only: false,
@@ -73,6 +74,8 @@ pub(crate) fn request(
             ..Namespaces::default()
         },
         network: network_of(&id, settings, has(NETWORK), &mut problems),
+        ports: Vec::new(),
+        dns: Default::default(),
         hostname: Some(HOSTNAME.to_owned()),
         domainname: None,
         extra_hosts: Vec::new(),
@@ -81,6 +84,8 @@ pub(crate) fn request(
         cgroup_parent: None,
         security: Default::default(),
         devices: Vec::new(),
+        assigned_devices: Vec::new(),
+        storage_bytes: None,
         shm_bytes: None,
         process: None,
         init: false,
@@ -191,6 +196,7 @@ fn makes_directory(source: &MountSource) -> bool {
     match source {
         MountSource::Bind { path, .. } => Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())).is_dir(),
         MountSource::Tmpfs { .. } | MountSource::FileSystem { .. } => true,
+        MountSource::NamedPipe { .. } => false,
     }
 }
 

@@ -49,19 +49,6 @@ pub fn join<S: AsRef<str>>(arguments: &[S]) -> Result<String, CommandLineProblem
     finished(line)
 }
 
-/// Joins a program and its arguments by blanks alone, for images whose arguments are escaped already.
-///
-/// # Errors
-///
-/// If they make no command line.
-pub fn join_escaped<S: AsRef<str>>(arguments: &[S]) -> Result<String, CommandLineProblem> {
-    let words: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-    if words.iter().all(|word| word.trim().is_empty()) {
-        return Err(CommandLineProblem::Empty);
-    }
-    finished(words.join(" "))
-}
-
 fn finished(line: String) -> Result<String, CommandLineProblem> {
     if line.contains('\0') {
         return Err(CommandLineProblem::Nul);
@@ -182,13 +169,6 @@ mod tests {
         let long = "x".repeat(MAX_LENGTH);
         assert_eq!(join(&["a", &long]), Err(CommandLineProblem::TooLong));
         assert!(join(&["a", &long[2..]]).is_ok());
-        assert_eq!(join_escaped(&[" ", ""]), Err(CommandLineProblem::Empty));
-    }
-
-    #[test]
-    fn escaped_arguments_stay_as_they_are() {
-        let line = join_escaped(&["cmd", "/S", "/C", "\"echo a b\""]).unwrap();
-        assert_eq!(line, "cmd /S /C \"echo a b\"");
     }
 
     proptest! {

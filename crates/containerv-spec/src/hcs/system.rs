@@ -106,7 +106,7 @@ pub struct StorageQos {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct MappedDirectory {
     /// Path on the host. Symbolic links in it are not followed.
-    pub host_path: String,
+    pub host_path: Text,
     /// Path in the container, with its drive.
     pub container_path: String,
     /// Refuse writes.
@@ -158,9 +158,6 @@ pub struct Networking {
     /// Suffixes for names without a dot, joined by commas.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dns_search_list: Option<String>,
-    /// Another container whose network is used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network_shared_container_name: Option<String>,
     /// GUID of a network namespace: bare and in lower case, else it is not found (0x80070490).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub namespace: Option<String>,
@@ -240,21 +237,23 @@ pub enum RegistryValueType {
 }
 
 /// A device of the host, or all of a class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "Type", deny_unknown_fields)]
-pub enum Device {
-    /// Every device of an interface class.
-    ClassGuid {
-        /// The class's GUID.
-        #[serde(rename = "InterfaceClassGuid")]
-        class: String,
-    },
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+pub struct Device {
+    /// What the other fields name; a class unless given. Schema 2.2 and later.
+    #[serde(rename = "Type", default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<DeviceType>,
+    /// GUID of an interface class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface_class_guid: Option<String>,
+    /// Where one device is plugged in, as `PCIROOT(0)#PCI(0100)`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location_path: Option<String>,
+}
+
+/// What a [`Device`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DeviceType {
     /// One device.
-    DeviceInstance {
-        /// Where it is plugged in, as `PCIROOT(0)#PCI(0100)`.
-        #[serde(rename = "LocationPath")]
-        location: String,
-    },
-    /// Every graphics processor.
-    GpuMirror {},
+    DeviceInstance,
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A text that is known when a plan is made, or that one of its steps will find.
 ///
-/// In JSON a text to be found is `${NAME}`. Fields of this type never hold what a user wrote,
-/// except for credential specifications, which begin with `{`; so the two cannot be mistaken.
+/// In JSON a text to be found is `${NAME}`. Fields of this type hold GUIDs, absolute paths and JSON documents,
+/// none of which looks so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Text {
     /// Known now.
@@ -21,6 +21,8 @@ pub enum Text {
 pub enum Found {
     /// Identifier of a read-only layer, counted from the topmost: a GUID.
     LayerId(u16),
+    /// Where the source of a mount really is, without links, counted in the order of the mounts.
+    MountSource(u16),
     /// The volume of the mounted writable layer, with a backslash at its end.
     ScratchVolume,
     /// Identifier of the network of the wanted name: a GUID.
@@ -42,19 +44,24 @@ impl Found {
             "credential-spec" => Self::CredentialSpec,
             "credential-cookie" => Self::CredentialCookie,
             "credential-endpoint" => Self::CredentialEndpoint,
-            _ => {
-                let number = name.strip_prefix("layer-")?;
-                let canonical = !number.starts_with(['+', '0']) || number == "0";
-                Self::LayerId(number.parse().ok().filter(|_| canonical)?)
-            }
+            _ => match name.strip_prefix("layer-") {
+                Some(number) => Self::LayerId(counted(number)?),
+                None => Self::MountSource(counted(name.strip_prefix("mount-")?)?),
+            },
         })
     }
+}
+
+fn counted(number: &str) -> Option<u16> {
+    let canonical = !number.starts_with(['+', '0']) || number == "0";
+    number.parse().ok().filter(|_| canonical)
 }
 
 impl fmt::Display for Found {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::LayerId(number) => write!(f, "${{layer-{number}}}"),
+            Self::MountSource(number) => write!(f, "${{mount-{number}}}"),
             Self::ScratchVolume => f.write_str("${scratch-volume}"),
             Self::Network => f.write_str("${network}"),
             Self::CredentialSpec => f.write_str("${credential-spec}"),
@@ -135,6 +142,7 @@ mod tests {
         let all = [
             Found::LayerId(0),
             Found::LayerId(u16::MAX),
+            Found::MountSource(7),
             Found::ScratchVolume,
             Found::Network,
             Found::CredentialSpec,

@@ -37,10 +37,10 @@ pub struct ContainerConfig {
     pub processor_maximum: Option<u32>,
     /// Operations a second of the writable layer.
     #[serde(rename = "StorageIOPSMaximum", default, skip_serializing_if = "Option::is_none")]
-    pub storage_iops_maximum: Option<u32>,
+    pub storage_iops_maximum: Option<u64>,
     /// Bytes a second of the writable layer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub storage_bandwidth_maximum: Option<u32>,
+    pub storage_bandwidth_maximum: Option<u64>,
     /// Memory of the virtual machine in mebibytes.
     #[serde(rename = "MemoryMaximumInMB", default, skip_serializing_if = "Option::is_none")]
     pub memory_maximum_in_mb: Option<u64>,
@@ -57,9 +57,6 @@ pub struct ContainerConfig {
     /// GUIDs of network endpoints.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub endpoint_list: Vec<String>,
-    /// Another container whose network is used.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub network_shared_container_name: Option<String>,
     /// What the virtual machine starts from.
     pub hv_runtime: HvRuntime,
     /// Look names without a dot up as well.
@@ -71,9 +68,6 @@ pub struct ContainerConfig {
     /// End the system when the last handle to it is closed.
     #[serde(default, skip_serializing_if = "is_default")]
     pub terminate_on_last_handle_closed: bool,
-    /// Devices of the host, by interface class.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub assigned_devices: Vec<AssignedDevice>,
 }
 
 /// What a system is.
@@ -100,7 +94,7 @@ pub struct Layer {
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 pub struct MappedDirectory {
     /// Path on the host.
-    pub host_path: String,
+    pub host_path: Text,
     /// Path in the container, with its drive.
     pub container_path: String,
     /// Refuse writes.
@@ -131,12 +125,4 @@ pub struct MappedPipe {
 pub struct HvRuntime {
     /// The folder `UtilityVM` of the base layer.
     pub image_path: String,
-}
-
-/// Devices of an interface class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-pub struct AssignedDevice {
-    /// The class's GUID.
-    pub interface_class_guid: String,
 }

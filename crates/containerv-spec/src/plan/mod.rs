@@ -1,10 +1,12 @@
 //! Plans: ordered, typed steps that a backend executes.
 //!
 //! A plan is data: it can be printed, compared with a golden file and read by a person before
-//! anything runs. Steps are numbered from 1; errors name the step.
+//! anything runs. Steps are numbered from 1; errors name the step. What a step is differs from one backend
+//! to the other, so each has its own kind of plan.
 
 mod action;
 mod display;
+pub mod hcs;
 
 pub use action::{
     Action, CallFilter, Clocks, Entry, Execution, IdMaps, MountAttributes, Namespace, NamespaceSource,
@@ -20,9 +22,26 @@ use crate::cgroup::GroupSet;
 
 /// What a backend will do, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Plan {
-    /// Name of the backend.
-    pub backend: String,
+#[serde(tag = "backend", rename_all = "lowercase")]
+pub enum Plan {
+    /// Calls of the Linux kernel.
+    Linux(LinuxPlan),
+    /// Calls of the compute, network and storage services of Windows.
+    Hcs(hcs::HcsPlan),
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Linux(plan) => plan.fmt(f),
+            Self::Hcs(plan) => plan.fmt(f),
+        }
+    }
+}
+
+/// What the Linux backend will do, in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LinuxPlan {
     /// The container that it is about.
     pub container: ContainerId,
     /// Choices that the request left open, and why they were made so.
@@ -71,7 +90,7 @@ impl Phase {
     }
 }
 
-impl Plan {
+impl LinuxPlan {
     /// Returns the step of a number from 1.
     pub fn step(&self, number: u32) -> Option<&Step> {
         self.steps.get((number as usize).checked_sub(1)?)
@@ -84,15 +103,10 @@ impl Plan {
     }
 }
 
-impl fmt::Display for Plan {
+impl fmt::Display for LinuxPlan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "plan for container {} ({} backend, {} steps)",
-            self.container.short(),
-            self.backend,
-            self.steps.len()
-        )?;
+        let (container, count) = (self.container.short(), self.steps.len());
+        writeln!(f, "plan for container {container} (linux backend, {count} steps)")?;
         for note in &self.notes {
             writeln!(f, "  note: {note}")?;
         }

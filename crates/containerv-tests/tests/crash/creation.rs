@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use containerv::Container;
 use containerv::spec::Request;
-use containerv::spec::plan::{Action, Plan};
+use containerv::spec::plan::{Action, LinuxPlan, Plan};
 use containerv::spec::request::{Network, Overlay, Root, Veth};
 use containerv_tests::machine::is_root;
 use containerv_tests::{Bed, Caller, Ended, shell, skip};
@@ -21,7 +21,7 @@ fn at_every_step(bed: &Bed, caller: &Caller<'_>, operation: &str, change: impl F
     let plan = if operation == "attached" { "plan-attached" } else { "plan" };
     // Another user's plan is another one.
     let plan = caller.make(plan, &request(), None).survived();
-    let plan: Plan = serde_json::from_str(&plan).unwrap();
+    let Plan::Linux(plan) = serde_json::from_str(&plan).unwrap() else { panic!("{plan}") };
     let steps = plan.steps.len() as u32;
     assert!(steps > 20, "{plan}");
     let mut survived = Vec::new();
@@ -47,7 +47,7 @@ fn at_every_step(bed: &Bed, caller: &Caller<'_>, operation: &str, change: impl F
 }
 
 /// Steps that are not executed before the operation returns, in one kind of launch.
-fn is_behind_the_gate(plan: &Plan, step: u32) -> bool {
+fn is_behind_the_gate(plan: &LinuxPlan, step: u32) -> bool {
     let action = &plan.step(step).unwrap().action;
     matches!(action, Action::WaitForStart | Action::StayAsInit { .. } | Action::Execute(_))
 }

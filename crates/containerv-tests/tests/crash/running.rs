@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use containerv::Container;
 use containerv::spec::Request;
+use containerv::spec::plan::Plan;
 use containerv::spec::request::Overlay;
 use containerv::spec::state::Status;
 use containerv_tests::{Bed, Caller, Ended, shell};
@@ -110,7 +111,7 @@ fn runs_again(change: impl Fn(&mut Request)) {
     request.overlay = Overlay::Container;
     request.name = Some("phoenix".into());
     change(&mut request);
-    let plan = bed.host().plan(&request, false).unwrap();
+    let Plan::Linux(plan) = bed.host().plan(&request, false).unwrap() else { panic!("not of Linux") };
     let is_keeper = request.process.is_none();
     let container = if is_keeper { Container::create } else { Container::run_detached };
     let container = container(bed.host(), request).unwrap();

@@ -2,4 +2,5 @@
 
 pub(crate) mod cgroup;
 pub(crate) mod device_filter;
+pub(crate) mod hcs;
 pub(crate) mod linux;

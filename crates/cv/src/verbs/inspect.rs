@@ -104,6 +104,7 @@ fn mount_document(mount: &Mount) -> Value {
         MountSource::Bind { path, .. } => ("bind", path.to_string()),
         MountSource::Tmpfs { .. } => ("tmpfs", String::new()),
         MountSource::FileSystem { kind } => (kind.as_str(), String::new()),
+        MountSource::NamedPipe { path } => ("npipe", path.to_string()),
     };
     json!({
         "Type": kind,

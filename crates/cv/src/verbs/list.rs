@@ -87,6 +87,7 @@ fn describe(container: &Container, state: &State, now: u64, truncate: bool, size
         MountSource::Bind { path, .. } => path.to_string(),
         MountSource::Tmpfs { .. } => "tmpfs".to_owned(),
         MountSource::FileSystem { kind } => kind.clone(),
+        MountSource::NamedPipe { path } => path.to_string(),
     });
     let mounts = mounts.collect::<Vec<_>>();
     let mut object = json!({
@@ -114,6 +115,7 @@ pub fn image(container: &Container) -> String {
     match &container.request().root {
         Root::Host => "host".to_owned(),
         Root::Directory(path) => path.to_string(),
+        Root::Layers(layers) => layers.folders.first().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
@@ -130,6 +132,7 @@ pub fn network(network: &Network) -> String {
         Network::Host => "host".to_owned(),
         Network::Container(id) => format!("container:{}", id.short()),
         Network::Veth(pair) => pair.host_interface.clone(),
+        Network::Named(network) => network.name.clone(),
     }
 }
 

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use containerv_spec::OsText;
 use containerv_spec::plan::{
-    Action, Entry, Namespace, NamespaceSource, Phase, Plan, Resolve, Slot, Supervisor, TargetKind,
+    Action, Entry, LinuxPlan, Namespace, NamespaceSource, Phase, Resolve, Slot, Supervisor, TargetKind,
 };
 use containerv_spec::request::Propagation;
 use containerv_sys::linux::stage::Program;
@@ -66,7 +66,7 @@ fn number(fd: Option<&OwnedFd>) -> u64 {
 }
 
 /// Writes the program of a plan. With `trap`, the process stops after that step, for tests.
-pub(crate) fn encode(plan: &Plan, handles: &Handles, trap: Option<u32>) -> Program {
+pub(crate) fn encode(plan: &LinuxPlan, handles: &Handles, trap: Option<u32>) -> Program {
     let mut encoder = Encoder { program: Program::new(), handles, joins: 0, others: 0, monitored: false };
     for phase in [Phase::Outer, Phase::Inside] {
         for (step, action) in plan.phase(phase) {

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 
-use containerv_spec::plan::{Action, NamespaceSource, Phase, Plan, Supervisor};
+use containerv_spec::plan::{Action, LinuxPlan, NamespaceSource, Phase, Supervisor};
 use containerv_spec::request::Request;
 use containerv_spec::{ContainerId, OsText};
 use containerv_sys::linux::stage::wire::report;
@@ -24,7 +24,7 @@ pub(crate) type Fault = Option<u32>;
 /// What a plan runs with besides itself.
 pub(crate) struct Run<'a> {
     /// The plan.
-    pub(crate) plan: &'a Plan,
+    pub(crate) plan: &'a LinuxPlan,
     /// Descriptors for the stage.
     pub(crate) handles: Handles,
     /// For tests.
@@ -50,7 +50,7 @@ pub(crate) type Held = (Directory, Lock);
 /// Executes the host steps of a new container. The first one makes its directory, which is put
 /// into `made` so that the caller can remove it if a later step fails.
 pub(crate) fn host_steps(
-    plan: &Plan,
+    plan: &LinuxPlan,
     request: &Request,
     store: &Store,
     fault: Fault,
@@ -74,7 +74,7 @@ pub(crate) fn host_steps(
 
 /// Executes the host steps of a container that exists and is started again: what it has already
 /// is kept, what a start makes is made.
-pub(crate) fn again(plan: &Plan, request: &Request, fault: Fault) -> Result<()> {
+pub(crate) fn again(plan: &LinuxPlan, request: &Request, fault: Fault) -> Result<()> {
     for (number, action) in plan.phase(Phase::Host) {
         match action {
             Action::ReserveName { .. } | Action::StoreRequest { .. } => {}
@@ -107,7 +107,7 @@ pub(crate) fn host_action(action: &Action, request: &Request) -> Result<()> {
 }
 
 /// What the plan will make outside of the container's directory.
-pub(crate) fn intent(plan: &Plan, request: &Request) -> Intent {
+pub(crate) fn intent(plan: &LinuxPlan, request: &Request) -> Intent {
     let mut intent = Intent { groups: plan.groups.clone(), ..Intent::default() };
     for step in &plan.steps {
         match &step.action {
@@ -174,7 +174,7 @@ fn reserve_name(text: &OsText, id: &ContainerId) -> Result<()> {
 }
 
 /// Opens what a plan's stage steps refer to.
-pub(crate) fn open_handles(plan: &Plan, handles: &mut Handles) -> Result<()> {
+pub(crate) fn open_handles(plan: &LinuxPlan, handles: &mut Handles) -> Result<()> {
     handles.join = cgroup::open_join_files(&plan.groups)?;
     handles.group = cgroup::open_clone_target(&plan.groups)?;
     if plan.steps.iter().any(|step| watches_owner(&step.action)) {
@@ -193,7 +193,7 @@ fn watches_owner(action: &Action) -> bool {
 }
 
 /// Opens the other containers whose namespaces a plan joins.
-pub(crate) fn open_others(plan: &Plan, store: &Store, handles: &mut Handles) -> Result<()> {
+pub(crate) fn open_others(plan: &LinuxPlan, store: &Store, handles: &mut Handles) -> Result<()> {
     for step in &plan.steps {
         if let Action::JoinNamespaces { source: NamespaceSource::Container(id), .. } = &step.action {
             handles.others.push(process::first_of(store, id)?.pidfd);

@@ -1,12 +1,12 @@
 //! Failures of the stage in words: the step, its object, what the kernel said, and what to do.
 
-use containerv_spec::plan::{Action, Namespace, Plan, Slot};
+use containerv_spec::plan::{Action, LinuxPlan, Namespace, Slot};
 use rustix::io::Errno;
 
 use crate::{Error, ErrorKind};
 
 /// Describes a failed step.
-pub(crate) fn step_failed(plan: &Plan, number: u32, errno: i32) -> Error {
+pub(crate) fn step_failed(plan: &LinuxPlan, number: u32, errno: i32) -> Error {
     let Some(step) = plan.step(number) else {
         return Error::os(errno, format!("step {number} failed"));
     };

@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 
 use containerv_spec::OsText;
 use containerv_spec::machine::Machine;
-use containerv_spec::plan::Plan;
+use containerv_spec::plan::LinuxPlan;
 use containerv_spec::request::{IdRange, Request};
 
 use super::cgroup::{files, probe as groups, stats};
@@ -20,7 +20,7 @@ use crate::lower::linux::{Launch, Places, lower as lower_for};
 use crate::stats::InterfaceStats;
 
 /// Lowers a request for a machine; `attached` plans for a child of the caller.
-pub fn lower(request: &Request, machine: &Machine, attached: bool) -> Result<Plan> {
+pub fn lower(request: &Request, machine: &Machine, attached: bool) -> Result<LinuxPlan> {
     let launch = match (&request.process, attached) {
         (None, _) => Launch::Keeper,
         (Some(_), true) => Launch::Attached { main_thread: false },

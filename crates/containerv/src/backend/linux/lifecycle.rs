@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use containerv_spec::cgroup::{Controller, GroupVersion};
-use containerv_spec::plan::Plan;
+use containerv_spec::plan::{LinuxPlan, Plan};
 use containerv_spec::request::{Request, Root};
 use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, OsText};
@@ -63,7 +63,7 @@ impl System {
             (Some(_), true) => Launch::Attached { main_thread: true },
             (Some(_), false) => Launch::Detached,
         };
-        lower(request, &probe::for_request(request)?, &self.store.places(request), launch)
+        lower(request, &probe::for_request(request)?, &self.store.places(request), launch).map(Plan::Linux)
     }
 
     /// Makes a container: with a keeper, or with its command prepared.
@@ -111,7 +111,7 @@ impl System {
     /// Starts the container's first process, whoever supervises it.
     fn begin(
         self: &Arc<Self>,
-        plan: &Plan,
+        plan: &LinuxPlan,
         request: &Request,
         launch: Launch,
         stdio: Option<StdioSet>,
@@ -147,13 +147,13 @@ impl System {
     }
 
     /// For tests: a crash after the last step of the plan, or that much later.
-    fn die_after(&self, plan: &Plan, later: u32) {
+    fn die_after(&self, plan: &LinuxPlan, later: u32) {
         execute::die_at(self.fault, plan.steps.len() as u32 + later);
     }
 
     fn start_stage<'a>(
         &self,
-        plan: &'a Plan,
+        plan: &'a LinuxPlan,
         handles: Handles,
         directory: &Directory,
         journal: &OwnedFd,
@@ -173,7 +173,7 @@ impl System {
 
     fn handles(
         &self,
-        plan: &Plan,
+        plan: &LinuxPlan,
         request: &Request,
         launch: Launch,
         stdio: Option<StdioSet>,
@@ -509,7 +509,7 @@ fn listen(directory: &Directory) -> Result<OwnedFd> {
 }
 
 /// Opens the file that counts out-of-memory kills, if there is a memory group.
-pub(crate) fn oom_file(plan: &Plan) -> Result<Option<OwnedFd>> {
+pub(crate) fn oom_file(plan: &LinuxPlan) -> Result<Option<OwnedFd>> {
     let Some(group) = plan.groups.with(Controller::Memory) else { return Ok(None) };
     let name = match group.version {
         GroupVersion::V1 => "memory.oom_control",
@@ -522,7 +522,12 @@ pub(crate) fn oom_file(plan: &Plan) -> Result<Option<OwnedFd>> {
 }
 
 /// What a monitor removes when an auto-remove container has ended: the entries of `op::MONITOR`.
-fn removals(plan: &Plan, request: &Request, directory: &Directory, names: &std::path::Path) -> Vec<Vec<u8>> {
+fn removals(
+    plan: &LinuxPlan,
+    request: &Request,
+    directory: &Directory,
+    names: &std::path::Path,
+) -> Vec<Vec<u8>> {
     let entry = |kind: u8, path: &OsText| [&[kind], path.as_bytes()].concat();
     let mut list: Vec<Vec<u8>> = plan.groups.groups.iter().map(|group| entry(b'g', &group.path)).collect();
     list.extend(request.name.iter().map(|name| entry(b'f', &text(&names.join(name)))));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 
 use containerv_spec::ContainerId;
 use containerv_spec::cgroup::GroupSet;
-use containerv_spec::plan::Plan;
+use containerv_spec::plan::LinuxPlan;
 use containerv_spec::request::{Process as ProcessRequest, Request, TerminalSize};
 use containerv_spec::state::Exit;
 use rustix::fs::{Mode, OFlags};
@@ -201,7 +201,7 @@ impl System {
 }
 
 fn join_handles(
-    plan: &Plan,
+    plan: &LinuxPlan,
     request: &Request,
     process: &ProcessRequest,
     first: &process::First,

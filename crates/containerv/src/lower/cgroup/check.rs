@@ -29,7 +29,27 @@ pub(super) fn limits(limits: &Limits, facts: &CgroupFacts) -> Vec<Error> {
     problems.extend(cpuset("--cpuset-mems", limits.cpuset_mems.as_deref(), nodes, "memory nodes"));
     problems.extend(pids(limits));
     problems.extend(io(limits));
+    problems.extend(foreign(limits));
     problems
+}
+
+/// Limits that only Windows has.
+fn foreign(limits: &Limits) -> Vec<Error> {
+    let asked = [
+        (limits.cpu_count.is_some(), "--cpu-count", "use `--cpus`"),
+        (limits.cpu_percent.is_some(), "--cpu-percent", "use `--cpus`"),
+        (
+            limits.io_operations.is_some(),
+            "--io-maxiops",
+            "use `--device-read-iops` and `--device-write-iops`",
+        ),
+        (limits.io_bytes.is_some(), "--io-maxbandwidth", "use `--device-read-bps` and `--device-write-bps`"),
+    ];
+    let refused = asked.into_iter().filter(|entry| entry.0).map(|(_, option, hint)| {
+        Error::new(ErrorKind::Unsupported, format!("`{option}`: a limit that only Windows has"))
+            .with_hint(hint)
+    });
+    refused.collect()
 }
 
 fn wrong(option: &str, what: impl std::fmt::Display) -> Error {

@@ -79,6 +79,7 @@ fn all_limits() -> Limits {
             rate(16, RateKind::WriteOperations, 7),
             rate(0, RateKind::WriteBytes, 0),
         ],
+        ..Limits::default()
     }
 }
 
@@ -312,6 +313,7 @@ fn all_wrong_values_are_reported_at_once() {
             rate(0, RateKind::WriteBytes, 1),
             rate(0, RateKind::WriteBytes, 2),
         ],
+        ..Limits::default()
     };
     assert_eq!(
         problems(&usual_v2(), &limits),

@@ -3,7 +3,7 @@
 use containerv_spec::cgroup::GroupSet;
 use containerv_spec::machine::Machine;
 use containerv_spec::plan::{
-    Action, CallFilter, Namespace, NamespaceSource, Phase, Plan, Privileges, Step, Supervisor,
+    Action, CallFilter, LinuxPlan, Namespace, NamespaceSource, Phase, Privileges, Step, Supervisor,
 };
 use containerv_spec::request::{Network, Process, Request, Share, TimeNamespace};
 
@@ -46,7 +46,7 @@ pub(crate) fn membership(request: &Request, groups: &GroupSet, machine: &Machine
 }
 
 /// Lowers a process for a running container.
-pub(crate) fn join(container: &Joined<'_>, process: &Process, machine: &Machine) -> Result<Plan> {
+pub(crate) fn join(container: &Joined<'_>, process: &Process, machine: &Machine) -> Result<LinuxPlan> {
     let request = container.request;
     let mut problems = Vec::new();
     check::process(process, machine, &mut problems);
@@ -69,8 +69,7 @@ pub(crate) fn join(container: &Joined<'_>, process: &Process, machine: &Machine)
     inside.push(Action::Await);
     inside.push(Action::Execute(execution(process)));
     steps.extend(inside.into_iter().map(|action| Step { phase: Phase::Inside, action }));
-    Ok(Plan {
-        backend: "linux".to_owned(),
+    Ok(LinuxPlan {
         container: request.id.clone(),
         notes: Vec::new(),
         steps,

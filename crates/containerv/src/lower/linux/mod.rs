@@ -6,6 +6,7 @@
 //! the root is pivoted to, and privileges go last.
 
 mod check;
+mod foreign;
 mod identity;
 mod join;
 mod mounts;
@@ -16,7 +17,7 @@ mod tests;
 
 use containerv_spec::cgroup::{DeviceKind, DeviceRule};
 use containerv_spec::machine::Machine;
-use containerv_spec::plan::{Action, Namespace, Phase, Plan, Slot, Step, Supervisor};
+use containerv_spec::plan::{Action, LinuxPlan, Namespace, Phase, Slot, Step, Supervisor};
 use containerv_spec::request::{Lifetime, LogDriver, Network, Request, Share, TimeNamespace};
 use containerv_spec::{Capability, OsText};
 
@@ -67,7 +68,12 @@ struct Draft<'a> {
 }
 
 /// Lowers a request. Every problem is reported, each naming its option.
-pub(crate) fn lower(request: &Request, machine: &Machine, places: &Places, launch: Launch) -> Result<Plan> {
+pub(crate) fn lower(
+    request: &Request,
+    machine: &Machine,
+    places: &Places,
+    launch: Launch,
+) -> Result<LinuxPlan> {
     let mut draft = Draft {
         request,
         machine,
@@ -79,6 +85,7 @@ pub(crate) fn lower(request: &Request, machine: &Machine, places: &Places, launc
         problems: Vec::new(),
         next_slot: Slot::FIRST_FREE.0,
     };
+    foreign::request(&mut draft);
     check::request(&mut draft);
     draft.host_steps();
     let groups = draft.groups();
@@ -88,18 +95,12 @@ pub(crate) fn lower(request: &Request, machine: &Machine, places: &Places, launc
         let name = request.name.as_deref().unwrap_or(request.id.short());
         return Err(Error::problems(format!("cannot create container `{name}`"), draft.problems));
     }
-    Ok(Plan {
-        backend: "linux".to_owned(),
-        container: request.id.clone(),
-        notes: draft.notes,
-        steps: draft.steps,
-        groups,
-    })
+    Ok(LinuxPlan { container: request.id.clone(), notes: draft.notes, steps: draft.steps, groups })
 }
 
 /// Lowers a view of a container that does not run: its root with all mounts, held by a keeper that
 /// ends with the caller. Nothing is made on the host but what the container has already.
-pub(crate) fn view(request: &Request, machine: &Machine, places: &Places) -> Result<Plan> {
+pub(crate) fn view(request: &Request, machine: &Machine, places: &Places) -> Result<LinuxPlan> {
     let mut request = request.clone();
     (request.process, request.name) = (None, None);
     (request.lifetime, request.network) = (Lifetime::OwnerBound, Network::None);

@@ -351,7 +351,7 @@ impl Draft<'_> {
                     self.new_file_system(slot, kind, &[], attributes);
                     slot
                 }
-                (MountSource::Bind { .. }, None) => continue,
+                (MountSource::Bind { .. } | MountSource::NamedPipe { .. }, None) => continue,
             };
             let create = if mount.options.create_target { TargetKind::Like } else { TargetKind::Existing };
             let resolve = if mount.options.strict_target { Resolve::Beneath } else { Resolve::InRoot };

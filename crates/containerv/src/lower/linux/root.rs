@@ -48,7 +48,7 @@ impl Draft<'_> {
     pub(super) fn writes(&self) -> Writes {
         let scratch = || self.file("scratch");
         match (&self.request.overlay, &self.request.root) {
-            (Overlay::None, _) | (Overlay::Default, Root::Directory(_)) => Writes::InPlace,
+            (Overlay::None, _) | (Overlay::Default, Root::Directory(_) | Root::Layers(_)) => Writes::InPlace,
             (Overlay::Default, Root::Host) if self.request.read_only => Writes::InPlace,
             (Overlay::Default | Overlay::Container, _) => Writes::Disk(scratch()),
             (Overlay::Kept(path), _) => Writes::Disk(path.clone()),
@@ -98,7 +98,9 @@ impl Draft<'_> {
     /// Names and modes of the directories below the scratch directory.
     fn layer_directories(&self) -> Vec<(String, u32)> {
         match self.request.root {
-            Root::Directory(_) => vec![("upper".to_owned(), 0o755), ("work".to_owned(), 0o700)],
+            Root::Directory(_) | Root::Layers(_) => {
+                vec![("upper".to_owned(), 0o755), ("work".to_owned(), 0o700)]
+            }
             Root::Host => {
                 let mut names = vec![("root".to_owned(), 0o755)];
                 for directory in &self.machine.system.directories {
@@ -119,6 +121,8 @@ impl Draft<'_> {
         match self.request.root.clone() {
             Root::Directory(path) => self.directory_root(path),
             Root::Host => self.host_root(),
+            // Refused already.
+            Root::Layers(_) => {}
         }
         self.system_mounts(&sources);
         self.user_mounts(&sources);

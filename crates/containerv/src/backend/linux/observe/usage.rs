@@ -43,7 +43,7 @@ impl System {
 /// send, too.
 fn interfaces(request: &Request, first: u32) -> Vec<InterfaceStats> {
     match request.network {
-        Network::Host | Network::Container(_) => Vec::new(),
+        Network::Host | Network::Container(_) | Network::Named(_) => Vec::new(),
         Network::None | Network::Veth(_) => {
             let directory = ProcessDirectory::open(first).ok().flatten();
             directory.map_or_else(Vec::new, |directory| directory.interfaces())

@@ -4,7 +4,7 @@ mod properties;
 
 use containerv_spec::facts::{CgroupFacts, GroupAccess, V2Hierarchy};
 use containerv_spec::machine::{Machine, Subordinate, SystemRoot};
-use containerv_spec::plan::{Action, Plan};
+use containerv_spec::plan::{Action, LinuxPlan};
 use containerv_spec::request::{
     IdRange, Lifetime, Mount, MountOptions, MountSource, Namespaces, Network, Overlay, Process, Request,
     Rlimit, RlimitResource, Root, Share, TerminalSize, TimeNamespace, UserNamespace, Veth,
@@ -98,7 +98,7 @@ fn attached() -> Launch {
     Launch::Attached { main_thread: true }
 }
 
-fn text(plan: &Plan) -> String {
+fn text(plan: &LinuxPlan) -> String {
     plan.to_string()
 }
 
@@ -205,7 +205,7 @@ fn a_view_makes_nothing_on_the_host() {
 fn a_plan_survives_json() {
     let plan = lower(&request(Root::Host), &root_machine(), &places(), Launch::Detached).unwrap();
     let json = serde_json::to_string(&plan).unwrap();
-    assert_eq!(serde_json::from_str::<Plan>(&json).unwrap().to_string(), plan.to_string());
+    assert_eq!(serde_json::from_str::<LinuxPlan>(&json).unwrap().to_string(), plan.to_string());
 }
 
 #[test]
@@ -335,4 +335,52 @@ fn a_process_leaves_its_caller_before_it_joins_another_pid_namespace() {
     let joined = position(|action| matches!(action, Action::JoinNamespaces { .. }));
     let started = position(|action| matches!(action, Action::Start { .. }));
     assert!(left < joined && joined < started);
+}
+
+/// What only Windows has, or has first, is named.
+#[test]
+fn what_only_windows_has_is_refused_by_name() {
+    use containerv_spec::request::{
+        AssignedDevice, CredentialSpec, Isolation, Layers, NamedNetwork, Protocol, PublishedPort,
+    };
+    let found = problems(&root_machine(), |request| {
+        request.isolation = Isolation::Vm;
+        request.root = Root::Layers(Layers { folders: vec![r"C:\layers\base".into()], os_version: None });
+        let source = MountSource::NamedPipe { path: r"\\.\pipe\a".into() };
+        let target = "/run/pipe".into();
+        request.mounts = vec![Mount { source, target, read_only: false, options: MountOptions::default() }];
+        request.network = Network::Named(NamedNetwork::new("nat"));
+        request.ports = vec![PublishedPort {
+            host_address: None,
+            host_port: None,
+            container_port: 80,
+            protocol: Protocol::Tcp,
+        }];
+        request.dns.servers = vec![[10, 0, 0, 1].into()];
+        request.assigned_devices = vec![AssignedDevice::Location("PCIROOT(0)".to_owned())];
+        request.storage_bytes = Some(1);
+        request.security.credential_spec = Some(CredentialSpec::Registry("web".to_owned()));
+        (request.limits.cpu_count, request.limits.cpu_percent) = (Some(1), Some(1));
+        (request.limits.io_operations, request.limits.io_bytes) = (Some(1), Some(1));
+    });
+    let options = [
+        "--isolation vm",
+        "--layer",
+        "--mount type=npipe",
+        "--network nat",
+        "--publish",
+        "--dns",
+        "--device class/",
+        "--storage-opt size",
+        "--security-opt credentialspec",
+        "--cpu-count",
+        "--cpu-percent",
+        "--io-maxiops",
+        "--io-maxbandwidth",
+    ];
+    for option in options {
+        let named = found.iter().filter(|problem| problem.starts_with(&format!("`{option}`")));
+        assert_eq!(named.count(), 1, "{option}: {found:?}");
+    }
+    assert_eq!(found.len(), options.len(), "{found:?}");
 }

@@ -1,0 +1,196 @@
+//! Lowering for Windows: a request to calls of the compute, network and storage services.
+//!
+//! Process isolation uses the container document of schema 2.1 and computecore.dll. Hyper-V isolation uses the
+//! container document of schema 1 and vmcompute.dll, with which the service starts the virtual machine, stacks
+//! the layers in it and hosts the container by itself; a lowering to a utility machine and the guest's
+//! protocol would be a third arm beside these two, with the same steps for layers and network.
+//!
+//! The order is dictated by the services: endpoints before the namespace that they join, the namespace before
+//! the system that names it, the scratch activated before it is prepared, and for Hyper-V not activated at
+//! all, for the virtual machine opens its disk itself.
+
+mod check;
+mod isolation;
+mod network;
+mod process;
+mod resources;
+mod storage;
+mod system;
+#[cfg(test)]
+mod tests;
+
+use containerv_spec::hcs::machine::WindowsMachine;
+use containerv_spec::plan::Plan;
+use containerv_spec::plan::hcs::{Call, HcsIsolation, HcsPlan, HcsStep, Stage};
+use containerv_spec::request::{CredentialSpec, Request};
+use containerv_spec::{ContainerId, OsText, hcs};
+
+use crate::{Error, ErrorKind, Result};
+
+/// Who made it, in documents; also the first part of the names of endpoints, by which leaked ones are found.
+const OWNER: &str = "containerv";
+
+/// Where data is kept on Windows.
+const DATA_ROOT: &str = r"C:\ProgramData\containerv";
+
+/// Where a container's own files are.
+#[derive(Clone, Debug)]
+pub(crate) struct Places {
+    /// The container's directory.
+    pub(crate) directory: OsText,
+    /// The directory of names.
+    pub(crate) names: OsText,
+    /// The directory of credential specifications.
+    pub(crate) credentials: OsText,
+}
+
+impl Places {
+    /// Below a data root.
+    pub(crate) fn below(root: &str, id: &ContainerId) -> Self {
+        Self {
+            directory: format!("{root}\\containers\\{id}").into(),
+            names: format!("{root}\\names").into(),
+            credentials: format!("{root}\\CredentialSpecs").into(),
+        }
+    }
+}
+
+/// A plan under construction.
+struct Draft<'a> {
+    request: &'a Request,
+    machine: &'a WindowsMachine,
+    places: &'a Places,
+    /// The command is a child of the caller.
+    attached: bool,
+    isolation: HcsIsolation,
+    steps: Vec<HcsStep>,
+    notes: Vec<String>,
+    problems: Vec<Error>,
+}
+
+/// Lowers a request for a Windows machine, without one: `attached` plans for a command whose streams are the
+/// caller's. Data are taken to be in `C:\ProgramData\containerv`.
+///
+/// The same request and machine give the same plan on every system.
+///
+/// # Errors
+///
+/// Everything that is wrong with the request, as [`Error::all_problems`].
+pub fn plan_windows(request: &Request, machine: &WindowsMachine, attached: bool) -> Result<Plan> {
+    lower(request, machine, &Places::below(DATA_ROOT, &request.id), attached).map(Plan::Hcs)
+}
+
+/// Lowers a request. Every problem is reported, each naming its option.
+pub(crate) fn lower(
+    request: &Request,
+    machine: &WindowsMachine,
+    places: &Places,
+    attached: bool,
+) -> Result<HcsPlan> {
+    let (isolation, note, problems) = isolation::choose(request, machine);
+    let notes = note.into_iter().collect();
+    let mut draft =
+        Draft { request, machine, places, attached, isolation, steps: Vec::new(), notes, problems };
+    check::request(&mut draft);
+    draft.own_files();
+    let layers = draft.layers();
+    draft.scratch(&layers);
+    let mounts = draft.mounts();
+    let joined = draft.network();
+    let volume = draft.volume(&layers);
+    draft.system(layers, mounts, joined, volume);
+    draft.process();
+    if !draft.problems.is_empty() {
+        let name = request.name.as_deref().unwrap_or(request.id.short());
+        return Err(Error::problems(format!("cannot create container `{name}`"), draft.problems));
+    }
+    Ok(HcsPlan {
+        container: request.id.clone(),
+        isolation,
+        machine: machine.clone(),
+        notes: draft.notes,
+        steps: draft.steps,
+    })
+}
+
+impl Draft<'_> {
+    fn push(&mut self, stage: Stage, call: Call, undo: Vec<Call>) {
+        self.steps.push(HcsStep::new(stage, call, undo));
+    }
+
+    fn problem(&mut self, kind: ErrorKind, message: impl Into<String>, hint: &str) {
+        self.problems.push(Error::new(kind, message).with_hint(hint));
+    }
+
+    fn is_hyperv(&self) -> bool {
+        self.isolation == HcsIsolation::Hyperv
+    }
+
+    fn file(&self, name: &str) -> OsText {
+        below(&self.places.directory, name)
+    }
+
+    fn own_files(&mut self) {
+        let path = self.places.directory.clone();
+        let undo = vec![Call::RemoveDirectory { path: path.clone() }];
+        self.push(Stage::Create, Call::MakeDirectory { path }, undo);
+        if let Some(name) = &self.request.name {
+            let path = below(&self.places.names, name);
+            let undo = vec![Call::ReleaseName { path: path.clone() }];
+            self.push(Stage::Create, Call::ReserveName { path }, undo);
+        }
+        let path = self.file("config.json");
+        self.push(Stage::Create, Call::StoreRequest { path }, Vec::new());
+    }
+
+    /// Where the credential specification is, absolute.
+    fn credential_source(&mut self) -> Option<CredentialSpec> {
+        let source = self.request.security.credential_spec.clone()?;
+        let CredentialSpec::File(path) = &source else { return Some(source) };
+        let text = path.to_str().unwrap_or_default();
+        let absolute = hcs::path::on_host(text)
+            .or_else(|_| Ok(below(&self.places.credentials, &hcs::path::confined(text)?).to_string()));
+        match absolute {
+            Ok(path) => Some(CredentialSpec::File(path.into())),
+            Err(problem) => {
+                let problem: hcs::path::PathProblem = problem;
+                self.problem(
+                    ErrorKind::InvalidArgument,
+                    format!("`--security-opt credentialspec=file://{path}`: {problem}"),
+                    "give an absolute path, or the name of a file in the directory `CredentialSpecs`",
+                );
+                None
+            }
+        }
+    }
+}
+
+fn below(directory: &OsText, name: &str) -> OsText {
+    OsText::from_bytes([directory.as_bytes(), b"\\", name.as_bytes()].concat())
+}
+
+/// What a container has on the host has a GUID that follows from its identifier, so that it is known before
+/// it exists, and a crash in between leaves nothing that nobody knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Owned {
+    Namespace,
+    Endpoint,
+}
+
+/// A GUID of version 8 (RFC 9562: made by a method of one's own), bare and in lower case.
+fn guid(id: &ContainerId, of: Owned) -> String {
+    let digits = match of {
+        Owned::Namespace => &id.as_str()[..32],
+        Owned::Endpoint => &id.as_str()[32..],
+    };
+    // The variant's two bits take the place of the highest two of the 17th digit.
+    let variant = ["8", "9", "a", "b"][usize::from(digits.as_bytes()[16] % 4)];
+    format!(
+        "{}-{}-8{}-{variant}{}-{}",
+        &digits[..8],
+        &digits[8..12],
+        &digits[13..16],
+        &digits[17..20],
+        &digits[20..]
+    )
+}
