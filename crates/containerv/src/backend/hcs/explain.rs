@@ -13,39 +13,54 @@ const MAX_TEXT: usize = 2000;
 pub(crate) struct Failure {
     /// The function.
     pub(crate) function: &'static str,
-    /// The HRESULT, as it came.
-    pub(crate) code: u32,
+    /// The HRESULT, as it came; none if there is no code for what went wrong.
+    pub(crate) code: Option<u32>,
     /// The result document or error record that came along.
     pub(crate) document: Option<String>,
+    /// What else is known, in words: who has a file open, what an answer lacks.
+    pub(crate) remark: Option<String>,
+    /// This Windows does not have the function.
+    pub(crate) absent: bool,
 }
 
 impl Failure {
+    /// A failure with a code.
+    pub(crate) fn code(function: &'static str, code: u32, document: Option<String>) -> Self {
+        Self { function, code: Some(code), document, remark: None, absent: false }
+    }
+
+    /// A failure without one.
+    pub(crate) fn words(function: &'static str, remark: impl Into<String>) -> Self {
+        Self { function, code: None, document: None, remark: Some(remark.into()), absent: false }
+    }
+
     /// Says whether it failed with this code, in either of its forms.
     pub(crate) fn is(&self, code: u32) -> bool {
-        codes::canonical(self.code) == codes::canonical(code)
+        self.code.is_some_and(|own| codes::canonical(own) == codes::canonical(code))
     }
 
     /// The library's error: what was being done, what the system said, and what to do about it.
     pub(crate) fn explain(&self, doing: &str) -> Error {
-        let known = codes::describe(self.code);
-        let mut message = format!("{doing}: {}: {}", self.function, self.named());
-        if let Some(code) = known {
-            message += &format!(": {}", code.meaning);
+        let known = self.code.and_then(codes::describe);
+        let mut message = format!("{doing}: {}", self.function);
+        let named = match (known, self.code) {
+            (Some(known), Some(code)) => Some(format!("{} (0x{code:08X}): {}", known.name, known.meaning)),
+            (None, Some(code)) => Some(format!("0x{code:08X}")),
+            (_, None) => None,
+        };
+        for part in [named, self.said(known.is_some()), self.remark.clone()].into_iter().flatten() {
+            message += &format!(": {}", bounded(&part));
         }
-        if let Some(said) = self.said(known.is_some()) {
-            message += &format!(": {said}");
-        }
-        let error = Error::new(kind(self.code), message);
+        let kind = match self.code {
+            Some(code) => kind(code),
+            None if self.absent => ErrorKind::Unavailable,
+            None => ErrorKind::Other,
+        };
+        let error = Error::new(kind, message);
         match known.map(|code| code.hint).filter(|hint| !hint.is_empty()) {
             Some(hint) => error.with_hint(hint),
+            None if self.absent => error.with_hint(ABSENT),
             None => error,
-        }
-    }
-
-    fn named(&self) -> String {
-        match codes::describe(self.code) {
-            Some(code) => format!("{} (0x{:08X})", code.name, self.code),
-            None => format!("0x{:08X}", self.code),
         }
     }
 
@@ -55,11 +70,13 @@ impl Failure {
         let document = self.document.as_deref()?;
         let words = serde_json::from_str::<ResultError>(document).ok().map(|result| words(&result));
         match words {
-            Some(words) if known => (!words.is_empty()).then(|| bounded(&words)),
-            _ => Some(bounded(document)),
+            Some(words) if known => (!words.is_empty()).then_some(words),
+            _ => Some(document.to_owned()),
         }
     }
 }
+
+const ABSENT: &str = "enable the Windows feature `Containers`; Windows 10 1809 and Windows Server 2019 are the oldest that have all that is used";
 
 /// The events say most; the message is only a text for the number.
 fn words(result: &ResultError) -> String {
@@ -113,7 +130,7 @@ mod tests {
     use super::*;
 
     fn failure(code: u32, document: Option<&str>) -> Failure {
-        Failure { function: "HcsStartComputeSystem", code, document: document.map(str::to_owned) }
+        Failure::code("HcsStartComputeSystem", code, document.map(str::to_owned))
     }
 
     const DOCUMENT: &str = r#"{"Error":-2147024883,"ErrorMessage":"invalid data","ErrorEvents":[
@@ -157,6 +174,21 @@ mod tests {
         }
         let long = "é".repeat(1 << 20);
         assert!(failure(0x8007_0005, Some(&long)).explain("x").to_string().len() < 3 * MAX_TEXT);
+    }
+
+    #[test]
+    fn what_has_no_code_is_told_in_words() {
+        let held = Failure { remark: Some("held by `Scanner` (412)".into()), ..failure(0x8007_0020, None) };
+        assert!(held.explain("x").to_string().ends_with(": held by `Scanner` (412)"));
+        let absent =
+            Failure { absent: true, ..Failure::words("NameToGuid", "this Windows has no NameToGuid") };
+        let error = absent.explain("cannot create container `web`");
+        assert_eq!(error.kind(), ErrorKind::Unavailable);
+        assert!(error.hint().is_some());
+        assert_eq!(
+            Failure::words("HNSCall", "two have it").explain("x").to_string(),
+            "x: HNSCall: two have it"
+        );
     }
 
     #[test]

@@ -2,4 +2,6 @@
 //!
 //! Everything but the calls themselves compiles on every system.
 
+mod execute;
 mod explain;
+mod found;
