@@ -12,6 +12,7 @@ pub mod notices;
 pub mod pipe;
 pub mod process;
 pub mod random;
+pub mod registry;
 pub mod retry;
 pub mod security;
 pub mod service;

@@ -1,18 +1,18 @@
 //! Which Windows this is.
 
-// UNSAFETY: the version and the registry.
+// UNSAFETY: the kernel's version.
 #![allow(unsafe_code, reason = "the standard library does not tell the version")]
 
 use std::fmt;
 use std::io;
-use std::ptr;
 
 use windows_sys::Wdk::System::SystemServices::RtlGetVersion;
-use windows_sys::Win32::System::Registry::{HKEY_LOCAL_MACHINE, RRF_RT_REG_DWORD, RegGetValueW};
 use windows_sys::Win32::System::SystemInformation::{OSVERSIONINFOEXW, OSVERSIONINFOW};
 use windows_sys::Win32::System::SystemServices::VER_NT_WORKSTATION;
 
-use super::wide::Wide;
+use super::registry;
+
+const CURRENT_VERSION: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 
 /// A version of Windows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,7 +52,7 @@ impl Version {
             major: raw.dwMajorVersion,
             minor: raw.dwMinorVersion,
             build: raw.dwBuildNumber,
-            revision: revision().unwrap_or(0),
+            revision: registry::number(CURRENT_VERSION, "UBR").ok().flatten().unwrap_or(0),
             server: u32::from(raw.wProductType) != VER_NT_WORKSTATION,
         })
     }
@@ -63,26 +63,6 @@ impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}.{}.{}", self.major, self.minor, self.build, self.revision)
     }
-}
-
-fn revision() -> io::Result<u32> {
-    let key = Wide::path(r"SOFTWARE\Microsoft\Windows NT\CurrentVersion".as_ref())?;
-    let name = Wide::path("UBR".as_ref())?;
-    let (mut revision, mut size) = (0_u32, size_of::<u32>() as u32);
-    // SAFETY: the texts outlive the call; the number has room for `size` bytes, and only numbers
-    // of that size are asked for.
-    let code = unsafe {
-        RegGetValueW(
-            HKEY_LOCAL_MACHINE,
-            key.as_ptr(),
-            name.as_ptr(),
-            RRF_RT_REG_DWORD,
-            ptr::null_mut(),
-            (&raw mut revision).cast(),
-            &raw mut size,
-        )
-    };
-    if code == 0 { Ok(revision) } else { Err(io::Error::from_raw_os_error(code.cast_signed())) }
 }
 
 #[cfg(test)]

@@ -5,3 +5,5 @@
 mod execute;
 mod explain;
 mod found;
+#[cfg(windows)]
+mod perform;
