@@ -7,19 +7,27 @@ mod source;
 mod spelling;
 mod structure;
 
+use std::process::Command;
 use std::time::Instant;
 
 use crate::command;
 use crate::failure::{Failure, Result};
+use crate::wine;
 use crate::workspace;
 
 /// Crates that are for Linux by nature and are not compiled for Windows.
 const NOT_ON_WINDOWS: &[&str] = &["xtask"];
 
-const WINDOWS: &str = "x86_64-pc-windows-gnu";
+const WINDOWS: &str = wine::TARGET;
 
 /// The fuzz targets, a workspace of their own.
 const FUZZ: &str = "fuzz/Cargo.toml";
+
+/// The stand-ins, another.
+const SIM: &str = wine::SIM_MANIFEST;
+
+/// Those of their crates that are programs of this system.
+const SIM_HERE: &[&str] = &["compute-service", "sim-protocol"];
 
 struct Step {
     name: &'static str,
@@ -74,7 +82,8 @@ fn selected(names: &[String]) -> Result<Vec<&'static Step>> {
 
 fn format() -> Result<()> {
     command::run(command::cargo().args(["fmt", "--all", "--check"]))?;
-    command::run(command::cargo().args(["fmt", "--manifest-path", FUZZ, "--check"]))
+    command::run(command::cargo().args(["fmt", "--manifest-path", FUZZ, "--check"]))?;
+    command::run(command::cargo().args(["fmt", "--all", "--manifest-path", SIM, "--check"]))
 }
 
 /// With every feature: they only open what is private to the fuzz targets.
@@ -85,7 +94,19 @@ fn clippy() -> Result<()> {
     let mut cargo = command::cargo();
     cargo.args(["clippy", "--manifest-path", FUZZ, "--lib", "--tests", "--quiet", "--target-dir"]);
     cargo.arg(workspace::target().join("fuzz"));
+    command::run(cargo.args(["--", "-D", "warnings"]))?;
+    let mut cargo = clippy_of_sim();
+    for name in SIM_HERE {
+        cargo.args(["--package", name]);
+    }
     command::run(cargo.args(["--", "-D", "warnings"]))
+}
+
+fn clippy_of_sim() -> Command {
+    let mut cargo = command::cargo();
+    cargo.args(["clippy", "--manifest-path", SIM, "--all-targets", "--quiet", "--target-dir"]);
+    cargo.arg(wine::sim_target());
+    cargo
 }
 
 fn clippy_windows() -> Result<()> {
@@ -94,6 +115,9 @@ fn clippy_windows() -> Result<()> {
     for name in NOT_ON_WINDOWS {
         cargo.args(["--exclude", name]);
     }
+    command::run(cargo.args(["--", "-D", "warnings"]))?;
+    let mut cargo = clippy_of_sim();
+    cargo.args(["--workspace", "--exclude", "compute-service", "--target", WINDOWS]);
     command::run(cargo.args(["--", "-D", "warnings"]))
 }
 

@@ -1,6 +1,6 @@
 //! The suite `windows`: test programs as Windows executables, by Wine.
 
-use super::binaries;
+use super::binaries::{self, TestProgram};
 use super::report::SuiteReport;
 use crate::failure::Result;
 use crate::wine::{self, Bed};
@@ -21,7 +21,14 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
         arguments.extend(*words);
         programs.extend(binaries::build(&arguments)?);
     }
+    programs.extend(build_sim(&["--target", wine::TARGET, "--package", "sim-tests", "--tests"])?);
+    // The service is a program of this system, and so are its own tests.
+    for program in build_sim(&["--package", "compute-service", "--package", "sim-protocol"])? {
+        binaries::run(&program.label(), &mut program.command(), filters, report)?;
+    }
     let bed = Bed::open()?;
+    // A program that the stand-ins' tests put into containers.
+    bed.add(&wine::sim_target().join(wine::TARGET).join("debug/probe.exe"))?;
     for program in programs {
         let mut command = bed.command(&program.executable)?;
         program.surroundings(&mut command);
@@ -30,4 +37,13 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
         binaries::run(&program.label(), &mut command, filters, report)?;
     }
     Ok(())
+}
+
+/// Test programs of the stand-ins, a workspace of their own.
+fn build_sim(arguments: &[&str]) -> Result<Vec<TestProgram>> {
+    let target = wine::sim_target();
+    let target = target.to_string_lossy();
+    let mut all = vec!["--manifest-path", wine::SIM_MANIFEST, "--target-dir", target.as_ref()];
+    all.extend(arguments);
+    binaries::build(&all)
 }

@@ -1,13 +1,18 @@
 //! Windows programs on this machine, by Wine: `cargo xtask wine`, and the bed of the suite `windows`.
 
+mod build;
 mod prefix;
+mod service;
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::command;
+use build::Built;
+pub(crate) use build::{MANIFEST as SIM_MANIFEST, target as sim_target};
+use service::Service;
+
 use crate::failure::{Failure, Result};
 use crate::setup;
 use crate::workspace;
@@ -25,11 +30,13 @@ pub(crate) fn impossible() -> Option<String> {
     Some(format!("`{missing}` is missing"))
 }
 
-/// A Windows installation with our DLLs, and its running server. It ends with this value.
+/// A Windows installation with our DLLs, its running server and the compute service behind the DLLs.
+/// They end with this value.
 pub(crate) struct Bed {
     prefix: PathBuf,
     /// Where executables lie beside the DLLs.
     programs: PathBuf,
+    service: Service,
 }
 
 impl Bed {
@@ -38,43 +45,74 @@ impl Bed {
         if let Some(reason) = impossible() {
             return Err(Failure::new(format!("{reason}; `cargo xtask setup` installs Wine")));
         }
+        let built = build::build()?;
         let template = prefix::template()?;
+        link(&built.random, &system_directory(&template))?;
         sweep();
         let own = prefix::directory().join(format!("{RUN}{}", std::process::id()));
-        let bed = Bed { prefix: own.join("prefix"), programs: own.join("programs") };
-        workspace::make_directory(&bed.programs)?;
-        prefix::copy(&template, &bed.prefix)?;
-        bed.add_libraries()?;
+        let (prefix, programs) = (own.join("prefix"), own.join("programs"));
+        workspace::make_directory(&programs)?;
+        prefix::copy(&template, &prefix)?;
+        add_libraries(&built, &prefix, &programs)?;
+        let service = Service::start(&built, &prefix, &template, &own.join("state"))?;
+        let bed = Bed { prefix, programs, service };
         bed.start()?;
         Ok(bed)
     }
 
-    /// Puts the DLLs beside the programs and into System32, where other loaders look alone.
-    fn add_libraries(&self) -> Result<()> {
-        let system = self.prefix.join("drive_c/windows/system32");
-        for library in libraries()? {
-            link(&library, &self.programs)?;
-            link(&library, &system)?;
-        }
-        Ok(())
-    }
-
     /// Starts Wine's services with nothing of ours: they would hold a test's pipe open for ever.
     fn start(&self) -> Result<()> {
-        prefix::run_quiet(&mut prefix::server(&self.prefix, "-p"))?;
-        prefix::run_quiet(prefix::wine_command(Path::new(WINE), &self.prefix).args(["cmd", "/c", "exit"]))
+        prefix::run_quiet(self.inside(SERVER).arg("-p"))?;
+        prefix::run_quiet(self.inside(WINE).args(["cmd", "/c", "exit"]))
+    }
+
+    fn inside(&self, program: &str) -> Command {
+        let mut command = self.service.inside(program);
+        prefix::surroundings(&mut command, &self.prefix);
+        command
+    }
+
+    /// Puts a further program beside the others.
+    pub(crate) fn add(&self, program: &Path) -> Result<()> {
+        link(program, &self.programs).map(drop)
     }
 
     /// The command that runs the Windows executable `program`, with the DLLs beside it.
     pub(crate) fn command(&self, program: &Path) -> Result<Command> {
-        let mut command = prefix::wine_command(Path::new(WINE), &self.prefix);
+        let mut command = self.inside(WINE);
         command.arg(link(program, &self.programs)?);
+        Ok(command)
+    }
+
+    /// The command for a file here, or for a program of the installation's.
+    fn any(&self, program: &str) -> Result<Command> {
+        let here = env::current_dir().map_err(|error| Failure::io("the working directory", &error))?;
+        let file = here.join(program);
+        if file.is_file() {
+            return self.command(&file);
+        }
+        let mut command = self.inside(WINE);
+        command.arg(program);
         Ok(command)
     }
 }
 
+/// Puts the DLLs beside the programs and into System32, where other loaders look alone.
+fn add_libraries(built: &Built, prefix: &Path, programs: &Path) -> Result<()> {
+    for library in built.libraries.iter().chain([&built.random]) {
+        link(library, programs)?;
+        link(library, &system_directory(prefix))?;
+    }
+    Ok(())
+}
+
+fn system_directory(prefix: &Path) -> PathBuf {
+    prefix.join("drive_c/windows/system32")
+}
+
 impl Drop for Bed {
     fn drop(&mut self) {
+        self.service.stop();
         end(self.prefix.parent().unwrap_or(&self.prefix));
     }
 }
@@ -112,21 +150,6 @@ fn link(file: &Path, directory: &Path) -> Result<PathBuf> {
     Ok(linked)
 }
 
-/// Builds the DLLs of `sim/`.
-fn libraries() -> Result<Vec<PathBuf>> {
-    Ok(vec![random_library()?])
-}
-
-/// `bcryptprimitives.dll`, without which no Rust program starts under this Wine.
-fn random_library() -> Result<PathBuf> {
-    let library = prefix::directory().join("bcryptprimitives.dll");
-    let source = workspace::root().join("sim/bcryptprimitives/bcryptprimitives.c");
-    let mut compiler = Command::new("x86_64-w64-mingw32-gcc");
-    compiler.args(["-shared", "-O2", "-s", "-Wall", "-Wextra", "-Werror", "-o"]);
-    command::output(compiler.arg(&library).arg(source).arg("-ladvapi32"))?;
-    Ok(library)
-}
-
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let usage = || Failure::usage("usage: cargo xtask wine -- PROGRAM [ARGUMENT..]");
     let Some(("--", words)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) else {
@@ -138,18 +161,4 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let status = bed.any(program)?.args(words).status();
     let status = status.map_err(|error| Failure::io("starting Wine", &error))?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("`{program}`: {status}"))) }
-}
-
-impl Bed {
-    /// The command for a file here, or for a program of the installation's.
-    fn any(&self, program: &str) -> Result<Command> {
-        let here = env::current_dir().map_err(|error| Failure::io("the working directory", &error))?;
-        let file = here.join(program);
-        if file.is_file() {
-            return self.command(&file);
-        }
-        let mut command = prefix::wine_command(Path::new(WINE), &self.prefix);
-        command.arg(program);
-        Ok(command)
-    }
 }

@@ -28,10 +28,15 @@ const VERSION: &str = r#"REGEDIT4
 /// What a change of this program's makes of older templates: rubbish.
 const RECIPE: &str = "1";
 
-/// A command with the environment that every program of Wine's gets: nothing of a person's home, no
-/// desktop, no questions.
-pub(super) fn wine_command(program: &Path, prefix: &Path) -> Command {
+/// A command with the environment that every program of Wine's gets.
+pub(super) fn wine_command(program: &str, prefix: &Path) -> Command {
     let mut command = Command::new(program);
+    surroundings(&mut command, prefix);
+    command
+}
+
+/// Nothing of a person's home, no desktop, no questions.
+pub(super) fn surroundings(command: &mut Command, prefix: &Path) {
     command
         .env("WINEPREFIX", prefix)
         .env("WINEDEBUG", "-all")
@@ -40,7 +45,6 @@ pub(super) fn wine_command(program: &Path, prefix: &Path) -> Command {
         .env_remove("DISPLAY")
         .env_remove("WAYLAND_DISPLAY")
         .env_remove("XDG_RUNTIME_DIR");
-    command
 }
 
 /// Where everything of the Windows side is.
@@ -61,8 +65,8 @@ pub(crate) fn template() -> Result<PathBuf> {
     let version = directory().join("version.reg");
     workspace::write(&version, VERSION)?;
     println!("making a Windows installation for Wine in {}", template.display());
-    run_quiet(wine_command(Path::new(WINE), &template).args(["wineboot", "--init"]))?;
-    run_quiet(wine_command(Path::new(WINE), &template).args(["regedit", "/S"]).arg(&version))?;
+    run_quiet(wine_command(WINE, &template).args(["wineboot", "--init"]))?;
+    run_quiet(wine_command(WINE, &template).args(["regedit", "/S"]).arg(&version))?;
     stop(&template)?;
     workspace::write(&stamp, recipe)?;
     Ok(template)
@@ -95,7 +99,7 @@ pub(super) fn stop(prefix: &Path) -> Result<()> {
 }
 
 pub(super) fn server(prefix: &Path, option: &str) -> Command {
-    let mut command = wine_command(Path::new(SERVER), prefix);
+    let mut command = wine_command(SERVER, prefix);
     command.arg(option).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }

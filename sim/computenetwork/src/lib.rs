@@ -1,0 +1,231 @@
+//! Stand-in of `computenetwork.dll`: translates calls to the compute service.
+#![cfg(windows)]
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use sim_library::connection::{Event, Link};
+use sim_library::handles::Handles;
+use sim_library::text::{put, read, read_guid, set};
+use sim_library::{Outcome, Value, codes, json};
+
+type Handle = usize;
+type Text = *const u16;
+type TextOut = *mut *mut u16;
+type Guid = *const [u8; 16];
+
+static LINK: Link = Link::new("computenetwork", |_: Option<Event>| ());
+static OBJECTS: Handles<Object> = Handles::new();
+
+/// What a handle stands for.
+struct Object {
+    kind: &'static str,
+    id: String,
+}
+
+/// Ends a call: result and error record for the caller.
+///
+/// # Safety
+///
+/// Both are null or may be written.
+unsafe fn finish(outcome: &Outcome, result: TextOut, record: TextOut) -> u32 {
+    let success = outcome.success();
+    let error = outcome.values["record"].as_str().filter(|_| !success);
+    // SAFETY: the caller's word.
+    unsafe {
+        put(result, outcome.document.as_deref().filter(|_| success));
+        put(record, error);
+    }
+    outcome.hresult
+}
+
+/// The id behind a handle; a dead one is reported.
+fn id_of(function: &str, kind: &str, handle: Handle) -> Result<String, Outcome> {
+    match OBJECTS.get(handle).filter(|object| object.kind == kind) {
+        Some(object) => Ok(object.id.clone()),
+        None => {
+            LINK.misuse(function, handle);
+            Err(Outcome { hresult: codes::E_HANDLE, ..Outcome::default() })
+        }
+    }
+}
+
+/// Stores a new handle of the object that the outcome names.
+///
+/// # Safety
+///
+/// `out` is null or may be written.
+unsafe fn hand_out(kind: &'static str, outcome: &Outcome, out: *mut Handle) {
+    let id = outcome.values.as_str().filter(|_| outcome.success());
+    let handle = id.map_or(0, |id| {
+        let handle = Handles::<Object>::reserve();
+        OBJECTS.insert(handle, Arc::new(Object { kind, id: id.to_owned() }));
+        handle
+    });
+    // SAFETY: the caller's word.
+    unsafe { set(out, handle) };
+}
+
+fn close(function: &str, kind: &str, handle: Handle) -> u32 {
+    match id_of(function, kind, handle) {
+        Ok(_) => {
+            OBJECTS.remove(handle);
+            codes::S_OK
+        }
+        Err(outcome) => outcome.hresult,
+    }
+}
+
+macro_rules! objects {
+    ($($kind:literal: $enumerate:ident $open:ident $modify:ident $query:ident $delete:ident $close:ident;)*) => {$(
+        /// # Safety
+        ///
+        /// As Windows documents it.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $enumerate(query: Text, result: TextOut, record: TextOut) -> u32 {
+            // SAFETY: the caller's word.
+            let outcome = LINK.call(stringify!($enumerate), json!({"query": unsafe { read(query) }}));
+            // SAFETY: the caller's word.
+            unsafe { finish(&outcome, result, record) }
+        }
+
+        /// # Safety
+        ///
+        /// As Windows documents it.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $open(id: Guid, out: *mut Handle, record: TextOut) -> u32 {
+            // SAFETY: the caller's word.
+            let outcome = LINK.call(stringify!($open), json!({"id": unsafe { read_guid(id) }}));
+            // SAFETY: the caller's word.
+            unsafe {
+                hand_out($kind, &outcome, out);
+                finish(&outcome, std::ptr::null_mut(), record)
+            }
+        }
+
+        /// # Safety
+        ///
+        /// As Windows documents it.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $modify(handle: Handle, settings: Text, record: TextOut) -> u32 {
+            // SAFETY: the caller's word.
+            let settings = unsafe { read(settings) };
+            let outcome = id_of(stringify!($modify), $kind, handle)
+                .map_or_else(|outcome| outcome, |id| LINK.call(stringify!($modify), json!({"id": id, "settings": settings})));
+            // SAFETY: the caller's word.
+            unsafe { finish(&outcome, std::ptr::null_mut(), record) }
+        }
+
+        /// # Safety
+        ///
+        /// As Windows documents it.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $query(handle: Handle, query: Text, properties: TextOut, record: TextOut) -> u32 {
+            // SAFETY: the caller's word.
+            let query = unsafe { read(query) };
+            let outcome = id_of(stringify!($query), $kind, handle)
+                .map_or_else(|outcome| outcome, |id| LINK.call(stringify!($query), json!({"id": id, "query": query})));
+            // SAFETY: the caller's word.
+            unsafe { finish(&outcome, properties, record) }
+        }
+
+        /// # Safety
+        ///
+        /// As Windows documents it.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $delete(id: Guid, record: TextOut) -> u32 {
+            // SAFETY: the caller's word.
+            let outcome = LINK.call(stringify!($delete), json!({"id": unsafe { read_guid(id) }}));
+            // SAFETY: the caller's word.
+            unsafe { finish(&outcome, std::ptr::null_mut(), record) }
+        }
+
+        #[unsafe(no_mangle)]
+        pub extern "system" fn $close(handle: Handle) -> u32 {
+            close(stringify!($close), $kind, handle)
+        }
+    )*};
+}
+
+objects! {
+    "Network": HcnEnumerateNetworks HcnOpenNetwork HcnModifyNetwork HcnQueryNetworkProperties HcnDeleteNetwork HcnCloseNetwork;
+    "Endpoint": HcnEnumerateEndpoints HcnOpenEndpoint HcnModifyEndpoint HcnQueryEndpointProperties HcnDeleteEndpoint HcnCloseEndpoint;
+    "Namespace": HcnEnumerateNamespaces HcnOpenNamespace HcnModifyNamespace HcnQueryNamespaceProperties HcnDeleteNamespace HcnCloseNamespace;
+    "LoadBalancer": HcnEnumerateLoadBalancers HcnOpenLoadBalancer HcnModifyLoadBalancer HcnQueryLoadBalancerProperties HcnDeleteLoadBalancer HcnCloseLoadBalancer;
+    "SdnRoute": HcnEnumerateSdnRoutes HcnOpenSdnRoute HcnModifySdnRoute HcnQuerySdnRouteProperties HcnDeleteSdnRoute HcnCloseSdnRoute;
+}
+
+macro_rules! creations {
+    ($($kind:literal: $create:ident;)*) => {$(
+        /// # Safety
+        ///
+        /// As Windows documents it.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $create(id: Guid, settings: Text, out: *mut Handle, record: TextOut) -> u32 {
+            // SAFETY: the caller's word.
+            let arguments = json!({"id": unsafe { read_guid(id) }, "settings": unsafe { read(settings) }});
+            let outcome = LINK.call(stringify!($create), arguments);
+            // SAFETY: the caller's word.
+            unsafe {
+                hand_out($kind, &outcome, out);
+                finish(&outcome, std::ptr::null_mut(), record)
+            }
+        }
+    )*};
+}
+
+creations! {
+    "Network": HcnCreateNetwork;
+    "Namespace": HcnCreateNamespace;
+    "LoadBalancer": HcnCreateLoadBalancer;
+    "SdnRoute": HcnCreateSdnRoute;
+}
+
+/// # Safety
+///
+/// As Windows documents it.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn HcnCreateEndpoint(
+    network: Handle,
+    id: Guid,
+    settings: Text,
+    out: *mut Handle,
+    record: TextOut,
+) -> u32 {
+    // SAFETY: the caller's word.
+    let (id, settings) = unsafe { (read_guid(id), read(settings)) };
+    let outcome = id_of("HcnCreateEndpoint", "Network", network).map_or_else(
+        |outcome| outcome,
+        |network| LINK.call("HcnCreateEndpoint", json!({"network": network, "id": id, "settings": settings})),
+    );
+    // SAFETY: the caller's word.
+    unsafe {
+        hand_out("Endpoint", &outcome, out);
+        finish(&outcome, std::ptr::null_mut(), record)
+    }
+}
+
+/// Registered, and never called: networks of the stand-ins only change by calls of the functions above.
+///
+/// # Safety
+///
+/// As Windows documents it.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn HcnRegisterServiceCallback(
+    callback: usize,
+    _context: *const c_void,
+    out: *mut Handle,
+) -> u32 {
+    if callback == 0 {
+        return codes::E_INVALIDARG;
+    }
+    let outcome = Outcome { values: Value::String("callback".to_owned()), ..Outcome::default() };
+    // SAFETY: the caller's word.
+    unsafe { hand_out("Callback", &outcome, out) };
+    codes::S_OK
+}
+
+#[unsafe(no_mangle)]
+pub extern "system" fn HcnUnregisterServiceCallback(handle: Handle) -> u32 {
+    close("HcnUnregisterServiceCallback", "Callback", handle)
+}

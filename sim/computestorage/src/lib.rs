@@ -1,0 +1,86 @@
+//! Stand-in of `computestorage.dll`: translates calls to the compute service.
+#![cfg(windows)]
+
+use sim_library::connection::{Event, Link};
+use sim_library::text::{put, read};
+use sim_library::{codes, json};
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::Storage::FileSystem::GetFinalPathNameByHandleW;
+
+type Text = *const u16;
+
+static LINK: Link = Link::new("computestorage", |_: Option<Event>| ());
+
+macro_rules! with_texts {
+    ($($name:ident($($argument:ident),*);)*) => {$(
+        /// # Safety
+        ///
+        /// As Windows documents it.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $name($($argument: Text),*) -> u32 {
+            // SAFETY: the caller's word.
+            let arguments = json!({$(stringify!($argument): unsafe { read($argument) }),*});
+            LINK.call(stringify!($name), arguments).hresult
+        }
+    )*};
+}
+
+with_texts! {
+    HcsImportLayer(layer, source, data);
+    HcsExportLayer(layer, target, data, options);
+    HcsExportLegacyWritableLayer(mount, layer, target, data);
+    HcsDestroyLayer(layer);
+    HcsSetupBaseOSVolume(layer, volume, options);
+    HcsInitializeWritableLayer(layer, data, options);
+    HcsInitializeLegacyWritableLayer(mount, layer, data, options);
+    HcsAttachLayerStorageFilter(layer, data);
+    HcsDetachLayerStorageFilter(layer);
+    HcsAttachOverlayFilter(layer, data);
+    HcsDetachOverlayFilter(layer, data);
+}
+
+/// The file behind a handle of the caller's.
+fn path(handle: HANDLE) -> Option<String> {
+    let mut buffer = [0; 1024];
+    // SAFETY: a buffer of this size; a handle that is none fails.
+    let length =
+        unsafe { GetFinalPathNameByHandleW(handle, buffer.as_mut_ptr(), buffer.len() as u32, 0) } as usize;
+    (length > 0 && length < buffer.len()).then(|| String::from_utf16_lossy(&buffer[..length]))
+}
+
+/// # Safety
+///
+/// As Windows documents it.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn HcsSetupBaseOSLayer(layer: Text, _disk: HANDLE, options: Text) -> u32 {
+    // SAFETY: the caller's word.
+    let (layer, options) = unsafe { (read(layer), read(options)) };
+    LINK.call("HcsSetupBaseOSLayer", json!({"layer": layer, "options": options})).hresult
+}
+
+#[unsafe(no_mangle)]
+pub extern "system" fn HcsFormatWritableLayerVhd(disk: HANDLE) -> u32 {
+    match path(disk) {
+        Some(path) => LINK.call("HcsFormatWritableLayerVhd", json!({"layer": path})).hresult,
+        None => codes::E_HANDLE,
+    }
+}
+
+/// # Safety
+///
+/// As Windows documents it.
+#[unsafe(no_mangle)]
+pub unsafe extern "system" fn HcsGetLayerVhdMountPath(disk: HANDLE, mount_path: *mut *mut u16) -> u32 {
+    let outcome = match path(disk) {
+        Some(path) => LINK.call("HcsGetLayerVhdMountPath", json!({"layer": folder(&path)})),
+        None => sim_library::Outcome { hresult: codes::E_HANDLE, ..Default::default() },
+    };
+    // SAFETY: the caller's word.
+    unsafe { put(mount_path, outcome.values.as_str().filter(|_| outcome.success())) };
+    outcome.hresult
+}
+
+/// The folder of a disk's file, which is how the service knows it.
+fn folder(path: &str) -> &str {
+    path.rsplit_once('\\').map_or(path, |(folder, _)| folder)
+}

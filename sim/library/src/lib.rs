@@ -1,0 +1,11 @@
+//! What all stand-ins share: strings, handles, callbacks, the connection to the compute service.
+#![cfg(windows)]
+
+pub mod connection;
+pub mod handles;
+pub mod pipes;
+pub mod serial;
+pub mod text;
+
+pub use serde_json::{Value, json};
+pub use sim_protocol::{Manner, Outcome, codes};

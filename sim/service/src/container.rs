@@ -1,0 +1,440 @@
+//! Real containers: Wine on an installation of its own, in namespaces and a control group.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+use sim_protocol::codes;
+
+use crate::answer::{Answer, OrRefuse, Refusal};
+use crate::group::{Group, Usage};
+use crate::machine::Machine;
+use crate::overlay;
+use crate::server::locked;
+
+const WINE: &str = "/usr/lib/wine/wine64";
+
+/// What a container is made of.
+pub struct Order {
+    pub number: u64,
+    /// The files of the layers, topmost first.
+    pub layers: Vec<PathBuf>,
+    pub scratch: PathBuf,
+    pub host_name: Option<String>,
+    pub memory_mb: Option<u64>,
+    pub processor: Value,
+    pub mapped: Vec<Value>,
+    pub interfaces: Vec<Interface>,
+}
+
+/// A network card of the container's.
+#[derive(Clone, Debug)]
+pub struct Interface {
+    /// The bridge on our side.
+    pub bridge: String,
+    /// Our end's name.
+    pub peer: String,
+    pub mac: String,
+    /// With the length of its prefix.
+    pub address: String,
+    pub gateway: Option<String>,
+}
+
+pub struct Container {
+    order: Order,
+    directory: PathBuf,
+    group: Group,
+    launcher: Option<PathBuf>,
+    keeper: Mutex<Option<Keeper>>,
+    reports: AtomicU64,
+}
+
+/// The first process of the container's namespaces.
+struct Keeper {
+    child: Child,
+    inside: u32,
+}
+
+/// What waits for a process and returns its exit code.
+pub type Ending = Box<dyn FnOnce() -> u32 + Send>;
+
+fn refuse<T>(code: u32, message: impl Into<String>) -> Answer<T> {
+    Err(Refusal::new(code, message))
+}
+
+impl Container {
+    pub fn new(machine: &Machine, order: Order) -> Container {
+        Container {
+            directory: machine.state.join(format!("container-{}", order.number)),
+            group: Group::new(order.number),
+            launcher: machine.launcher.clone().filter(|_| rustix::process::geteuid().is_root()),
+            order,
+            keeper: Mutex::new(None),
+            reports: AtomicU64::new(0),
+        }
+    }
+
+    /// Makes the namespaces, the installation and the group.
+    pub fn start(&self, machine: &Machine) -> Answer<()> {
+        if self.launcher.is_none() {
+            return refuse(codes::NOT_SUPPORTED, "containers of the stand-ins need root and a launcher");
+        }
+        let begun = self.begin(machine);
+        if begun.is_err() {
+            self.kill();
+        }
+        begun
+    }
+
+    fn begin(&self, machine: &Machine) -> Answer<()> {
+        self.make_installation(machine)?;
+        self.group.make().or_refuse("making the control group")?;
+        self.group.limit_memory(self.order.memory_mb).or_refuse("limiting memory")?;
+        self.group.limit_processor(&self.order.processor).or_refuse("limiting the processor")?;
+        let script = self.directory.join("start.sh");
+        fs::write(&script, self.script(machine)?).or_refuse("writing the container's script")?;
+        let keeper = std::env::current_exe().or_refuse("finding this program")?;
+        let mut command =
+            self.in_group("exec unshare --mount --uts --ipc --net --pid --fork --kill-child sh \"$@\"");
+        command.arg(&script).arg(keeper).stdin(Stdio::null()).stdout(Stdio::piped());
+        let errors = self.directory.join("errors");
+        command.stderr(File::create(&errors).or_refuse("making a file")?);
+        let mut child = command.spawn().or_refuse("starting the container")?;
+        let mut line = String::new();
+        let stdout = child.stdout.take();
+        let read = stdout.map(|stdout| BufReader::new(stdout).read_line(&mut line));
+        let inside = first_child(child.id());
+        *locked(&self.keeper) = Some(Keeper { child, inside: inside.unwrap_or_default() });
+        if !matches!(read, Some(Ok(_))) || line.trim() != "ready" || inside.is_none() {
+            let errors = fs::read_to_string(errors).unwrap_or_default();
+            return refuse(
+                codes::E_FAIL,
+                format!("the container's first process did not come up: {}", errors.trim()),
+            );
+        }
+        for (at, interface) in self.order.interfaces.iter().enumerate() {
+            crate::wire::plug(interface, at, inside.unwrap_or_default())?;
+        }
+        Ok(())
+    }
+
+    fn prefix(&self) -> PathBuf {
+        self.directory.join("prefix")
+    }
+
+    /// The installation: registry of its own, `C:` alone.
+    fn make_installation(&self, machine: &Machine) -> Answer<()> {
+        let prefix = self.prefix();
+        fs::create_dir_all(prefix.join("dosdevices")).or_refuse("making the installation")?;
+        fs::create_dir_all(prefix.join("drive_c")).or_refuse("making the installation")?;
+        symlink("../drive_c", prefix.join("dosdevices/c:")).or_refuse("making the installation")?;
+        for name in ["system.reg", "user.reg", "userdef.reg", ".update-timestamp"] {
+            let text = fs::read(machine.template.join(name)).or_refuse("reading the template")?;
+            let text = String::from_utf8_lossy(&text).into_owned();
+            let text = match &self.order.host_name {
+                Some(host) if name == "system.reg" => named(&text, host),
+                _ => text,
+            };
+            fs::write(prefix.join(name), text).or_refuse("writing the registry")?;
+        }
+        Ok(())
+    }
+
+    /// What the first process does before it becomes the keeper, whose path is the argument.
+    fn script(&self, machine: &Machine) -> Answer<String> {
+        let mut script = String::from("set -e\nmount --make-rprivate /\nmount -t proc proc /proc\n");
+        let mut line = |words: &[&str]| {
+            script.push_str(&words.iter().map(|word| quoted(word)).collect::<Vec<_>>().join(" "));
+            script.push('\n');
+        };
+        let target = self.prefix().join("drive_c").display().to_string();
+        let merged = overlay::options(
+            machine,
+            &self.order.layers,
+            &self.order.scratch,
+            &self.directory.join("layers"),
+        )?;
+        line(&["mount", "-t", "overlay", "overlay", "-o", &merged, &target]);
+        line(&["mkdir", "-p", "/tmp/.wine-0"]);
+        line(&["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", "/tmp/.wine-0"]);
+        if let Some(name) = &self.order.host_name {
+            line(&["hostname", name]);
+        }
+        line(&["ip", "link", "set", "lo", "up"]);
+        for item in &self.order.mapped {
+            let (from, to, read_only) = self.mapping(machine, item)?;
+            let make = if from.is_dir() { "mkdir -p \"$2\"" } else { "mkdir -p \"${2%/*}\"; : >> \"$2\"" };
+            line(&["sh", "-c", make, "sh", "x", &to.display().to_string()]);
+            line(&["mount", "--bind", &from.display().to_string(), &to.display().to_string()]);
+            if read_only {
+                line(&["mount", "-o", "remount,bind,ro", &to.display().to_string()]);
+            }
+        }
+        script.push_str("exec \"$1\" keep\n");
+        Ok(script)
+    }
+
+    /// Host path, path in the installation, and whether it is read-only.
+    fn mapping(&self, machine: &Machine, item: &Value) -> Answer<(PathBuf, PathBuf, bool)> {
+        let host = item["HostPath"].as_str().unwrap_or_default();
+        let from = machine.path(host);
+        let from = from.ok_or_else(|| Refusal::new(codes::FILE_NOT_FOUND, format!("no {host}")))?;
+        Ok((from, self.inside_path(item)?, item["ReadOnly"].as_bool().unwrap_or_default()))
+    }
+
+    fn inside_path(&self, item: &Value) -> Answer<PathBuf> {
+        let path = item["ContainerPath"].as_str().unwrap_or_default();
+        let Some(rest) = path.strip_prefix("C:\\").or_else(|| path.strip_prefix("c:\\")) else {
+            return refuse(codes::NOT_SUPPORTED, format!("the stand-ins map to C: only, not {path}"));
+        };
+        if rest.split('\\').any(|part| part == "..") {
+            return refuse(codes::E_INVALIDARG, format!("the container path {path}"));
+        }
+        Ok(self.prefix().join("drive_c").join(rest.replace('\\', "/")))
+    }
+
+    /// Maps a directory into the running container.
+    pub fn map(&self, machine: &Machine, item: &Value) -> Answer<()> {
+        let (from, to, read_only) = self.mapping(machine, item)?;
+        let make = if from.is_dir() { "mkdir -p \"$2\"" } else { "mkdir -p \"${2%/*}\"; : >> \"$2\"" };
+        let flags = if read_only { "; mount -o remount,bind,ro \"$2\"" } else { "" };
+        // The host's file is out of the container's sight: mounts are private, files are not.
+        self.inside(&format!("set -e; {make}; mount --bind \"$1\" \"$2\"{flags}"), &[&from, &to])
+    }
+
+    pub fn unmap(&self, item: &Value) -> Answer<()> {
+        let to = self.inside_path(item)?;
+        self.inside("umount \"$1\"", &[&to])
+            .map_err(|refusal| Refusal::new(codes::ELEMENT_NOT_FOUND, refusal.message))
+    }
+
+    /// Runs a shell script in the container's mount namespace.
+    fn inside(&self, script: &str, paths: &[&Path]) -> Answer<()> {
+        let mut command = Command::new("nsenter");
+        command
+            .args(["--target", &self.first()?.to_string(), "--mount", "sh", "-c", script, "sh"])
+            .args(paths);
+        let output = command.stdin(Stdio::null()).output().or_refuse("entering the container")?;
+        if output.status.success() {
+            return Ok(());
+        }
+        refuse(codes::E_FAIL, String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
+
+    fn first(&self) -> Answer<u32> {
+        match &*locked(&self.keeper) {
+            Some(keeper) => Ok(keeper.inside),
+            None => refuse(codes::INVALID_STATE, "the container does not run"),
+        }
+    }
+
+    /// `sh -c SCRIPT sh ..` as a member of the group.
+    fn in_group(&self, script: &str) -> Command {
+        let doors = self.group.doors();
+        let enter: String =
+            doors.iter().map(|door| format!("echo 0 > {}; ", quoted(&door.display().to_string()))).collect();
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("{enter}{script}"), "sh"]);
+        command
+    }
+
+    /// The command that runs the launcher in the container.
+    fn launch(&self, words: &[&str]) -> Answer<Command> {
+        let launcher = self.launcher.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let script = "exec nsenter --target \"$1\" --mount --uts --ipc --net --pid env -i \
+                      WINEPREFIX=\"$2\" WINEDEBUG=-all HOME=/root PATH=/usr/bin:/bin \
+                      WINEDLLOVERRIDES='wineboot.exe=d;services.exe=d;explorer.exe=d;winemenubuilder.exe=d' \
+                      \"$3\" \"$4\" \"$5\" \"$6\" \"$7\"";
+        let mut command = self.in_group(script);
+        command.args([&self.first()?.to_string(), &self.prefix().display().to_string(), WINE, &launcher]);
+        let mut words = words.to_vec();
+        words.resize(3, "");
+        command.args(words);
+        Ok(command)
+    }
+
+    /// Starts a command; returns its number inside, and what waits for it.
+    pub fn spawn(&self, parameters: &Value, stdio: [Stdio; 3]) -> Answer<(u32, Ending)> {
+        let turn = self.reports.fetch_add(1, Ordering::Relaxed);
+        let base = self.directory.join(format!("process-{turn}"));
+        let (order, report) = (base.with_extension("json"), base.with_extension("report"));
+        fs::write(&order, parameters.to_string()).or_refuse("writing the command")?;
+        rustix::fs::mknodat(rustix::fs::CWD, &report, rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .or_refuse("making a pipe")?;
+        // Open for both, so that opening does not wait and reading does not end.
+        let mut reports = File::options().read(true).write(true).open(&report).or_refuse("opening a pipe")?;
+        let reader = reports.try_clone().or_refuse("opening a pipe")?;
+        let mut command =
+            self.launch(&["run", &order.display().to_string(), &report.display().to_string()])?;
+        let [input, output, errors] = stdio;
+        let child = command.stdin(input).stdout(output).stderr(errors).spawn();
+        let mut child = child.or_refuse("starting the launcher")?;
+        drop(command);
+        std::thread::spawn(move || {
+            let _ = child.wait();
+            let _ = reports.write_all(b"gone\n");
+        });
+        let mut lines = BufReader::new(reader).lines();
+        let mut next = move || lines.next().and_then(Result::ok).unwrap_or_else(|| "gone".to_owned());
+        let first = next();
+        let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
+        let mut words = first.split(' ');
+        match words.next() {
+            Some("started") => {
+                let process = number(words.next()).unwrap_or_default();
+                let ending = move || {
+                    let line = next();
+                    let _ = fs::remove_file(&report);
+                    let _ = fs::remove_file(&order);
+                    number(line.strip_prefix("exited ")).unwrap_or(1067)
+                };
+                Ok((process, Box::new(ending)))
+            }
+            Some("failed") => {
+                let code = number(words.next()).unwrap_or_default();
+                let line = parameters["CommandLine"].as_str().unwrap_or_default();
+                refuse(0x8007_0000 | code, format!("the command '{line}' cannot be started"))
+            }
+            _ => refuse(codes::TERMINATED, "the container ended while the process started"),
+        }
+    }
+
+    /// Has the launcher do something that ends at once, and returns what it prints.
+    fn order(&self, words: &[&str]) -> Answer<String> {
+        let mut command = self.launch(words)?;
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let output = command.output().or_refuse("starting the launcher")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        if output.status.success() {
+            Ok(text)
+        } else {
+            refuse(codes::ELEMENT_NOT_FOUND, format!("{words:?}: {text}"))
+        }
+    }
+
+    pub fn terminate(&self, process: u32, code: u32) -> Answer<()> {
+        self.order(&["terminate", &process.to_string(), &code.to_string()]).map(drop)
+    }
+
+    pub fn signal(&self, process: u32, name: &str) -> Answer<()> {
+        self.order(&["signal", &process.to_string(), name]).map(drop)
+    }
+
+    /// Wine's consoles cannot be resized; a new size is only remembered by the log.
+    pub fn resized(&self, _process: u32, _size: &Value) {}
+
+    /// The processes inside, as a property document has them.
+    pub fn list(&self) -> Answer<Value> {
+        let text = self.order(&["list"])?;
+        let entry = |line: &str| {
+            let (id, name) = line.split_once(' ')?;
+            Some(json!({"ProcessId": id.parse::<u32>().ok()?, "ImageName": name.trim(),
+                "CreateTimestamp": crate::properties::timestamp(std::time::SystemTime::now()),
+                "UserTime100ns": 0, "KernelTime100ns": 0, "MemoryCommitBytes": 0,
+                "MemoryWorkingSetPrivateBytes": 0, "MemoryWorkingSetSharedBytes": 0}))
+        };
+        Ok(text.lines().filter_map(entry).collect())
+    }
+
+    pub fn usage(&self) -> Usage {
+        self.group.usage()
+    }
+
+    pub fn limit_memory(&self, megabytes: Option<u64>) -> std::io::Result<()> {
+        self.group.limit_memory(megabytes)
+    }
+
+    pub fn limit_processor(&self, processor: &Value) -> std::io::Result<()> {
+        self.group.limit_processor(processor)
+    }
+
+    pub fn freeze(&self, on: bool) -> std::io::Result<()> {
+        self.group.freeze(on)
+    }
+
+    /// Ends every process, and removes what was made; returns when that is done.
+    pub fn kill(&self) {
+        let keeper = locked(&self.keeper).take();
+        let Some(mut keeper) = keeper else {
+            self.remove();
+            return;
+        };
+        // What is frozen does not die.
+        let _ = self.group.freeze(false);
+        if let Some(first) = i32::try_from(keeper.inside).ok().and_then(rustix::process::Pid::from_raw) {
+            let _ = rustix::process::kill_process(first, rustix::process::Signal::KILL);
+        }
+        let _ = keeper.child.kill();
+        let _ = keeper.child.wait();
+        self.remove();
+    }
+
+    fn remove(&self) {
+        self.group.remove();
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+/// The registry with the computer's name.
+fn named(registry: &str, host: &str) -> String {
+    let upper = host.to_ascii_uppercase();
+    let mut text = String::with_capacity(registry.len());
+    for line in registry.lines() {
+        let value = match line.split_once('=').map(|(key, _)| key) {
+            Some("\"ComputerName\"") => Some(format!("\"ComputerName\"=\"{upper}\"")),
+            Some("\"Hostname\"") => Some(format!("\"Hostname\"=\"{host}\"")),
+            Some("\"NV Hostname\"") => Some(format!("\"NV Hostname\"=\"{host}\"")),
+            _ => None,
+        };
+        text.push_str(value.as_deref().unwrap_or(line));
+        text.push('\n');
+    }
+    // What the disabled services would make at the start.
+    let active = r"[System\\CurrentControlSet\\Control\\ComputerName\\ActiveComputerName]";
+    text + &format!("\n{active}\n\"ComputerName\"=\"{upper}\"\n")
+}
+
+/// The word as a POSIX shell reads it back.
+fn quoted(word: &str) -> String {
+    format!("'{}'", word.replace('\'', r"'\''"))
+}
+
+fn first_child(parent: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).ok()?;
+    text.split_whitespace().next()?.parse().ok()
+}
+
+/// The first process of a container: says that it is ready, and buries the dead for ever.
+pub fn keep() -> ! {
+    println!("ready");
+    loop {
+        if rustix::process::wait(rustix::process::WaitOptions::empty()).is_err() {
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registry_gets_the_name() {
+        let text = "[System\\\\X]\n\"ComputerName\"=\"old\"\n\"Hostname\"=\"old\"\n\"Other\"=\"old\"\n";
+        assert_eq!(
+            named(text, "web01"),
+            "[System\\\\X]\n\"ComputerName\"=\"WEB01\"\n\"Hostname\"=\"web01\"\n\"Other\"=\"old\"\n\n\
+             [System\\\\CurrentControlSet\\\\Control\\\\ComputerName\\\\ActiveComputerName]\n\"ComputerName\"=\"WEB01\"\n"
+        );
+    }
+
+    #[test]
+    fn words_survive_the_shell() {
+        assert_eq!(quoted("a b'c"), r"'a b'\''c'");
+    }
+}

@@ -1,0 +1,178 @@
+//! Compute systems: documents, states, queries.
+#![cfg(windows)]
+
+use serde_json::{Value, json};
+use sim_protocol::codes;
+use sim_tests::api;
+use sim_tests::bed::machine_document;
+
+fn own(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+/// The document with one value put in or, for null, taken out.
+fn mutated(path: &str, value: Value) -> String {
+    let mut document: Value = serde_json::from_str(&machine_document("t")).unwrap();
+    let (parent, last) = path.rsplit_once('/').unwrap();
+    let parent = document.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    if value.is_null() {
+        parent.remove(last)
+    } else {
+        parent.insert(last.to_owned(), value)
+    };
+    document.to_string()
+}
+
+#[test]
+fn wrong_documents_are_refused_with_a_result_document() {
+    let cases = [
+        ("/OwnerX", json!("x")),
+        ("/Owner", json!(5)),
+        ("/SchemaVersion", Value::Null),
+        ("/SchemaVersion", json!({"Major": 3, "Minor": 0})),
+        ("/SchemaVersion", json!({"Major": 2, "Minor": 6})),
+        ("/Container", json!({})),
+        ("/VirtualMachine", Value::Null),
+        ("/VirtualMachine", json!([])),
+        ("/VirtualMachine/StopOnReset", json!("yes")),
+        ("/VirtualMachine/Chipset/Uefi/BootThis/DeviceType", json!("Floppy")),
+        ("/VirtualMachine/ComputeTopology/Memory/SizeInMB", json!("1024")),
+        ("/VirtualMachine/ComputeTopology/Memory/SizeMB", json!(1024)),
+        ("/VirtualMachine/ComputeTopology/Processor/Count", json!(-1)),
+        ("/VirtualMachine/Devices/VirtualSmb/Shares", json!({})),
+        ("/VirtualMachine/Devices/Scsi", json!({"0": {"Attachments": {"0": {"Type": "Tape"}}}})),
+    ];
+    for (path, value) in cases {
+        let ((code, document), system) = api::create(&own("wrong"), &mutated(path, value.clone()));
+        assert_eq!(code, codes::INVALID_JSON, "{path} = {value}: {document:?}");
+        let document: Value = serde_json::from_str(&document.expect("a result document")).unwrap();
+        assert_eq!(document["Error"], json!(codes::INVALID_JSON as i32));
+        assert!(
+            document["ErrorEvents"][0]["Message"].as_str().unwrap().contains("Invalid JSON document '$"),
+            "{document}"
+        );
+        api::close(system);
+    }
+    let ((code, _), system) =
+        api::create(&own("wrong"), &mutated("/VirtualMachine/ComputeTopology/Memory/SizeInMB", json!(1023)));
+    assert_eq!(code, codes::E_INVALIDARG);
+    api::close(system);
+    let ((code, _), system) = api::create(&own("wrong"), "{");
+    assert_eq!(code, codes::INVALID_JSON);
+    api::close(system);
+}
+
+#[test]
+fn states_follow_each_other_as_documented() {
+    let id = own("states");
+    let ((code, _), system) = api::create(&id, &machine_document("t"));
+    assert_eq!(code, 0);
+    let ((code, _), twin) = api::create(&id, &machine_document("t"));
+    assert_eq!(code, codes::SYSTEM_ALREADY_EXISTS);
+    api::close(twin);
+    let state = || {
+        let text = api::properties(system, None).1.unwrap();
+        serde_json::from_str::<Value>(&text).unwrap()["State"].clone()
+    };
+    assert_eq!(state(), "Created");
+    assert_eq!(api::pause(system, None).0, codes::INVALID_STATE);
+    assert_eq!(api::start(system, Some("")).0, 0);
+    assert_eq!(api::start(system, None).0, codes::INVALID_STATE);
+    assert_eq!(api::save(system, None).0, codes::INVALID_STATE);
+    assert_eq!(api::pause(system, None).0, 0);
+    assert_eq!(state(), "Paused");
+    assert_eq!(api::resume(system, None).0, 0);
+    assert_eq!(api::shut_down(system, None).0, codes::INVALID_JSON);
+    assert_eq!(api::shut_down(system, Some("{}")).0, codes::NOT_SUPPORTED);
+    assert_eq!(api::shut_down(system, Some(r#"{"Mechanism":"IntegrationService","Type":"Shutdown"}"#)).0, 0);
+    let (code, exit) = api::wait_for_system(system, 60_000);
+    assert_eq!(code, 0);
+    assert!(exit.unwrap().contains("GracefulExit"));
+    assert_eq!(state(), "Stopped");
+    api::close(system);
+}
+
+#[test]
+fn queries_select_and_wrong_ones_are_refused() {
+    let id = own("query");
+    let ((code, _), system) = api::create(&id, &machine_document("query-owner"));
+    assert_eq!(code, 0);
+    let found = |query: Value| {
+        let (code, text) = api::enumerate(Some(&query.to_string()));
+        assert_eq!(code, 0);
+        let list: Value = serde_json::from_str(&text.unwrap()).unwrap();
+        list.as_array().unwrap().clone()
+    };
+    let list = found(json!({"Ids": [id]}));
+    assert_eq!(list.len(), 1);
+    assert!(list[0].get("State").is_none(), "{list:?}");
+    assert_eq!(found(json!({"Owners": ["query-owner"]})).len(), 1);
+    assert!(found(json!({"Ids": [id], "Types": ["Container"]})).is_empty());
+    assert_eq!(api::enumerate(Some("")).0, codes::INVALID_JSON);
+    assert_eq!(api::enumerate(Some(r#"{"Types":["Vm"]}"#)).0, codes::INVALID_JSON);
+    assert_eq!(api::properties(system, Some(r#"{"PropertyTypes":["Statistic"]}"#)).0, codes::INVALID_JSON);
+    let (code, text) = api::properties(system, Some(r#"{"PropertyTypes":["Memory"]}"#));
+    assert_eq!(code, 0);
+    assert!(text.unwrap().contains(r#""AssignedMemory":262144"#));
+    let (code, text) = api::properties(system, Some(r#"{"Queries":{"Memory":{},"CpuGroup":{}}}"#));
+    assert_eq!(code, 0);
+    let responses: Value = serde_json::from_str(&text.unwrap()).unwrap();
+    assert!(responses["PropertyResponses"]["Memory"]["Response"].is_object());
+    assert!(responses["PropertyResponses"]["CpuGroup"]["Error"].is_object());
+    assert_eq!(api::service_properties(Some("")).0, codes::INVALID_JSON);
+    assert!(
+        api::service_properties(Some(r#"{"PropertyTypes":["Basic"]}"#))
+            .1
+            .unwrap()
+            .contains("SupportedSchemaVersions")
+    );
+    api::close(system);
+}
+
+#[test]
+fn only_what_may_be_modified_is() {
+    let ((code, _), system) = api::create(&own("modify"), &machine_document("t"));
+    assert_eq!(code, 0);
+    assert_eq!(api::start(system, None).0, 0);
+    let modify = |document: Value| api::modify(system, &document.to_string()).0;
+    let share = json!({"Name": "s1", "Path": "C:\\windows", "Options": {"ReadOnly": true}});
+    assert_eq!(
+        modify(
+            json!({"ResourcePath": "VirtualMachine/Devices/VirtualSmb/Shares", "RequestType": "Add", "Settings": share})
+        ),
+        0
+    );
+    let cases = [
+        (json!({"ResourcePath": "VirtualMachine/Devices/Floppy", "RequestType": "Add"}), codes::INVALID_JSON),
+        (
+            json!({"ResourcePath": "VirtualMachine/Devices/VirtualSmb/Shares", "RequestType": "Add", "Settings": {"Names": "x"}}),
+            codes::INVALID_JSON,
+        ),
+        (
+            json!({"ResourcePath": "VirtualMachine/ComputeTopology/Memory/SizeInMB", "RequestType": "Add", "Settings": 1024}),
+            codes::E_INVALIDARG,
+        ),
+        (
+            json!({"ResourcePath": "VirtualMachine/ComputeTopology/Memory/SizeInMB", "RequestType": "Update", "Settings": {"SizeInMB": 1}}),
+            codes::INVALID_JSON,
+        ),
+        (
+            json!({"ResourcePath": "Container/Memory/SizeInMB", "RequestType": "Update", "Settings": 1024}),
+            codes::E_INVALIDARG,
+        ),
+        (
+            json!({"ResourcePath": "VirtualMachine/Devices/Plan9/Shares", "RequestType": "Add", "Settings": {"Name": "1"}}),
+            codes::ELEMENT_NOT_FOUND,
+        ),
+        (json!({"RequestType": "Change"}), codes::INVALID_JSON),
+        (
+            json!({"GuestRequest": {"ResourceType": "CombinedLayers", "RequestType": "Add", "Settings": {}}}),
+            codes::NOT_SUPPORTED,
+        ),
+    ];
+    for (document, expected) in cases {
+        assert_eq!(modify(document.clone()), expected, "{document}");
+    }
+    assert_eq!(api::terminate(system, None).0, 0);
+    api::close(system);
+}
