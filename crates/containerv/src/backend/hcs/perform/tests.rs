@@ -1,9 +1,16 @@
-//! What can be done without the services: files, and saying that the services are not there.
+//! What can be done without the services: files, and saying that the services are not there. And
+//! whole plans, with the stand-ins of `sim/` if they lie beside this program.
 
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use containerv_spec::OsText;
+use containerv_spec::plan::hcs::{HcsPlan, Stage};
 use containerv_spec::request::CredentialSpec;
+use containerv_sys::windows::network::Kind;
 use containerv_sys::windows::random;
 
 use super::*;
@@ -50,8 +57,7 @@ fn without_the_services_a_container_is_refused_and_nothing_is_left() {
     let plan = crate::lower::hcs::lower(&request, &machine, &places, false).unwrap();
     let mut performer = Performer::new(&windows, &request);
     let mut open = || Ok(Box::new(Nowhere) as Box<dyn Record>);
-    let stage = containerv_spec::plan::hcs::Stage::Create;
-    let error = execute::run(&plan, stage, Values::default(), &mut performer, &mut open).unwrap_err();
+    let error = execute::run(&plan, Stage::Create, Values::default(), &mut performer, &mut open).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
     assert!(
         error.to_string().contains("this Windows has no NameToGuid: cannot load vmcompute.dll"),
@@ -60,11 +66,11 @@ fn without_the_services_a_container_is_refused_and_nothing_is_left() {
     assert!(performer.into_live().system.is_none());
     let left: Vec<PathBuf> = ["containers", "names"]
         .iter()
-        .flat_map(|directory| std::fs::read_dir(root.join(directory)).into_iter().flatten().flatten())
+        .flat_map(|directory| fs::read_dir(root.join(directory)).into_iter().flatten().flatten())
         .map(|entry| entry.path())
         .collect();
     assert!(left.is_empty(), "{left:?}");
-    std::fs::remove_dir_all(&root).unwrap();
+    fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]
@@ -72,25 +78,25 @@ fn a_name_is_reserved_once_and_released_twice() {
     let (root, request, windows) = (root(), request(), nothing());
     let mut performer = Performer::new(&windows, &request);
     let path = text(root.join("names").join("web"));
-    std::fs::create_dir(&root).unwrap();
+    fs::create_dir(&root).unwrap();
     performer.perform(&Call::ReserveName { path: path.clone() }).unwrap();
     let again = performer.perform(&Call::ReserveName { path: path.clone() }).unwrap_err();
     assert_eq!(again.explain("x").kind(), ErrorKind::AlreadyExists, "{again:?}");
-    let read = std::fs::read_to_string(root.join("names").join("web")).unwrap();
+    let read = fs::read_to_string(root.join("names").join("web")).unwrap();
     assert_eq!(read, request.id.as_str());
     let release = Call::ReleaseName { path };
     performer.perform(&release).unwrap();
     assert!(execute::undo([&release], &mut performer).is_empty());
-    std::fs::remove_dir_all(&root).unwrap();
+    fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]
 fn credentials_are_read_with_a_bound() {
     let root = root();
-    std::fs::create_dir(&root).unwrap();
+    fs::create_dir(&root).unwrap();
     let file = |content: &str| {
         let path = root.join("spec.json");
-        std::fs::write(&path, content).unwrap();
+        fs::write(&path, content).unwrap();
         files::credential_spec(&CredentialSpec::File(text(path)))
     };
     assert_eq!(file("\u{feff}{\"CmsPlugins\":[]}").unwrap(), "{\"CmsPlugins\":[]}");
@@ -100,7 +106,7 @@ fn credentials_are_read_with_a_bound() {
     assert_eq!(files::credential_spec(&CredentialSpec::Raw("{}".into())).unwrap(), "{}");
     let none = files::credential_spec(&CredentialSpec::Registry("none".into())).unwrap_err();
     assert!(none.explain("x").to_string().contains("no value `none`"), "{none:?}");
-    std::fs::remove_dir_all(&root).unwrap();
+    fs::remove_dir_all(&root).unwrap();
 }
 
 #[test]
@@ -114,5 +120,142 @@ fn a_source_is_made_and_resolved() {
     assert!(real.ends_with(r"\a\b") && !real.contains(".."), "{real}");
     let gone = files::resolve(root.join("none").to_str().unwrap()).unwrap_err();
     assert_eq!(gone.explain("x").kind(), ErrorKind::NotFound);
-    std::fs::remove_dir_all(&root).unwrap();
+    fs::remove_dir_all(&root).unwrap();
+}
+
+/// The stand-ins, if they lie beside this program.
+fn stand_ins() -> Option<Windows> {
+    let directory = std::env::current_exe().unwrap().parent().unwrap().to_path_buf();
+    if !directory.join("computecore.dll").exists() {
+        println!("skipped: no stand-ins beside this program");
+        return None;
+    }
+    Some(Windows::load(&Libraries::in_directory(directory).unwrap()))
+}
+
+#[derive(Clone, Default)]
+struct Journal(Rc<RefCell<Vec<Entry>>>);
+
+impl Record for Journal {
+    fn record(&mut self, entry: &Entry) -> crate::Result<()> {
+        self.0.borrow_mut().push(entry.clone());
+        Ok(())
+    }
+}
+
+impl Journal {
+    fn undo(&self) -> Vec<Call> {
+        let begun = |entry: &Entry| match entry {
+            Entry::Begun { undo, .. } => Some(undo.clone()),
+            _ => None,
+        };
+        self.0.borrow().iter().rev().filter_map(begun).flatten().collect()
+    }
+}
+
+/// A container of two layers of its own, on the network `nat`.
+struct Planned {
+    root: PathBuf,
+    layers: PathBuf,
+    request: Request,
+    plan: HcsPlan,
+    journal: Journal,
+}
+
+impl Planned {
+    fn new(isolation: &str) -> Self {
+        let name = random::hex::<6>().unwrap();
+        let (root, layers) = (root(), Path::new(r"C:\layers").join(&name));
+        let folders: Vec<String> = ["app", "base"]
+            .iter()
+            .map(|kind| {
+                let folder = layers.join(format!("{kind}-{name}"));
+                fs::create_dir_all(folder.join(r"Files\Windows\System32")).unwrap();
+                fs::create_dir_all(folder.join(r"UtilityVM\Files")).unwrap();
+                folder.into_os_string().into_string().unwrap()
+            })
+            .collect();
+        fs::write(Path::new(&folders[0]).join(r"Files\hello.txt"), "hello from the layer").unwrap();
+        let request = serde_json::json!({
+            "id": random::hex::<32>().unwrap(), "name": name, "isolation": isolation,
+            "root": {"layers": {"folders": folders}}, "network": {"named": {"name": "nat"}}, "hostname": "web01",
+            "limits": {"memory": {"at": 536_870_912}},
+            "process": {"args": ["cmd", "/c", "type C:\\hello.txt"], "search_path": true, "env": ["A=1"],
+                "set_home": false, "cwd": "/", "user": "", "groups": [], "open_stdin": false, "rlimits": []},
+        });
+        let request: Request = serde_json::from_value(request).unwrap();
+        let mut machine = containerv_spec::hcs::machine::WindowsMachine::assumed();
+        // So that it is made, whoever comes first.
+        machine.networks.clear();
+        let places = crate::lower::hcs::Places::below(root.to_str().unwrap(), &request.id);
+        let plan = crate::lower::hcs::lower(&request, &machine, &places, true).unwrap();
+        Self { root, layers, request, plan, journal: Journal::default() }
+    }
+
+    fn run(&self, performer: &mut Performer<'_>) -> crate::Result<Values> {
+        let mut open = || Ok(Box::new(self.journal.clone()) as Box<dyn Record>);
+        let found = execute::run(&self.plan, Stage::Create, Values::default(), performer, &mut open)?;
+        execute::run(&self.plan, Stage::Start, found, performer, &mut open)
+    }
+
+    /// Nothing of the container is left where it was.
+    fn assert_gone(&self, windows: &Windows) {
+        let id = self.request.id.as_str();
+        assert!(windows.hcs.open_system(id).is_err());
+        let list = |kind| windows.hcn.enumerate(kind, "").unwrap().to_lowercase();
+        for step in &self.plan.steps {
+            match &step.call {
+                Call::CreateEndpoint { id, .. } => assert!(!list(Kind::Endpoint).contains(id)),
+                Call::CreateNamespace { id, .. } => assert!(!list(Kind::Namespace).contains(id)),
+                _ => {}
+            }
+        }
+        for directory in ["containers", "names"] {
+            let entries = fs::read_dir(self.root.join(directory)).into_iter().flatten().flatten();
+            let left: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+            assert!(left.is_empty(), "{left:?}");
+        }
+    }
+}
+
+impl Drop for Planned {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+        let _ = fs::remove_dir_all(&self.layers);
+    }
+}
+
+#[test]
+fn a_plan_becomes_a_container_and_is_undone() {
+    let Some(windows) = stand_ins() else { return };
+    for isolation in ["process", "vm"] {
+        let planned = Planned::new(isolation);
+        let mut performer = Performer::new(&windows, &planned.request);
+        planned.run(&mut performer).unwrap();
+        let output = performer.live.info.as_mut().and_then(|info| info.stdout.take()).unwrap();
+        let mut said = String::new();
+        containerv_sys::windows::pipe::Stream::new(output).unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "hello from the layer", "{isolation}");
+        let left = execute::undo(&planned.journal.undo(), &mut performer);
+        assert!(left.is_empty(), "{isolation}: {left:?}");
+        planned.assert_gone(&windows);
+    }
+}
+
+#[test]
+fn another_program_undoes_what_one_has_left() {
+    let Some(windows) = stand_ins() else { return };
+    for isolation in ["process", "vm"] {
+        let planned = Planned::new(isolation);
+        let mut performer = Performer::new(&windows, &planned.request);
+        planned.run(&mut performer).unwrap();
+        // The first handle stays open, as that of a program that hangs.
+        let mut repair = Performer::new(&windows, &planned.request);
+        let left = execute::undo(&planned.journal.undo(), &mut repair);
+        assert!(left.is_empty(), "{isolation}: {left:?}");
+        planned.assert_gone(&windows);
+        drop(performer);
+        let again = execute::undo(&planned.journal.undo(), &mut repair);
+        assert!(again.is_empty(), "{isolation}: {again:?}");
+    }
 }
