@@ -259,3 +259,46 @@ fn another_program_undoes_what_one_has_left() {
         assert!(again.is_empty(), "{isolation}: {again:?}");
     }
 }
+
+/// Fails at one call, before or after that was done.
+struct Failing<'a> {
+    performer: Performer<'a>,
+    calls_left: usize,
+    late: bool,
+}
+
+impl Perform for Failing<'_> {
+    fn perform(&mut self, call: &Call) -> Result<Vec<String>> {
+        let fails = self.calls_left == 0;
+        self.calls_left = self.calls_left.wrapping_sub(1);
+        match fails {
+            true if self.late => self.performer.perform(call).and(Err(Failure::words("test", "fails"))),
+            true => Err(Failure::words("test", "fails")),
+            false => self.performer.perform(call),
+        }
+    }
+}
+
+#[test]
+fn a_failure_at_each_step_leaves_nothing() {
+    let Some(windows) = stand_ins() else { return };
+    for isolation in ["process", "vm"] {
+        let steps = Planned::new(isolation).plan.steps.len();
+        for number in 0..steps {
+            let planned = Planned::new(isolation);
+            let performer = Performer::new(&windows, &planned.request);
+            let mut failing = Failing { performer, calls_left: number, late: number % 2 == 0 };
+            let mut open = || Ok(Box::new(planned.journal.clone()) as Box<dyn Record>);
+            let plan = &planned.plan;
+            let error = execute::run(plan, Stage::Create, Values::default(), &mut failing, &mut open)
+                .and_then(|found| execute::run(plan, Stage::Start, found, &mut failing, &mut open))
+                .unwrap_err();
+            let step = format!("step {} of the plan: ", number + 1);
+            assert!(error.to_string().starts_with(&step), "{isolation}: {error}");
+            assert!(failing.performer.live.system.is_none(), "{isolation} {number}");
+            let left = execute::undo(&planned.journal.undo(), &mut failing);
+            assert!(left.is_empty(), "{isolation} {number}: {left:?}");
+            planned.assert_gone(&windows);
+        }
+    }
+}
