@@ -20,13 +20,9 @@ pub fn target(data: &[u8]) {
     }
     if let Some(bytes) = data.first_chunk() {
         let device = u32::from_le_bytes(*bytes);
-        assert_eq!(terminal_name(device).is_none(), device & 0xffff_ffff == 0 || hidden(device));
+        let (major, minor) = (device >> 8 & 0xfff, (device >> 20) << 8 | device & 0xff);
+        assert_eq!(terminal_name(device).is_none(), (major, minor) == (0, 0));
     }
-}
-
-/// Bits between minor and major number, and above it, are not used for a terminal's name.
-fn hidden(device: u32) -> bool {
-    (device >> 8 & 0xfff, (device >> 20) << 8 | device & 0xff) == (0, 0)
 }
 
 fn named(data: &[u8]) {

@@ -556,8 +556,13 @@ pub struct Log {
     pub driver: LogDriver,
     /// Start a new file when this many bytes are reached; 0 for never.
     pub max_bytes: u64,
-    /// How many files are kept, the current one included; at least 1.
+    /// How many files are kept, the current one included; from 1 to [`Log::MOST_FILES`].
     pub max_files: u32,
+}
+
+impl Log {
+    /// Most files that a log can have: looking for them takes a system call each.
+    pub const MOST_FILES: u32 = 999;
 }
 
 impl Default for Log {

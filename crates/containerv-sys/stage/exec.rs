@@ -152,7 +152,6 @@ pub fn execute(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     if o.arg(3) != 0 {
         program.set_entry(o.arg(2), o.arg(3) - 1, stage.user.home_entry());
     }
-    close_all_on_exec();
     let (arguments, environment) = (program.pointers(o.arg(1)), program.pointers(o.arg(2)));
     let mut failure = sys::ENOENT;
     for candidate in program.list(o.arg(0)) {
@@ -164,12 +163,6 @@ pub fn execute(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
         }
     }
     Err(failure)
-}
-
-/// Marks every descriptor above 2 to end with execve(2).
-fn close_all_on_exec() {
-    const CLOSE_RANGE_CLOEXEC: usize = 4;
-    let _ = call!(CLOSE_RANGE, 3, u32::MAX, CLOSE_RANGE_CLOEXEC);
 }
 
 /// Closes every descriptor above 2 except those given.

@@ -12,6 +12,7 @@ const OPEN_TREE_CLOEXEC: u64 = sys::O_CLOEXEC as u64;
 const MOVE_MOUNT_F_EMPTY_PATH: usize = 4;
 const MOVE_MOUNT_T_EMPTY_PATH: usize = 0x40;
 const MOUNT_ATTR_RDONLY: u64 = 1;
+const PROC_SUPER_MAGIC: u64 = 0x9fa0;
 
 const EMPTY: *const u8 = c"".as_ptr().cast();
 
@@ -77,6 +78,10 @@ pub fn attach_op(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()>
     let mount = stage.register(o.arg(0))?;
     let path = program.bytes(o.arg(1));
     let target = open_target(root, path, mount, o.arg(2))?;
+    // A link of the image may lead where the request may not name it.
+    if o.arg(2) & attach::NO_LINKS == 0 && file_system_type(target)? == PROC_SUPER_MAGIC {
+        return Err(sys::EPERM);
+    }
     let attached = attach_to(mount, target);
     sys::close(target);
     attached
@@ -108,10 +113,19 @@ pub fn is_directory(fd: i32) -> Sys<bool> {
 
 /// Returns the type bits of `st_mode`.
 pub fn file_type(fd: i32) -> Sys<u32> {
-    // `struct stat` of x86-64: 144 bytes, `st_mode` at 24.
+    Ok(stat(fd)?[3] as u32 & 0o170_000)
+}
+
+/// Returns `st_dev` and `st_ino`.
+fn identity(fd: i32) -> Sys<(u64, u64)> {
+    stat(fd).map(|stat| (stat[0], stat[1]))
+}
+
+/// `struct stat` of x86-64: 144 bytes, `st_dev` at 0, `st_ino` at 8, `st_mode` at 24.
+fn stat(fd: i32) -> Sys<[u64; 18]> {
     let mut stat = [0u64; 18];
     call!(FSTAT, fd, stat.as_mut_ptr())?;
-    Ok(stat[3] as u32 & 0o170_000)
+    Ok(stat)
 }
 
 /// `MKDIR`, `MKNOD` and `SYMLINK` in a mount that no process of the container sees yet.
@@ -138,37 +152,77 @@ pub fn host_mkdir(program: &Program, o: &Operation) -> Sys<()> {
     }
 }
 
+/// Opens a path that is to be hidden or protected; none if there is nothing.
+///
+/// What lies in `/proc` or `/sys` is looked for in the mount itself. Its name in the root may lead
+/// elsewhere for a moment, if another container has the same root and swaps it, and the path
+/// would then be passed over as one that does not exist.
+fn open_existing(stage: &Stage, path: &[u8]) -> Sys<Option<i32>> {
+    let system = [(&b"/proc/"[..], wire::PROC), (&b"/sys/"[..], wire::SYS)];
+    for (prefix, register) in system {
+        if let (Some(rest), Ok(mount)) = (path.strip_prefix(prefix), stage.register(register)) {
+            return open_if_there(mount, rest);
+        }
+    }
+    open_if_there(stage.register(wire::ROOT)?, path)
+}
+
+fn open_if_there(directory: i32, path: &[u8]) -> Sys<Option<i32>> {
+    match tree::open(directory, path, sys::O_PATH, Rules::NO_LINKS) {
+        Ok(target) => Ok(Some(target)),
+        Err(sys::ENOENT | sys::ENOTDIR | sys::ELOOP | sys::EACCES) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// `MASK`: a directory is covered by a clone of an empty one, anything else by the null device.
 ///
 /// Both were cloned from the host before the root was attached, so a root file system cannot put
 /// another file in their place.
 pub fn mask(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     let root = stage.register(wire::ROOT)?;
-    let (empty, null) = (stage.register(o.arg(0))?, stage.register(o.arg(1))?);
+    let covers = (stage.register(o.arg(0))?, stage.register(o.arg(1))?);
     for entry in program.list(o.arg(2)) {
-        let target = match tree::open(root, program.bytes(entry), sys::O_PATH, Rules::NO_LINKS) {
-            Ok(target) => target,
-            Err(sys::ENOENT | sys::ENOTDIR | sys::ELOOP | sys::EACCES) => continue,
-            Err(error) => return Err(error),
-        };
-        let cover = if is_directory(target)? { empty } else { null };
-        let cover = clone_tree(cover, EMPTY, AT_EMPTY_PATH as u64)?;
-        attach_to(cover, target)?;
-        sys::close(cover);
-        sys::close(target);
+        let path = program.bytes(entry);
+        if let Some(target) = open_existing(stage, path)? {
+            cover(target, covers)?;
+        }
+        // The request may have mounted something over the container's own `/sys`.
+        if path.starts_with(b"/sys/") && let Some(target) = open_if_there(root, path)? {
+            cover(target, covers)?;
+        }
     }
     Ok(())
 }
 
+/// Covers what a descriptor refers to, unless it is such a cover itself, and closes it.
+fn cover(target: i32, (empty, null): (i32, i32)) -> Sys<()> {
+    let cover = if is_directory(target)? { empty } else { null };
+    if identity(target)? != identity(cover)? {
+        attach_cover(cover, target)?;
+    }
+    sys::close(target);
+    Ok(())
+}
+
+/// Attaches a clone of a cover. Kernels before 6.15 do not clone what is attached nowhere: there the
+/// first target gets the cover itself, and later ones get clones of that.
+fn attach_cover(cover: i32, target: i32) -> Sys<()> {
+    match clone_tree(cover, EMPTY, AT_EMPTY_PATH as u64) {
+        Ok(clone) => {
+            attach_to(clone, target)?;
+            sys::close(clone);
+            Ok(())
+        }
+        Err(sys::EINVAL) => attach_to(cover, target),
+        Err(error) => Err(error),
+    }
+}
+
 /// `READONLY`.
 pub fn read_only(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
-    let root = stage.register(wire::ROOT)?;
     for entry in program.list(o.arg(0)) {
-        let target = match tree::open(root, program.bytes(entry), sys::O_PATH, Rules::NO_LINKS) {
-            Ok(target) => target,
-            Err(sys::ENOENT | sys::ENOTDIR | sys::ELOOP | sys::EACCES) => continue,
-            Err(error) => return Err(error),
-        };
+        let Some(target) = open_existing(stage, program.bytes(entry))? else { continue };
         let mount = clone_tree(target, EMPTY, AT_EMPTY_PATH as u64 | AT_RECURSIVE as u64)?;
         set_attributes(mount, MOUNT_ATTR_RDONLY, 0, 0, AT_RECURSIVE as u64)?;
         attach_to(mount, target)?;
@@ -180,7 +234,6 @@ pub fn read_only(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()>
 
 /// `SYSCTL`: only a file of proc is ever written.
 pub fn sysctl(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
-    const PROC_SUPER_MAGIC: u64 = 0x9fa0;
     let proc = stage.register(wire::PROC)?;
     let file = tree::open(proc, program.bytes(o.arg(0)), sys::O_WRONLY, Rules::NO_LINKS)?;
     if file_system_type(file)? != PROC_SUPER_MAGIC {

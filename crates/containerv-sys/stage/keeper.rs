@@ -79,8 +79,11 @@ fn end_descendants() {
         sys::close(file as i32);
         let mut any = false;
         for number in text.get(..count).unwrap_or(&[]).split(|byte| *byte == b' ') {
-            if let Some(pid) = crate::passwd::parse_id(number) {
-                any = true;
+            // Only a child can be waited for: the file is no proof, a container may have covered its proc.
+            let Some(pid) = crate::passwd::parse_id(number).filter(|pid| *pid != 0) else { continue };
+            let Ok(ended) = call!(WAIT4, pid, 0, WNOHANG | WALL, 0) else { continue };
+            any = true;
+            if ended == 0 {
                 let _ = call!(KILL, pid, SIGKILL);
                 let _ = call!(WAIT4, pid, 0, WALL, 0);
             }
@@ -127,6 +130,7 @@ pub fn init(stage: &mut Stage, o: &Operation) -> Sys<()> {
     // be filtered; clone(2) with nothing but an exit signal is a fork.
     let child = call!(CLONE, SIGCHLD)? as i32;
     if child == 0 {
+        sys::close(owner);
         return lead_the_terminal();
     }
     let Ok(signals) = signal_descriptor() else { sys::exit(125) };

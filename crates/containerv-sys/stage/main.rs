@@ -193,6 +193,11 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
             Ok(())
         }
         op::REMOVE => remove::tree(program.text(o.arg(0))),
+        op::CLOSE_OTHERS => {
+            exec::close_others(&mut [stage.channel, stage.gate, o.int(0)]);
+            stage.registers = [-1; wire::REGISTERS];
+            Ok(())
+        }
         op::TRAP => {
             send_report(stage.channel, report::TRAPPED, o.step, o.arg(0) as i64);
             namespaces::await_go(stage.channel)

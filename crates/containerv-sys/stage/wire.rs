@@ -20,8 +20,10 @@ pub const ROOT: u64 = 0;
 pub const PROC: u64 = 1;
 /// Register of the container's devpts.
 pub const DEVPTS: u64 = 2;
+/// Register of the container's sysfs.
+pub const SYS: u64 = 3;
 /// First register without a fixed meaning.
-pub const FIRST_FREE: u64 = 3;
+pub const FIRST_FREE: u64 = 4;
 
 /// In [`op::STDIO`]: take what the monitor made.
 pub const FROM_MONITOR: u64 = u64::MAX;
@@ -139,6 +141,8 @@ pub mod op {
     pub const FILE: u16 = 50;
     /// `path`: removes a tree of the host.
     pub const REMOVE: u16 = 51;
+    /// `fd`: closes every descriptor above 2 but this one, and those by which the stage reports.
+    pub const CLOSE_OTHERS: u16 = 52;
 }
 
 /// How [`op::CLONE`] goes on.
@@ -159,7 +163,8 @@ pub mod attach {
     pub const STRICT: u64 = 4;
     /// Make the missing target of the kind that the mount is.
     pub const CREATE_LIKE: u64 = 8;
-    /// Refuse a target with a symbolic link in its path.
+    /// Refuse a target with a symbolic link in its path. Without it, one that a link has led into
+    /// a proc is refused.
     pub const NO_LINKS: u64 = 16;
 }
 
@@ -225,7 +230,8 @@ pub mod frame {
     pub const STARTED: u8 = 13;
     /// From the monitor: step (32 bits) and error number (32 bits) of the start.
     pub const FAILED: u8 = 14;
-    /// From the monitor: wait status of the command (32 bits).
+    /// From the monitor: wait status of the command (32 bits), and 1 if memory ran out, else 0 (32
+    /// bits).
     pub const EXITED: u8 = 15;
     /// Bit of [`ATTACH`]: the client may send input.
     pub const ATTACH_STDIN: u8 = 1;

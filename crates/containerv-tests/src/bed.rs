@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use containerv::spec::request::Process;
 use containerv::spec::{OsText, Request};
@@ -100,6 +100,14 @@ impl Bed {
     /// Watches that no interface of this name is left.
     pub fn watch_interface(&self, name: &str) {
         self.interfaces.lock().unwrap().push(name.to_owned());
+    }
+
+    /// Watches that nothing is left of any container that was ever in the state root, such as those
+    /// that the program `cv` has made.
+    pub fn watch_all(&self) {
+        let events = self.host.events(Some(SystemTime::UNIX_EPOCH), false).unwrap();
+        let known = events.map(|event| event.unwrap().id.as_str().to_owned());
+        self.ids.lock().unwrap().extend(known);
     }
 
     /// Makes a container into which processes are spawned.

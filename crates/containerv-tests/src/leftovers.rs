@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::machine;
+
 /// What is searched for.
 pub(crate) struct Traces<'a> {
     /// Texts that only the objects of one test have in their names: its directory and ids.
@@ -40,7 +42,7 @@ impl Traces<'_> {
     }
 
     fn control_groups(&self, found: &mut Vec<String>) {
-        for hierarchy in hierarchies() {
+        for hierarchy in machine::hierarchies() {
             let groups = directories(&hierarchy);
             for group in groups.into_iter().filter(|path| is_for_containers(path)) {
                 let left =
@@ -66,13 +68,6 @@ impl Traces<'_> {
             }
         }
     }
-}
-
-/// Returns where control groups are mounted.
-fn hierarchies() -> Vec<PathBuf> {
-    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
-    let group = |line: &&str| line.contains(" - cgroup ") || line.contains(" - cgroup2 ");
-    table.lines().filter(group).filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from).collect()
 }
 
 fn directories(parent: &Path) -> Vec<PathBuf> {

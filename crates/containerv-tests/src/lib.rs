@@ -21,6 +21,8 @@ mod operation;
 pub mod programs;
 #[cfg(target_os = "linux")]
 mod rootfs;
+#[cfg(target_os = "linux")]
+mod terminal;
 
 pub use skip::skip;
 
@@ -32,3 +34,5 @@ pub use leftovers::processes_with;
 pub use operation::{Caller, Ended};
 #[cfg(target_os = "linux")]
 pub use rootfs::make_rootfs;
+#[cfg(target_os = "linux")]
+pub use terminal::Person;

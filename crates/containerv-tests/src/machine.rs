@@ -1,7 +1,7 @@
 //! What a test asks of the machine itself.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Says whether this process is root.
@@ -53,4 +53,15 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
 pub fn has_controller(name: &str) -> bool {
     let v2 = fs::read_to_string("/sys/fs/cgroup/cgroup.controllers").unwrap_or_default();
     Path::new("/sys/fs/cgroup").join(name).is_dir() || v2.split_whitespace().any(|word| word == name)
+}
+
+/// Returns where control groups are mounted.
+///
+/// # Panics
+///
+/// If the mount table cannot be read.
+pub fn hierarchies() -> Vec<PathBuf> {
+    let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let group = |line: &&str| line.contains(" - cgroup ") || line.contains(" - cgroup2 ");
+    table.lines().filter(group).filter_map(|line| line.split(' ').nth(4)).map(PathBuf::from).collect()
 }

@@ -1,4 +1,4 @@
-//! Small C programs that do inside a container what no shell can.
+//! Programs that tests run: `cv`, and small C programs that do inside a container what no shell can.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,4 +17,13 @@ pub fn compile(name: &str, target: &Path) {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}: {}", source.display(), String::from_utf8_lossy(&output.stderr));
+}
+
+/// Returns the `cv` to be tested: the one that `CONTAINERV_CV` names, or cargo's own if it was built.
+pub fn cv() -> Option<PathBuf> {
+    if let Some(named) = std::env::var_os("CONTAINERV_CV") {
+        return Some(named.into());
+    }
+    let tests = std::env::current_exe().ok()?;
+    Some(tests.parent()?.parent()?.join("cv")).filter(|cv| cv.is_file())
 }

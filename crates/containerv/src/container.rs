@@ -35,6 +35,9 @@ pub struct State {
     pub started_unix_ns: Option<u64>,
     /// How it ended; `None` too if its supervisor was killed before it could tell.
     pub exit: Option<Exit>,
+    /// Processes that the kernel has killed because memory ran out, since the last start and for as
+    /// long as the control groups of that exist. Others may live on.
+    pub oom_kills: u64,
 }
 
 impl Container {
@@ -103,14 +106,6 @@ impl Container {
     /// Returns the host.
     pub fn host(&self) -> &Host {
         &self.host
-    }
-
-    pub(crate) fn default_directory(&self) -> OsText {
-        self.request.process.as_ref().map_or_else(|| "/".into(), |process| process.cwd.clone())
-    }
-
-    pub(crate) fn default_user(&self) -> String {
-        self.request.process.as_ref().map_or_else(String::new, |process| process.user.clone())
     }
 
     /// Says where the container is in its life.
@@ -240,7 +235,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// `Unavailable` without a control group that can do it.
+    /// `Unavailable` without a control group that can do it, `InvalidState` if it is paused already.
     pub fn pause(&self) -> Result<()> {
         self.host.system.pause(self.id())
     }
@@ -249,7 +244,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// As [`Container::pause`].
+    /// `Unavailable` as for [`Container::pause`], `InvalidState` if it is not paused.
     pub fn resume(&self) -> Result<()> {
         self.host.system.resume(self.id())
     }

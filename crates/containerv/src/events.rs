@@ -22,8 +22,9 @@ pub struct Event {
     /// What happened, in Docker's words: `create`, `start`, `kill`, `oom`, `die`, `stop`, `pause`,
     /// `unpause`, `update`, `rename` or `destroy`.
     pub action: String,
-    /// The container's labels, and what belongs to the action: `exitCode` of `die`, if it is known,
-    /// `signal` of `kill`, `oldName` of `rename`.
+    /// The container's labels, and what belongs to the action: `exitCode` of `die` and `oomKills`
+    /// of `oom` (processes killed since the container's start), if they are known, `signal` of
+    /// `kill`, `oldName` of `rename`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
 }
@@ -61,9 +62,11 @@ impl Host {
     /// An operation does not fail because its event could not be written (a full disk); a process
     /// that is killed in between writes none. `die`, `oom` and the `destroy` of a container that
     /// removes itself happen while no process of this library needs to run: they are written once
-    /// by whoever sees them first, a follower at once, others with the next operation on the
-    /// container or the next call of this. Their time is that of the end; if the container removed
-    /// itself while nobody looked, it is that of the call, and the exit code is not known.
+    /// by whoever sees them first, a follower at once (`oom` on control groups of version 1: within
+    /// a second), others with the next operation on the container or the next call of this. Their
+    /// time is that of the end; if the container removed itself while nobody looked, it is that of
+    /// the call, and the exit code is not known. The time of an `oom` is when it was seen; several
+    /// kills that were seen together are one event.
     ///
     /// A damaged line is an error of kind `Corrupt`; the iteration goes on behind it. After any
     /// other error it ends.

@@ -235,6 +235,9 @@ impl std::os::fd::AsFd for Child {
 }
 
 /// A command to be run in a container; built like `std::process::Command`.
+///
+/// Unless told otherwise it has the user, the further groups, the working directory, the resource
+/// limits and the file mode mask of the container's own command, if that has one.
 #[derive(Debug)]
 pub struct Command<'a> {
     container: &'a Container,
@@ -245,20 +248,21 @@ pub struct Command<'a> {
 
 impl<'a> Command<'a> {
     pub(crate) fn new(container: &'a Container, program: impl AsRef<OsStr>) -> Self {
+        let own = container.request().process.as_ref();
         let process = Process {
             args: vec![os_text(program.as_ref())],
             program: None,
             search_path: true,
             env: default_environment(),
             set_home: true,
-            cwd: container.default_directory(),
+            cwd: own.map_or_else(|| "/".into(), |own| own.cwd.clone()),
             create_cwd: false,
-            user: container.default_user(),
-            groups: Vec::new(),
+            user: own.map_or_else(String::new, |own| own.user.clone()),
+            groups: own.map_or_else(Vec::new, |own| own.groups.clone()),
             terminal: None,
             open_stdin: false,
-            rlimits: Vec::new(),
-            umask: None,
+            rlimits: own.map_or_else(Vec::new, |own| own.rlimits.clone()),
+            umask: own.and_then(|own| own.umask),
         };
         Self { container, process, options: ExecOptions::default(), stdio: [None, None, None] }
     }

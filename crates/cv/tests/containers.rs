@@ -95,6 +95,18 @@ fn a_container_lives_its_life() {
 }
 
 #[test]
+fn a_further_command_has_the_surroundings_of_the_first() {
+    let place = Place::new();
+    place
+        .line("run -d --name web -u 5:6 --group-add 7 --ulimit nofile=100 --umask 027 -w /srv -e A=1 host sleep 1000")
+        .ok();
+    let script = "echo $(id -u) $(id -G) $(ulimit -n) $(umask) $PWD $A";
+    assert_eq!(place.line(&format!("exec web sh -c '{script}'")).ok(), "5 6 7 100 0027 /srv 1");
+    let changed = format!("exec -u 0 -w / -e A=2 web sh -c '{script}'");
+    assert_eq!(place.line(&changed).ok(), "0 0 7 100 0027 / 2");
+}
+
+#[test]
 fn names_are_unique_and_prefixes_have_to_be() {
     let place = Place::new();
     let id = place.line("create --name web host true").ok();

@@ -9,8 +9,8 @@
 
 mod support;
 
+use containerv_tests::Person;
 use rustix::process::Signal;
-use support::terminal::Person;
 use support::{Place, words};
 
 fn person(place: &Place, line: &str) -> Person {

@@ -3,6 +3,8 @@
 //!
 //! A body that dies leaves its input in `tmp/TARGET` of the target directory.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod mutate;
 
 use std::collections::BTreeSet;

@@ -47,6 +47,8 @@ const PACKAGES: &[Package] = &[
     ),
     package("pkg-config", Probe::Program("pkg-config"), "how other builds find the C library"),
     package("cmake", Probe::Program("cmake"), "how other builds find the C library"),
+    package("zsh", Probe::Program("zsh"), "reads the completion script of `cv`"),
+    package("fish", Probe::Program("fish"), "completes with the script of `cv`"),
     package("valgrind", Probe::Program("valgrind"), "memory errors in the C library"),
     package("crun", Probe::Program("crun"), "a peer in benchmarks"),
     package("runc", Probe::Program("runc"), "a peer in benchmarks"),

@@ -3,6 +3,7 @@
 //! Quick when all is there: each item is a look at a file.
 
 mod apt;
+mod debian;
 mod kernel;
 mod tools;
 
@@ -10,6 +11,7 @@ use crate::command;
 use crate::failure::{Failure, Result};
 use crate::workspace;
 
+pub(crate) use debian::{TREE_VARIABLE, tree as debian_tree};
 pub(crate) use kernel::{Kernel, kernel};
 pub(crate) use tools::typos;
 
@@ -41,6 +43,7 @@ pub(crate) fn install() -> Vec<String> {
     missing.extend(TARGETS.iter().filter_map(|(target, why)| add_target(target, why).err()));
     missing.extend(tools::install_typos().err().map(|failure| failure.to_string()));
     missing.extend(kernel::install().err().map(|failure| failure.to_string()));
+    missing.extend(debian::install().err().map(|failure| failure.to_string()));
     missing
 }
 

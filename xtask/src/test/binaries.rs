@@ -11,6 +11,7 @@ use super::report::SuiteReport;
 use crate::command;
 use crate::failure::{Failure, Result};
 use crate::product;
+use crate::setup;
 
 /// No test program needs longer; one that does hangs.
 const PROGRAM_LIMIT: Duration = Duration::from_secs(600);
@@ -51,6 +52,9 @@ impl TestProgram {
             .env("CARGO_PKG_NAME", &self.package);
         if let Some(cv) = product::built_cv() {
             command.env(product::CV_VARIABLE, cv);
+        }
+        if let Some(tree) = setup::debian_tree() {
+            command.env(setup::TREE_VARIABLE, tree);
         }
     }
 }

@@ -13,7 +13,8 @@ use crate::workspace;
 
 /// What runs there: the package, its cargo targets and the filters on test names. No target means
 /// the library's own tests; no filter means all tests.
-const PROGRAMS: &[(&str, &[&str], &[&str])] = &[("containerv", &[], &["cgroup"])];
+const PROGRAMS: &[(&str, &[&str], &[&str])] =
+    &[("containerv", &[], &["cgroup"]), ("containerv-tests", &["limits"], &[])];
 
 /// For all programs together.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -30,6 +31,10 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
         for program in build(package, targets)? {
             add(&mut guest, &program, own_filters, filters);
         }
+    }
+    if let Some(cv) = product::built_cv() {
+        guest.script.insert_str(0, &format!("export {}=/programs/cv\n", product::CV_VARIABLE));
+        guest.programs.push(("cv".to_owned(), cv));
     }
     let mut running: Option<Run> = None;
     vm::boot(&guest, &mut |line| {

@@ -20,6 +20,7 @@ mount -t tmpfs -o mode=755 run /run
 mount -t tmpfs -o mode=1777 tmp /tmp
 mount -t ext4 /dev/vda /scratch
 ln -s /proc/self/fd /dev/fd
+ln -s /bin/busybox /usr/bin/busybox
 ip link set lo up
 hostname vm
 ulimit -n 4096

@@ -20,8 +20,10 @@ impl Slot {
     pub const PROC: Self = Self(1);
     /// The container's devpts.
     pub const DEVPTS: Self = Self(2);
+    /// The container's sysfs.
+    pub const SYS: Self = Self(3);
     /// The first one without a fixed meaning.
-    pub const FIRST_FREE: Self = Self(3);
+    pub const FIRST_FREE: Self = Self(4);
 }
 
 /// A kind of kernel namespace; namespaces(7).
@@ -519,6 +521,12 @@ pub enum Action {
     FilterCalls(CallFilter),
     /// Hides itself from debuggers.
     Hide,
+    /// Closes every descriptor but the standard ones: what is executed, and every path that the
+    /// container's files decide on, could otherwise lead through them to the host.
+    CloseDescriptors {
+        /// But not that of the owner, for the init.
+        except_owner: bool,
+    },
     /// Ends with its supervisor.
     DieWithSupervisor,
     /// Stays behind as an init; a child goes on.

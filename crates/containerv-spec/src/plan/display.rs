@@ -14,6 +14,7 @@ impl fmt::Display for Slot {
             Self::ROOT => f.write_str("root"),
             Self::PROC => f.write_str("proc"),
             Self::DEVPTS => f.write_str("devpts"),
+            Self::SYS => f.write_str("sys"),
             Self(number) => write!(f, "#{number}"),
         }
     }
@@ -209,6 +210,10 @@ impl Action {
             Self::NewSession => f.write_str("new session and session keyring"),
             Self::MakeTerminal { size, .. } => write!(f, "make a terminal of {}x{}", size.columns, size.rows),
             Self::ConnectStreams => f.write_str("connect standard streams"),
+            Self::CloseDescriptors { except_owner } => {
+                let owner = if *except_owner { " and the owner's" } else { "" };
+                write!(f, "close all descriptors but the standard ones{owner}")
+            }
             Self::SetRlimit(limit) => {
                 write!(f, "limit {} to {}:{}", limit.resource.name(), limit.soft, limit.hard)
             }

@@ -22,13 +22,24 @@ impl Monitor {
         if self.gate >= 0 {
             self.hear_gate();
         }
+        // Once a client was waited for in vain, nobody is waited for again.
+        let mut read = true;
         for stream in 0..2 {
-            while self.streams.output[stream] >= 0 && self.wait_for_readers() && self.pass_output(stream) {}
+            while self.streams.output[stream] >= 0 {
+                read = read && self.wait_for_readers();
+                if !read || !self.pass_output(stream) {
+                    break;
+                }
+            }
         }
-        self.wait_for_readers();
+        if read {
+            self.wait_for_readers();
+        }
         self.log.finish();
-        self.record(status);
-        self.clients.broadcast_event(frame::EXITED, &status.to_ne_bytes());
+        let out_of_memory = out_of_memory(self.settings.oom);
+        self.record(status, out_of_memory);
+        let payload = u64::from(status) | u64::from(out_of_memory) << 32;
+        self.clients.broadcast_event(frame::EXITED, &payload.to_ne_bytes());
         if self.settings.has(monitor_flag::REMOVE) {
             remove_everything(program, self.settings.removals, self.user_namespace);
         }
@@ -50,7 +61,7 @@ impl Monitor {
 
     /// Writes the record into the supervisor's file. Those who wait read it once the lock on that
     /// file is gone, even if the file itself is removed meanwhile.
-    fn record(&self, status: u32) {
+    fn record(&self, status: u32, out_of_memory: bool) {
         let mut text = Text { bytes: [0; 192], length: 0 };
         let signal = status & 0x7f;
         let code = match (self.failure, signal) {
@@ -65,7 +76,7 @@ impl Monitor {
             text.put(b",\"signal\":");
             logline::number(&mut text, u64::from(signal), 1);
         }
-        let oom: &[u8] = if out_of_memory(self.settings.oom) { b"true" } else { b"false" };
+        let oom: &[u8] = if out_of_memory { b"true" } else { b"false" };
         text.put(b",\"out_of_memory\":");
         text.put(oom);
         let (seconds, nanoseconds) = log::now();

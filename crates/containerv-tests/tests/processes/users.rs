@@ -5,8 +5,8 @@ use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
-use containerv::spec::request::Process;
-use containerv::{Container, Error, ErrorKind, ExecOptions, StdioSet};
+use containerv::spec::request::{Process, Rlimit, RlimitResource};
+use containerv::{Command, Container, Error, ErrorKind, ExecOptions, StdioSet};
 use containerv_tests::machine::{own_memory_kib, run};
 use containerv_tests::{Bed, shell};
 
@@ -51,6 +51,27 @@ fn further_groups_are_added() {
     assert_eq!(with(&["nogroup", "5000", "audio"]).unwrap(), "1000 1000  29 100 5000 65534");
     let error = with(&["absent"]).unwrap_err();
     assert!(error.to_string().contains("absent"), "{error}");
+}
+
+#[test]
+fn a_further_command_is_the_user_of_the_containers_own_unless_told_otherwise() {
+    let bed = Bed::new();
+    let mut request = bed.request();
+    let limit = Rlimit { resource: RlimitResource::Nofile, soft: 100, hard: 100 };
+    request.process = Some(Process {
+        user: "alice".into(),
+        groups: vec!["5000".into()],
+        cwd: "/tmp".into(),
+        rlimits: vec![limit],
+        umask: Some(0o27),
+        ..shell("sleep 1000")
+    });
+    let container = Container::run_detached(bed.host(), request).unwrap();
+    let script = format!("{IDS}; ulimit -n; umask; pwd");
+    let seen = |command: Command<'_>| text(command.args(["-c", &script])).replace('\n', " ");
+    assert_eq!(seen(container.command("sh")), "1000 1000  29 100 5000 100 0027 /tmp");
+    assert_eq!(seen(container.command("sh").user("0:0").current_dir("/")), "0 0  5000 100 0027 /");
+    container.delete(true).unwrap();
 }
 
 #[test]

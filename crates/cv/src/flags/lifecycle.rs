@@ -2,14 +2,11 @@
 
 use containerv::Error;
 use containerv_spec::OsText;
-use containerv_spec::request::{Lifetime, LogDriver};
+use containerv_spec::request::{Lifetime, Log, LogDriver};
 
 use crate::draft::Draft;
 use crate::syntax::{Completion, Flag, Section};
 use crate::value::{self, duration, fields, file, not_offered, quote, signal, wrong};
-
-/// Most files of one log; the library's own limit.
-const MOST_LOG_FILES: u32 = 999;
 
 /// Options of a container's life.
 pub static LIFE: Section = Section {
@@ -135,7 +132,7 @@ fn log_opt(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
             0 => return Err(wrong("the size must be more than 0, or -1 for no limit")),
             bytes => log.max_bytes = bytes,
         },
-        Some(("max-file", count)) => log.max_files = value::number(count, 1, MOST_LOG_FILES)?,
+        Some(("max-file", count)) => log.max_files = value::number(count, 1, Log::MOST_FILES)?,
         Some((name @ ("compress" | "labels" | "labels-regex" | "env" | "env-regex" | "tag" | "mode"), _)) => {
             return Err(
                 not_offered(format!("`{name}` is not offered")).with_hint("known are max-size and max-file")

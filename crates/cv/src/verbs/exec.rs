@@ -1,6 +1,7 @@
 //! `exec`.
 
 use containerv::{ExecOptions, Stdio, StdioSet};
+use containerv_spec::request::Process;
 
 use super::Session;
 use super::relay;
@@ -20,10 +21,8 @@ pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let own = container.request().process.as_ref();
     let inherited = own.map(|own| own.env.clone()).unwrap_or_default();
     process.env = merge_environment(inherited.into_iter().chain(draft.env_files).chain(process.env));
-    if parsed.text("workdir").is_none()
-        && let Some(own) = own
-    {
-        process.cwd = own.cwd.clone();
+    if let Some(own) = own {
+        surround_as(&mut process, own, parsed);
     }
     if let Some(size) = &mut process.terminal {
         if interactive && !detach && !is_input_terminal() {
@@ -50,4 +49,17 @@ pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let stdio = StdioSet { stdin, stdout: Stdio::Inherit, stderr: Stdio::Inherit };
     let child = container.exec(&process, stdio, options)?;
     relay::wait_for(child, &signals, true)
+}
+
+/// Gives a command what the container's own has and no option sets.
+fn surround_as(process: &mut Process, own: &Process, parsed: &Parsed) {
+    if parsed.text("workdir").is_none() {
+        process.cwd = own.cwd.clone();
+    }
+    if parsed.text("user").is_none() {
+        process.user.clone_from(&own.user);
+    }
+    process.groups.clone_from(&own.groups);
+    process.rlimits.clone_from(&own.rlimits);
+    process.umask = own.umask;
 }

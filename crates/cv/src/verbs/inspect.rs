@@ -88,7 +88,7 @@ fn state_document(state: &State) -> Value {
         "Running": running,
         "Paused": state.status == Status::Paused,
         "Restarting": false,
-        "OOMKilled": exit.is_some_and(|exit| exit.out_of_memory),
+        "OOMKilled": state.oom_kills > 0 || exit.is_some_and(|exit| exit.out_of_memory),
         "Dead": state.status == Status::Dead,
         "Pid": state.pid.unwrap_or(0),
         "ExitCode": exit.map_or(0, |exit| exit.code),

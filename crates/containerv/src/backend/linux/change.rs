@@ -22,6 +22,12 @@ impl System {
     pub(crate) fn pause(&self, id: &ContainerId) -> Result<()> {
         let (directory, groups) = self.running_groups(id)?;
         let _lock = directory.lock()?;
+        if cgroup::is_frozen(&groups)? {
+            return Err(Error::new(
+                ErrorKind::InvalidState,
+                format!("container `{}` is paused already", id.short()),
+            ));
+        }
         cgroup::freeze(&groups)
             .map_err(|error| error.context(format!("cannot pause container `{}`", id.short())))?;
         self.announce(&directory.request()?, action::PAUSE, &[]);
@@ -56,10 +62,8 @@ impl System {
         let steps = lower::cgroup::plan_update(&facts, &journal.intent.groups, &request.limits, change)
             .map_err(failed)?;
         if super::process::first_of(&self.store, id).is_ok() {
-            for step in &steps {
-                cgroup::execute(step)
-                    .map_err(|error| error.context(format!("cannot update container `{}`", id.short())))?;
-            }
+            cgroup::execute_all(&steps)
+                .map_err(|error| error.context(format!("cannot update container `{}`", id.short())))?;
         }
         request.limits = request.limits.changed_by(change);
         store_request(&directory, &request)?;

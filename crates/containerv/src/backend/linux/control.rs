@@ -8,7 +8,8 @@ use containerv_sys::linux::stage::wire::frame;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::store::Directory;
+use super::events::{End, Subject};
+use super::store::{Directory, Witness};
 use super::{System, explain, probe};
 use crate::attach::{AttachFrame, AttachOptions};
 use crate::lower::linux::{Launch, lower};
@@ -102,13 +103,25 @@ fn start_failed(directory: &Directory, request: &Request, step: u32, errno: i32)
 
 /// A connection to a container's command.
 #[derive(Debug)]
-pub(crate) struct Attached(Arc<OwnedFd>);
+pub(crate) struct Attached {
+    socket: Arc<OwnedFd>,
+    self_removing: Option<SelfRemoving>,
+}
 
 /// Receives output.
 #[derive(Debug)]
 pub(crate) struct AttachedReader {
     socket: Arc<OwnedFd>,
     buffer: Vec<u8>,
+    self_removing: Option<SelfRemoving>,
+}
+
+/// A container that removes itself when it ends: then only those who were attached know how it did.
+#[derive(Debug)]
+struct SelfRemoving {
+    system: Arc<System>,
+    subject: Subject,
+    witness: Witness,
 }
 
 /// Sends input.
@@ -118,25 +131,39 @@ pub(crate) struct AttachedWriter(Arc<OwnedFd>);
 impl System {
     /// Connects to the command of a container.
     pub(crate) fn attach(
-        &self,
+        self: &Arc<Self>,
         id: &containerv_spec::ContainerId,
         options: AttachOptions,
     ) -> Result<Attached> {
-        let socket = connect(&self.directory(id)?)
-            .map_err(|error| error.context(format!("cannot attach to container `{}`", id.short())))?;
+        let failed = |error: Error| error.context(format!("cannot attach to container `{}`", id.short()));
+        let directory = self.directory(id)?;
+        // The monitor records the end before it closes its socket.
+        if directory.exit().map_err(failed)?.is_some() {
+            let error = Error::new(ErrorKind::InvalidState, "it has ended");
+            return Err(failed(
+                error.with_hint("`cv logs` shows what it wrote, `cv start -a` runs it again"),
+            ));
+        }
+        let socket = connect(&directory).map_err(failed)?;
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
         let wanted = flag(options.stdin, frame::ATTACH_STDIN)
             | flag(options.stdout, frame::ATTACH_STDOUT)
             | flag(options.stderr, frame::ATTACH_STDERR);
         send(&socket, frame::ATTACH, &[wanted])?;
-        Ok(Attached(Arc::new(socket)))
+        let request = directory.request().ok().filter(|request| request.auto_remove);
+        let self_removing = request.and_then(|request| {
+            let (system, subject) = (Arc::clone(self), Subject::of(&request));
+            Some(SelfRemoving { system, subject, witness: directory.witness().ok()? })
+        });
+        Ok(Attached { socket: Arc::new(socket), self_removing })
     }
 }
 
 impl Attached {
     pub(crate) fn split(self) -> (AttachedReader, AttachedWriter) {
         let buffer = vec![0u8; frame::HEAD + frame::MAX_PAYLOAD];
-        (AttachedReader { socket: Arc::clone(&self.0), buffer }, AttachedWriter(self.0))
+        let writer = AttachedWriter(Arc::clone(&self.socket));
+        (AttachedReader { socket: self.socket, buffer, self_removing: self.self_removing }, writer)
     }
 }
 
@@ -149,18 +176,31 @@ impl AttachedReader {
                 frame::STDERR => AttachFrame::Stderr(payload.to_vec()),
                 frame::STARTED => AttachFrame::Started,
                 frame::FAILED => AttachFrame::StartFailed { errno: word(payload, 4) as i32 },
-                frame::EXITED => AttachFrame::Exited(exit_status(word(payload, 0))),
+                frame::EXITED => {
+                    if let Some(self_removing) = self.self_removing.take() {
+                        self_removing.announce();
+                    }
+                    AttachFrame::Exited(exit_status(word(payload, 0), word(payload, 4) != 0))
+                }
                 _ => continue,
             }));
         }
     }
 }
 
+impl SelfRemoving {
+    /// The monitor has recorded the end. Nobody can have started the container again.
+    fn announce(&self) {
+        let end = End { started: true, exit: self.witness.exit(), ..End::default() };
+        self.system.announce_end_of(&self.subject, end);
+    }
+}
+
 /// Reads a wait status; wait(2).
-fn exit_status(status: u32) -> ExitStatus {
+fn exit_status(status: u32, out_of_memory: bool) -> ExitStatus {
     match status & 0x7f {
-        0 => ExitStatus { code: (status >> 8 & 0xff) as i32, signal: None, out_of_memory: false },
-        signal => ExitStatus { code: 128 + signal as i32, signal: Some(signal as i32), out_of_memory: false },
+        0 => ExitStatus { code: (status >> 8 & 0xff) as i32, signal: None, out_of_memory },
+        signal => ExitStatus { code: 128 + signal as i32, signal: Some(signal as i32), out_of_memory },
     }
 }
 

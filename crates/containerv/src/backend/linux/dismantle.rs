@@ -124,8 +124,9 @@ impl System {
     fn kill_first(&self, directory: &Directory, journal: &Journal) {
         let Some(pidfd) = journal.process.as_ref().and_then(process::open) else { return };
         let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+        // If that fails, the next steps say what is in the way.
+        let _ = cgroup::thaw_killed(&journal.intent.groups);
         if let Ok(id) = directory.name().parse() {
-            // If it does not end, the next steps say what is in the way.
             let _ = self.children.wait_for_first(&id, &pidfd, Some(KILL_TIMEOUT), Aftermath::Removal);
         }
         // A keeper may be a child of this very process, if orphans come here.

@@ -98,6 +98,7 @@ impl Encoder<'_> {
             Action::Execute(_)
             | Action::Keep { .. }
             | Action::StayAsInit { .. }
+            | Action::CloseDescriptors { .. }
             | Action::ConnectStreams
             | Action::MakeTerminal { .. }
             | Action::DropPrivileges(_)
@@ -288,6 +289,9 @@ impl Encoder<'_> {
             }
             Action::Keep { owner_bound } => {
                 p.op(step, op::KEEP).int(owner(*owner_bound)).int(number(handles.alive.as_ref()));
+            }
+            Action::CloseDescriptors { except_owner } => {
+                p.op(step, op::CLOSE_OTHERS).int(owner(*except_owner));
             }
             Action::StayAsInit { owner_bound } => {
                 p.op(step, op::INIT).int(owner(*owner_bound));

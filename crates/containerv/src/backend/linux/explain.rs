@@ -1,6 +1,6 @@
 //! Failures of the stage in words: the step, its object, what the kernel said, and what to do.
 
-use containerv_spec::plan::{Action, LinuxPlan, Namespace, Slot};
+use containerv_spec::plan::{Action, LinuxPlan, Namespace, Resolve, Slot};
 use rustix::io::Errno;
 
 use crate::{Error, ErrorKind};
@@ -58,7 +58,9 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::Start { .. }, Errno::NOSPC) => {
             "a limit of namespaces is reached: look at the sysctls user.max_*_namespaces"
         }
-        (Action::Start { .. }, Errno::AGAIN) => "no more processes: look at `ulimit -u` and the pids limit",
+        (Action::Start { .. }, Errno::AGAIN) => {
+            "no more processes: the container's `--pids-limit` or the user's `ulimit -u` is reached"
+        }
         (Action::Start { .. }, Errno::INVAL) => {
             "the kernel lacks one of the namespaces; `cv doctor` tells which"
         }
@@ -94,6 +96,9 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::Attach { .. }, Errno::NOENT) => "the mount point is missing and the root may not be changed",
         (Action::Attach { .. }, Errno::LOOP) => "the target passes a symbolic link, which is refused there",
         (Action::Attach { .. }, Errno::XDEV) => "the target leaves the root",
+        (Action::Attach { resolve: Resolve::InRoot | Resolve::Beneath, .. }, Errno::PERM) => {
+            "a link in the root leads the target into `/proc`, where nothing may be mounted"
+        }
         (Action::Attach { .. }, Errno::ROFS | Errno::ACCESS) => {
             "a missing mount point cannot be made in this root: make it, or use `--overlay memory`"
         }

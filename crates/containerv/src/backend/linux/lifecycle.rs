@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use containerv_spec::cgroup::{Controller, GroupVersion};
 use containerv_spec::plan::{LinuxPlan, Plan};
 use containerv_spec::request::{Request, Root};
 use containerv_spec::state::{Exit, Status};
@@ -100,7 +99,10 @@ impl System {
             (Err(error), made) => {
                 if let Some((directory, _lock)) = made {
                     let journal = directory.journal().unwrap_or_default();
-                    self.dismantle(&directory, &journal, None)?;
+                    let dismantled = self.dismantle(&directory, &journal, None);
+                    // A monitor may have removed it all itself; that is not what has failed.
+                    dismantled
+                        .or_else(|failed| if directory.path.exists() { Err(failed) } else { Ok(()) })?;
                 }
                 let name = request.name.as_deref().unwrap_or(request.id.short());
                 Err(error.context(format!("cannot create container `{name}`")))
@@ -293,7 +295,9 @@ impl System {
         let status = status(&directory, &journal, alive, exit.is_some())?;
         let pid = journal.process.filter(|_| alive).map(|record| record.pid);
         let ended = matches!(status, Status::Exited | Status::Dead);
-        Ok(State { status, pid, started_unix_ns: journal.started_unix_ns, exit: exit.filter(|_| ended) })
+        let started_unix_ns = journal.started_unix_ns;
+        let oom_kills = cgroup::oom_kills(&journal.intent.groups).unwrap_or(0);
+        Ok(State { status, pid, started_unix_ns, exit: exit.filter(|_| ended), oom_kills })
     }
 
     /// Sends a signal to the container's first process.
@@ -312,11 +316,7 @@ impl System {
             self.announce(&request, action::KILL, &[("signal", signal.to_string())]);
         }
         if number == Signal::KILL {
-            // A frozen process of version 1 dies only once it is thawed.
-            let groups = directory.journal()?.intent.groups;
-            if cgroup::is_frozen(&groups).unwrap_or(false) {
-                cgroup::thaw(&groups)?;
-            }
+            cgroup::thaw_killed(&directory.journal()?.intent.groups)?;
         }
         Ok(())
     }
@@ -503,19 +503,17 @@ fn listen(directory: &Directory) -> Result<OwnedFd> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket =
         rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).map_err(failed)?;
+    // The name gets the mode that the socket has before, less the caller's mask, whatever that is.
+    rustix::fs::fchmod(&socket, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).map_err(failed)?;
     rustix::net::bind(&socket, &address as &SocketAddrUnix).map_err(failed)?;
     rustix::net::listen(&socket, BACKLOG).map_err(failed)?;
     Ok(socket)
 }
 
 /// Opens the file that counts out-of-memory kills, if there is a memory group.
-pub(crate) fn oom_file(plan: &LinuxPlan) -> Result<Option<OwnedFd>> {
-    let Some(group) = plan.groups.with(Controller::Memory) else { return Ok(None) };
-    let name = match group.version {
-        GroupVersion::V1 => "memory.oom_control",
-        GroupVersion::V2 => "memory.events",
-    };
-    match std::fs::File::open(super::store::path(&group.file(name))) {
+fn oom_file(plan: &LinuxPlan) -> Result<Option<OwnedFd>> {
+    let Some(file) = cgroup::oom_file(&plan.groups) else { return Ok(None) };
+    match std::fs::File::open(super::store::path(&file)) {
         Ok(file) => duplicate(file).map(Some),
         Err(_) => Ok(None),
     }

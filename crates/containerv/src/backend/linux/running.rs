@@ -146,7 +146,8 @@ impl First {
             finished_unix_ns: now_unix_ns(),
         };
         let removes = self.auto_remove && aftermath == Aftermath::Usual;
-        let end = End { started: true, exit: Some(exit), destroyed: removes };
+        let kills = cgroup::oom_kills(&self.groups);
+        let end = End { started: true, exit: Some(exit), kills, destroyed: removes };
         let system = self.system.upgrade();
         if let Some(alive) = self.alive {
             self.directory.record_exit(&alive, &exit)?;
@@ -189,6 +190,8 @@ impl System {
             return Err(Error::new(ErrorKind::InvalidState, format!("container `{name}` is paused"))
                 .with_hint(format!("resume it with `cv unpause {name}`")));
         }
+        cgroup::refuse_if_full(groups)
+            .map_err(|error| error.context(format!("cannot start a process in container `{name}`")))?;
         let joined = Joined { request: &request, groups, privileged: options.privileged };
         let plan = join(&joined, process, &probe::for_process(process))?;
         let (handles, ends) = join_handles(&plan, &request, process, &first, stdio)?;

@@ -12,7 +12,7 @@ mod settings;
 mod tests;
 
 use containerv_spec::cgroup::{CgroupPlan, CgroupStep, Controller, DeviceRule, GroupSet, GroupVersion};
-use containerv_spec::facts::CgroupFacts;
+use containerv_spec::facts::{CgroupFacts, GroupAccess};
 use containerv_spec::{Limits, OsText};
 
 use crate::{Error, ErrorKind};
@@ -70,15 +70,38 @@ pub(crate) fn plan_update(
 ) -> Result<Vec<CgroupStep>, Vec<Error>> {
     let whole = current.changed_by(change);
     let mut problems = check::limits(&whole, facts);
+    let (mut groups, mut steps) = (groups.clone(), Vec::new());
     for (controller, option) in settings::needs(change) {
-        if groups.with(controller).is_none() {
-            problems.push(no_group(groups, controller, option));
+        if groups.with(controller).is_some() {
+            continue;
+        }
+        match add_to_v2(facts, &mut groups, controller) {
+            Some(step) => steps.push(step),
+            None => problems.push(no_group(&groups, controller, option)),
         }
     }
-    match problems.is_empty() {
-        true => Ok(settings::steps(groups, change, &whole, settings::Moment::Running)),
-        false => Err(problems),
+    if !problems.is_empty() {
+        return Err(problems);
     }
+    steps.extend(settings::steps(&groups, change, &whole, settings::Moment::Running));
+    Ok(steps)
+}
+
+/// Gives a container's group of version 2 a further controller, if its hierarchy has that. A group
+/// of version 1 cannot get one: there, each controller has groups of its own.
+fn add_to_v2(facts: &CgroupFacts, groups: &mut GroupSet, controller: Controller) -> Option<CgroupStep> {
+    let hierarchy = facts.v2.as_ref().filter(|it| it.controllers.contains(&controller))?;
+    let GroupAccess::Below(base) = &hierarchy.access else { return None };
+    let base = if base.as_bytes() == b"/" { hierarchy.mount.clone() } else { hierarchy.mount.join(base) };
+    let group = groups.groups.iter_mut().find(|group| group.version == GroupVersion::V2)?;
+    let below = group.path.as_bytes().strip_prefix(base.as_bytes())?.strip_prefix(b"/")?;
+    let names: Vec<&[u8]> = below.split(|byte| *byte == b'/').collect();
+    let mut paths = vec![base];
+    for name in &names[..names.len() - 1] {
+        paths.push(paths[paths.len() - 1].join(name));
+    }
+    group.controllers.push(controller);
+    Some(CgroupStep::Enable { paths, required: vec![controller], wanted: Vec::new() })
 }
 
 fn needs(wanted: &Wanted<'_>) -> Vec<(Controller, &'static str)> {

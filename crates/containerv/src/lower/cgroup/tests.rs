@@ -520,6 +520,27 @@ fn an_update_is_checked_together_with_what_holds_already() {
 }
 
 #[test]
+fn an_update_gives_a_group_of_version_2_the_controller_that_it_lacks() {
+    let cpuset = Limits { cpuset_cpus: Some("0".to_owned()), ..Limits::default() };
+    let session = "/cg/user.slice/session";
+    for (access, base) in [("/", "/cg"), ("/user.slice/session", session)] {
+        let facts = v2_facts(&USUAL_V2, GroupAccess::Below(access.into()));
+        assert_eq!(
+            updated(&facts, &Limits::default(), &cpuset).unwrap(),
+            [
+                format!("enable controllers `cpuset` in `{base}` `{base}/containerv`"),
+                format!("set `{base}/containerv/c1/cpuset.cpus` to `0` (`--cpuset-cpus`)"),
+            ]
+        );
+    }
+    let facts = v2_facts(&[Cpu, Memory], below_root());
+    assert_eq!(
+        updated(&facts, &Limits::default(), &cpuset).unwrap_err(),
+        ["`--cpuset-cpus`: the container has no control group of the `cpuset` controller"]
+    );
+}
+
+#[test]
 fn plans_round_trip_through_json() {
     let plan = planned(&usual_v2(), &all_limits());
     let json = serde_json::to_string(&plan).unwrap();

@@ -2,7 +2,7 @@
 
 use containerv_spec::machine::Machine;
 use containerv_spec::request::{
-    Device, Mount, MountSource, Network, Overlay, Process, Propagation, Root, Share, TimeNamespace,
+    Device, Log, Mount, MountSource, Network, Overlay, Process, Propagation, Root, Share, TimeNamespace,
     UserNamespace, Veth,
 };
 use containerv_spec::{CapabilitySet, OsText, id};
@@ -397,8 +397,9 @@ fn security(draft: &mut Draft<'_>) {
         let message = format!("`--stop-signal {}`: not a signal", request.stop.signal);
         draft.problem(ErrorKind::InvalidArgument, message, "use a name such as `TERM`, or 1 to 64");
     }
-    if request.log.max_files == 0 || request.log.max_files > 999 {
-        let message = format!("`--log-opt max-file={}`: not between 1 and 999", request.log.max_files);
+    let (files, most) = (request.log.max_files, Log::MOST_FILES);
+    if !(1..=most).contains(&files) {
+        let message = format!("`--log-opt max-file={files}`: not between 1 and {most}");
         draft.problem(ErrorKind::InvalidArgument, message, "use at least 1");
     }
 }

@@ -64,6 +64,7 @@ pub(crate) fn join(container: &Joined<'_>, process: &Process, machine: &Machine)
     let mut inside = vec![Action::ReportProcess, Action::NewSession];
     inside.splice(0..0, container.groups.join_files_v1().into_iter().map(|file| Action::JoinGroup { file }));
     push_streams(&mut |action| inside.push(action), process, false);
+    inside.push(Action::CloseDescriptors { except_owner: false });
     let privileges = privileges(&security, machine.capabilities, user_namespace);
     push_identity(&mut inside, process, &security, privileges, filter);
     inside.push(Action::Await);

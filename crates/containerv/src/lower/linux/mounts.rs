@@ -56,9 +56,6 @@ pub(super) struct Sources {
     /// Files that tell the container its name and name servers, with their targets.
     files: Vec<(OsText, Slot)>,
     null: Option<Slot>,
-    /// The host's own, where the kernel does not let the container have a new one.
-    proc: Option<Slot>,
-    sys: Option<Slot>,
     shm: Option<Slot>,
     all_devices: Option<Slot>,
     /// The container's own control group.
@@ -151,11 +148,11 @@ impl Draft<'_> {
         self.clone_device_nodes(&mut sources);
         sources.cgroup = self.clone_cgroup_view(groups);
         if self.borrows_proc() {
-            sources.proc = Some(self.clone_host(&"/proc".into(), NOSUID_NODEV_NOEXEC));
+            self.clone_tree(Slot::PROC, "/proc".into(), NOSUID_NODEV_NOEXEC);
         }
         if self.borrows_sys() {
             let attributes = MountAttributes { read_only: true, ..NOSUID_NODEV_NOEXEC };
-            sources.sys = Some(self.clone_host(&"/sys".into(), attributes));
+            self.clone_tree(Slot::SYS, "/sys".into(), attributes);
         }
         if self.request.namespaces.ipc == Share::Host {
             sources.shm = Some(self.clone_host(&"/dev/shm".into(), NOSUID_NODEV_NOEXEC));
@@ -212,35 +209,28 @@ impl Draft<'_> {
     /// `/proc`, `/sys` and `/dev`. Their mount points are never reached through a link: a root
     /// whose `/proc` is one would get its masks somewhere else (CVE-2019-16884).
     pub(super) fn system_mounts(&mut self, sources: &Sources) {
-        self.mount_proc(sources);
-        self.mount_sys(sources);
+        self.mount_proc();
+        self.mount_sys();
         self.mount_dev(sources);
     }
 
-    fn mount_proc(&mut self, sources: &Sources) {
-        let slot = match sources.proc {
-            Some(slot) => slot,
-            None => {
-                self.new_file_system(Slot::PROC, "proc", &[], NOSUID_NODEV_NOEXEC);
-                Slot::PROC
-            }
-        };
-        self.attach(slot, "/proc".into(), TargetKind::Directory, Resolve::NoLinks);
+    fn mount_proc(&mut self) {
+        if !self.borrows_proc() {
+            self.new_file_system(Slot::PROC, "proc", &[], NOSUID_NODEV_NOEXEC);
+        }
+        self.attach(Slot::PROC, "/proc".into(), TargetKind::Directory, Resolve::NoLinks);
         for (name, value) in self.request.sysctls.clone() {
             self.inside(Action::SetSysctl { name, value });
         }
     }
 
-    fn mount_sys(&mut self, sources: &Sources) {
-        let read_only = !self.request.security.privileged;
-        if let Some(slot) = sources.sys {
-            self.attach(slot, "/sys".into(), TargetKind::Directory, Resolve::NoLinks);
-            return;
+    fn mount_sys(&mut self) {
+        if !self.borrows_sys() {
+            let read_only = !self.request.security.privileged;
+            let attributes = MountAttributes { read_only, ..NOSUID_NODEV_NOEXEC };
+            self.new_file_system(Slot::SYS, "sysfs", &[], attributes);
         }
-        let attributes = MountAttributes { read_only, ..NOSUID_NODEV_NOEXEC };
-        let slot = self.slot();
-        self.new_file_system(slot, "sysfs", &[], attributes);
-        self.attach(slot, "/sys".into(), TargetKind::Directory, Resolve::NoLinks);
+        self.attach(Slot::SYS, "/sys".into(), TargetKind::Directory, Resolve::NoLinks);
     }
 
     /// Shows the container its own group of version 2. A clone of the host's directory shows the

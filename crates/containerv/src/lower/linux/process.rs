@@ -24,6 +24,13 @@ impl Draft<'_> {
         self.inside(Action::NewSession);
         let attached = matches!(self.launch, Launch::Attached { .. });
         push_streams(&mut |action| self.inside(action), process, true);
+        let owner_bound = self.request.lifetime == Lifetime::OwnerBound;
+        let by_thread = attached && self.launch != (Launch::Attached { main_thread: true });
+        // The kernel ties the death signal to the thread that made the process, so for any but
+        // the main thread an init watches the owner instead.
+        let init_watches = owner_bound && attached;
+        let init = self.request.init || (init_watches && by_thread);
+        self.inside(Action::CloseDescriptors { except_owner: init && init_watches });
         let filter = self.filter();
         let privileges = self.privileges();
         let mut actions = Vec::new();
@@ -31,8 +38,6 @@ impl Draft<'_> {
         for action in actions {
             self.inside(action);
         }
-        let owner_bound = self.request.lifetime == Lifetime::OwnerBound;
-        let by_thread = attached && self.launch != (Launch::Attached { main_thread: true });
         if !attached || (owner_bound && !by_thread) {
             self.inside(Action::DieWithSupervisor);
         }
@@ -42,10 +47,8 @@ impl Draft<'_> {
         if self.launch == Launch::Prepared {
             self.inside(Action::WaitForStart);
         }
-        // The kernel ties the death signal to the thread that made the process, so for any but
-        // the main thread an init watches the owner instead.
-        if self.request.init || (owner_bound && attached && by_thread) {
-            self.inside(Action::StayAsInit { owner_bound: owner_bound && attached });
+        if init {
+            self.inside(Action::StayAsInit { owner_bound: init_watches });
         }
         self.inside(Action::Execute(execution(process)));
     }

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use containerv_spec::cgroup::{CgroupStep, Controller, DeviceRule, GroupSet, GroupVersion, Setting};
+use containerv_spec::cgroup::{CgroupStep, Controller, DeviceRule, Group, GroupSet, GroupVersion, Setting};
 use containerv_spec::{Bound, ByteSize, OsText};
 use containerv_sys::linux::bpf;
 use rustix::fs::{Mode, OFlags};
@@ -49,6 +49,24 @@ pub(crate) fn open_join_files(groups: &GroupSet) -> Result<Vec<OwnedFd>> {
 /// Opens the directory for `CLONE_INTO_CGROUP`, if there is a group of version 2.
 pub(crate) fn open_clone_target(groups: &GroupSet) -> Result<Option<OwnedFd>> {
     groups.clone_into().map(open_directory).transpose()
+}
+
+/// Refuses a further process where the limit of their number is reached.
+///
+/// Version 2 does that itself where a process is made in its group. On version 1 one that was made
+/// elsewhere joins, and that the kernel allows at any number.
+pub(crate) fn refuse_if_full(groups: &GroupSet) -> Result<()> {
+    let v1 = |group: &&Group| group.version == GroupVersion::V1;
+    let Some(group) = groups.with(Controller::Pids).filter(v1) else { return Ok(()) };
+    let Some(limit) = files::read_number(&group.file("pids.max")) else { return Ok(()) };
+    match files::read_number(&group.file("pids.current")) {
+        Some(count) if count >= limit => {
+            let message = format!("its limit of {limit} processes is reached");
+            Err(failed(Errno::AGAIN, message)
+                .with_hint("raise `--pids-limit` with `cv update`, or end some of its processes"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn open_directory(path: &OsText) -> Result<OwnedFd> {

@@ -48,6 +48,15 @@ pub(crate) fn thaw(groups: &GroupSet) -> Result<()> {
     thawed.map_err(|errno| failed(errno, format!("cannot thaw control group `{}`", path_of(groups))))
 }
 
+/// Lets a frozen container take a SIGKILL: on version 1 a process dies only once it is thawed, and
+/// processes outside of its PID namespace live on.
+pub(crate) fn thaw_killed(groups: &GroupSet) -> Result<()> {
+    match is_frozen(groups) {
+        Ok(true) => thaw(groups),
+        _ => Ok(()),
+    }
+}
+
 /// Says whether the processes are stopped, or are about to.
 pub(crate) fn is_frozen(groups: &GroupSet) -> Result<bool> {
     let (path, thawed) = match freezer(groups)? {

@@ -11,16 +11,18 @@ mod hints;
 mod kill;
 pub(super) mod probe;
 mod remove;
+mod restore;
 pub(super) mod stats;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-pub(crate) use self::change::{execute, open_clone_target, open_join_files};
-pub(crate) use self::freeze::{freeze, is_frozen, thaw};
+pub(crate) use self::change::{execute, open_clone_target, open_join_files, refuse_if_full};
+pub(crate) use self::freeze::{freeze, is_frozen, thaw, thaw_killed};
 pub(crate) use self::kill::{kill, processes, wait_until_empty};
 pub(crate) use self::probe::{probe, probe_for};
 pub(crate) use self::remove::remove;
 #[cfg(test)]
 pub(crate) use self::remove::remove_group;
-pub(crate) use self::stats::{CgroupStats, oom_kills, stats};
+pub(crate) use self::restore::execute_all;
+pub(crate) use self::stats::{CgroupStats, oom_file, oom_kills, oom_kills_in, stats};

@@ -66,12 +66,21 @@ pub(crate) fn stats(groups: &GroupSet) -> CgroupStats {
 
 /// Returns how many processes the kernel has killed because memory ran out.
 pub(crate) fn oom_kills(groups: &GroupSet) -> Option<u64> {
+    oom_kills_in(&oom_file(groups)?)
+}
+
+/// Reads that from the file of [`oom_file`].
+pub(crate) fn oom_kills_in(file: &OsText) -> Option<u64> {
+    value_of(&read(file), "oom_kill")
+}
+
+/// Returns the file that counts them, if there is a memory group.
+pub(crate) fn oom_file(groups: &GroupSet) -> Option<OsText> {
     let group = groups.with(Controller::Memory)?;
-    let file = match group.version {
+    Some(group.file(match group.version {
         GroupVersion::V1 => "memory.oom_control",
         GroupVersion::V2 => "memory.events",
-    };
-    value_of(&read(&group.file(file)), "oom_kill")
+    }))
 }
 
 fn read(path: &OsText) -> Vec<u8> {

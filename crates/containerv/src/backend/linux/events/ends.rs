@@ -4,12 +4,12 @@ use containerv_spec::Request;
 use containerv_spec::state::Exit;
 
 use super::file::{self, Last};
-use super::{Subject, action};
+use super::{OOM_KILLS, Subject, action};
 use crate::Result;
 use crate::backend::linux::execute::Fault;
 use crate::backend::linux::lifecycle::now_unix_ns;
 use crate::backend::linux::store::{Directory, Journal, Witness};
-use crate::backend::linux::{System, process};
+use crate::backend::linux::{System, cgroup, process};
 use crate::events::Event;
 
 /// What is known of the end of a container.
@@ -19,6 +19,8 @@ pub(crate) struct End {
     pub(crate) started: bool,
     /// How it ended, if somebody has recorded that.
     pub(crate) exit: Option<Exit>,
+    /// Processes that were killed because memory ran out, if they are still counted.
+    pub(crate) kills: Option<u64>,
     /// It was removed.
     pub(crate) destroyed: bool,
 }
@@ -35,7 +37,8 @@ impl System {
             // What is older than the whole log was told and has been dropped.
             let forgotten = last.is_none()
                 && end.exit.is_some_and(|exit| log.oldest_unix_ns() > Some(exit.finished_unix_ns));
-            events(subject, last, End { started: end.started && !forgotten, ..end })
+            let end = End { started: end.started && !forgotten, ..end };
+            events(subject, last, end, &|| log.told_kills(&subject.id))
         });
     }
 
@@ -50,10 +53,11 @@ impl System {
         // One that was never finished was not told either.
         let request = if started || journal.ready { directory.request().ok() } else { None };
         let witness = directory.witness().ok();
+        let kills = cgroup::oom_kills(&journal.intent.groups);
         self.dismantle(directory, journal, fault)?;
         if let Some(request) = request {
             let exit = witness.and_then(|witness| witness.exit());
-            self.announce_end(&request, End { started, exit, destroyed: true });
+            self.announce_end(&request, End { started, exit, kills, destroyed: true });
         }
         Ok(())
     }
@@ -67,31 +71,35 @@ impl System {
     ) {
         if !directory.path.exists() {
             let exit = witness.and_then(Witness::exit);
-            self.announce_end(request, End { started: true, exit, destroyed: true });
+            self.announce_end(request, End { started: true, exit, kills: None, destroyed: true });
         } else if let Ok(Some(_lock)) = directory.try_lock() {
             // Whoever has the lock instead is about to see the end as well.
             let _ = self.notice_end(directory, request);
         }
     }
 
-    /// Looks whether a container has ended, and writes that down. The caller holds its lock, so that
-    /// nobody starts it again meanwhile. Returns whether it runs.
+    /// Looks whether a container has ended or was short of memory, and writes that down. The caller
+    /// holds its lock, so that nobody starts it again meanwhile. Returns whether it runs.
     pub(crate) fn notice_end(&self, directory: &Directory, request: &Request) -> Result<bool> {
         let journal = directory.journal()?;
+        let started = journal.started_unix_ns.is_some();
+        let kills = cgroup::oom_kills(&journal.intent.groups);
         if directory.is_supervised()? || journal.process.as_ref().and_then(process::open_running).is_some() {
+            if let Some(kills) = kills.filter(|kills| started && *kills > 0) {
+                self.announce_kills(&Subject::of(request), kills);
+            }
             return Ok(true);
         }
-        let started = journal.started_unix_ns.is_some();
         if started {
             let exit = directory.exit()?;
-            self.announce_end(request, End { started, exit, destroyed: false });
+            self.announce_end(request, End { started, exit, kills, destroyed: false });
         }
         Ok(false)
     }
 }
 
 /// What is still to be told of an end.
-fn events(subject: &Subject, last: Option<Last>, end: End) -> Vec<Event> {
+fn events(subject: &Subject, last: Option<Last>, end: End, told_kills: &dyn Fn() -> u64) -> Vec<Event> {
     let dies = match last {
         Some(Last::Destroyed) => return Vec::new(),
         Some(Last::Started) => true,
@@ -101,8 +109,11 @@ fn events(subject: &Subject, last: Option<Last>, end: End) -> Vec<Event> {
     let mut events = Vec::new();
     if dies {
         let time = end.exit.map_or_else(now_unix_ns, |exit| exit.finished_unix_ns);
-        if end.exit.is_some_and(|exit| exit.out_of_memory) {
-            events.push(subject.event(action::OOM, time, &[]));
+        let out_of_memory = u64::from(end.exit.is_some_and(|exit| exit.out_of_memory));
+        let kills = end.kills.unwrap_or(0).max(out_of_memory);
+        if kills > 0 && kills > told_kills() {
+            let known = end.kills.map(|_| (OOM_KILLS, kills.to_string()));
+            events.push(subject.event(action::OOM, time, known.as_slice()));
         }
         let code = end.exit.map(|exit| ("exitCode", exit.code.to_string()));
         events.push(subject.event(action::DIE, time, code.as_slice()));

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use containerv_spec::ContainerId;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
-use super::action;
+use super::{OOM_KILLS, action};
 use crate::backend::linux::store::Store;
 use crate::events::Event;
 
@@ -47,24 +48,47 @@ impl Last {
     }
 }
 
+/// First line of a file that took the place of another one. A reader that finds one left out knows
+/// that it was too slow.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotation {
+    /// How many files came before this one.
+    pub(super) rotation: u64,
+}
+
+impl Rotation {
+    /// Reads a line, if it is one of these.
+    pub(super) fn of(line: &[u8]) -> Option<Self> {
+        line.starts_with(b"{\"rotation\":").then(|| serde_json::from_slice(line).ok()).flatten()
+    }
+}
+
 /// The log while nobody else appends to it.
 pub(super) struct Held<'a> {
     store: &'a Store,
     file: OwnedFd,
     size: u64,
+    /// What a file that is still empty has to begin with.
+    heading: Option<Rotation>,
 }
 
 /// Appends events, with one write(2). `events` is asked for them while nobody else appends.
 pub(super) fn append(store: &Store, events: impl FnOnce(&Held<'_>) -> Vec<Event>) -> Result<(), Errno> {
     let held = hold(store)?;
-    let mut lines = Vec::new();
-    for event in events(&held) {
-        lines.extend(serde_json::to_vec(&event).unwrap_or_default());
-        lines.push(b'\n');
-    }
-    if lines.is_empty() {
+    let events = events(&held);
+    if events.is_empty() {
         return Ok(());
     }
+    let mut lines = Vec::new();
+    let mut add = |line: serde_json::Result<Vec<u8>>| {
+        lines.extend(line.unwrap_or_default());
+        lines.push(b'\n');
+    };
+    if let Some(heading) = held.heading {
+        add(serde_json::to_vec(&heading));
+    }
+    events.iter().for_each(|event| add(serde_json::to_vec(event)));
     loop {
         match rustix::io::write(&held.file, &lines) {
             Ok(count) if count == lines.len() => return Ok(()),
@@ -110,7 +134,11 @@ fn hold(store: &Store) -> Result<Held<'_>, Errno> {
             rustix::fs::rename(path(store, 0), path(store, 1))?;
             continue;
         }
-        return Ok(Held { store, file, size });
+        let mut held = Held { store, file, size, heading: None };
+        if locked && size == 0 {
+            held.heading = held.next_rotation();
+        }
+        return Ok(held);
     }
 }
 
@@ -134,9 +162,24 @@ fn lock(file: &OwnedFd, deadline: Instant) -> Result<bool, Errno> {
 impl Held<'_> {
     /// Returns what was told last of a container's life; `None` if nothing that is still kept.
     pub(super) fn last(&self, id: &ContainerId) -> Option<Last> {
-        search(&self.file, self.size, id).or_else(|| {
+        self.search(id, &|event| Last::of(&event.action))
+    }
+
+    /// Returns how many processes were told of that were killed since the container's last start.
+    pub(super) fn told_kills(&self, id: &ContainerId) -> u64 {
+        let found = self.search(id, &|event| match event.action.as_str() {
+            action::OOM => Some(event.attributes.get(OOM_KILLS).and_then(|it| it.parse().ok()).unwrap_or(1)),
+            action::START | action::CREATE => Some(0),
+            _ => None,
+        });
+        found.unwrap_or(0)
+    }
+
+    /// Returns what the newest event of a container says to which `read` gives an answer.
+    fn search<T>(&self, id: &ContainerId, read: &dyn Fn(&Event) -> Option<T>) -> Option<T> {
+        search(&self.file, self.size, id, read).or_else(|| {
             let (file, size) = self.open_older()?;
-            search(&file, size, id)
+            search(&file, size, id, read)
         })
     }
 
@@ -144,9 +187,17 @@ impl Held<'_> {
     pub(super) fn oldest_unix_ns(&self) -> Option<u64> {
         let older = self.open_older();
         let (file, size) = older.as_ref().map_or((&self.file, self.size), |(file, size)| (file, *size));
-        let bytes = read(file, 0, size.min(super::MAX_LINE as u64)).ok()?;
-        let line = bytes.split(|byte| *byte == b'\n').next()?;
-        serde_json::from_slice::<Event>(line).ok().map(|event| event.time_unix_ns)
+        let bytes = read(file, 0, size.min(FIRST_BLOCK + super::MAX_LINE as u64)).ok()?;
+        let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| Rotation::of(line).is_none());
+        serde_json::from_slice::<Event>(lines.next()?).ok().map(|event| event.time_unix_ns)
+    }
+
+    /// What the newest file begins with; `None` if it is the first one.
+    fn next_rotation(&self) -> Option<Rotation> {
+        let (file, size) = self.open_older()?;
+        let bytes = read(&file, 0, size.min(FIRST_BLOCK)).ok()?;
+        let before = bytes.split(|byte| *byte == b'\n').next().and_then(Rotation::of);
+        Some(Rotation { rotation: before.map_or(0, |it| it.rotation).saturating_add(1) })
     }
 
     fn open_older(&self) -> Option<(OwnedFd, u64)> {
@@ -158,7 +209,12 @@ impl Held<'_> {
 }
 
 /// Searches from the end, where it usually is.
-fn search(file: &OwnedFd, size: u64, id: &ContainerId) -> Option<Last> {
+fn search<T>(
+    file: &OwnedFd,
+    size: u64,
+    id: &ContainerId,
+    read_event: &dyn Fn(&Event) -> Option<T>,
+) -> Option<T> {
     let (mut end, mut block) = (size, FIRST_BLOCK);
     // Beginning of a line whose first bytes are in the next block.
     let mut rest = Vec::new();
@@ -170,8 +226,8 @@ fn search(file: &OwnedFd, size: u64, id: &ContainerId) -> Option<Last> {
         if begin > 0 {
             rest = lines.next()?.to_vec();
         }
-        if let Some(last) = lines.rev().find_map(|line| life_of(line, id)) {
-            return Some(last);
+        if let Some(found) = lines.rev().find_map(|line| read_event(&event_of(line, id)?)) {
+            return Some(found);
         }
         (end, block) = (begin, BLOCK);
         if rest.len() > super::MAX_LINE {
@@ -181,7 +237,7 @@ fn search(file: &OwnedFd, size: u64, id: &ContainerId) -> Option<Last> {
     None
 }
 
-fn life_of(line: &[u8], id: &ContainerId) -> Option<Last> {
+fn event_of(line: &[u8], id: &ContainerId) -> Option<Event> {
     // Reading JSON costs more than looking whether it is worth it: lines begin as they are written.
     let rest = line.strip_prefix(b"{\"time_unix_ns\":")?;
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -189,8 +245,7 @@ fn life_of(line: &[u8], id: &ContainerId) -> Option<Last> {
     if !rest.starts_with(id.as_str().as_bytes()) {
         return None;
     }
-    let event: Event = serde_json::from_slice(line).ok()?;
-    if event.id == *id { Last::of(&event.action) } else { None }
+    serde_json::from_slice(line).ok().filter(|event: &Event| event.id == *id)
 }
 
 fn read(file: &OwnedFd, begin: u64, end: u64) -> Result<Vec<u8>, Errno> {

@@ -6,6 +6,7 @@
 mod ends;
 mod file;
 mod reader;
+mod shortage;
 #[cfg(test)]
 mod tests;
 
@@ -27,7 +28,9 @@ const MAX_LINE: usize = 64 << 10;
 const MAX_LABELS: usize = 32 << 10;
 
 /// Attributes that belong to one event and not to its container.
-const OWN_ATTRIBUTES: [&str; 3] = ["exitCode", "signal", "oldName"];
+const OWN_ATTRIBUTES: [&str; 4] = ["exitCode", "signal", "oldName", OOM_KILLS];
+/// Attribute of `oom`: processes killed since the container's last start, this one included.
+const OOM_KILLS: &str = "oomKills";
 
 /// Names of events.
 pub(crate) mod action {
@@ -85,6 +88,15 @@ impl System {
     pub(crate) fn announce(&self, request: &Request, action: &str, more: &[(&str, String)]) {
         let event = Subject::of(request).event(action, now_unix_ns(), more);
         let _ = file::append(&self.store, |_| vec![event]);
+    }
+
+    /// Writes down that processes of a container that lives were killed because memory ran out:
+    /// `kills` of them since its start. What was told of that is not told again.
+    fn announce_kills(&self, subject: &Subject, kills: u64) {
+        let _ = file::append(&self.store, |log| match kills > log.told_kills(&subject.id) {
+            true => vec![subject.event(action::OOM, now_unix_ns(), &[(OOM_KILLS, kills.to_string())])],
+            false => Vec::new(),
+        });
     }
 
     /// Writes down that a container was made and, unless it waits for that, started.

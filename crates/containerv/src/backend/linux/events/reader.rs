@@ -1,25 +1,28 @@
 //! Reads events and watches for ends that nobody else tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use containerv_spec::ContainerId;
 use rustix::fs::{Mode, OFlags};
 
 use super::ends::End;
-use super::file::{FILES, Last, NAME};
+use super::file::{FILES, Last, NAME, Rotation};
+use super::shortage::Shortage;
 use super::{MAX_LINE, Subject};
-use crate::Result;
 use crate::backend::linux::lifecycle::now_unix_ns;
 use crate::backend::linux::lines::{Line, Lines, Series, Watch};
 use crate::backend::linux::store::{Directory, Witness};
 use crate::backend::linux::{System, process};
 use crate::events::Event;
+use crate::{Error, ErrorKind, Result};
 
 /// How long a monitor gets to write its record before it is looked for again.
 const RETRY: Duration = Duration::from_millis(5);
+/// How often counts are read that nothing announces.
+const ROUND: Duration = Duration::from_millis(500);
 /// Longest time between two looks at one that was stopped or works on it for long.
 const MAX_RETRY: Duration = Duration::from_millis(500);
 
@@ -35,6 +38,11 @@ pub(crate) struct Events {
     running: BTreeMap<ContainerId, Watched>,
     /// How long to wait before what is not settled is looked at again.
     retry: Duration,
+    /// Which file comes after the one that is being read; unknown before the first line, unless the
+    /// log was empty.
+    next_rotation: Option<u64>,
+    /// When the counts were read that nothing announces.
+    looked: Instant,
     finished: bool,
 }
 
@@ -53,6 +61,7 @@ struct Watched {
     pidfd: Option<OwnedFd>,
     /// Tells its exit once its directory is gone.
     witness: Option<Witness>,
+    shortage: Shortage,
 }
 
 impl System {
@@ -61,9 +70,19 @@ impl System {
         self.notice_ends()?;
         let log = self.open_log(follow)?;
         let system = Arc::clone(self);
-        let running = BTreeMap::new();
-        let mut events =
-            Events { system, since, until: None, follow, log, running, retry: RETRY, finished: false };
+        let nothing_yet = log.as_ref().is_none_or(|log| log.lines.is_empty());
+        let mut events = Events {
+            system,
+            since,
+            until: None,
+            follow,
+            log,
+            running: BTreeMap::new(),
+            retry: RETRY,
+            looked: Instant::now(),
+            next_rotation: nothing_yet.then_some(0),
+            finished: false,
+        };
         if follow {
             events.watch_all()?;
         }
@@ -91,7 +110,7 @@ impl System {
         let Some(mut log) = self.open_log(false)? else { return Ok(()) };
         let mut living: BTreeMap<ContainerId, (Last, Event)> = BTreeMap::new();
         while let Some(line) = log.lines.next_line()? {
-            let Ok(event) = parse(&line) else { continue };
+            let Ok(Entry::Event(event)) = parse(&line) else { continue };
             match Last::of(&event.action) {
                 Some(Last::Destroyed) => drop(living.remove(&event.id)),
                 Some(last) => drop(living.insert(event.id.clone(), (last, event))),
@@ -109,7 +128,7 @@ impl System {
     fn notice_end_of(&self, subject: &Subject, started: bool, witness: Option<&Witness>) -> Result<bool> {
         let Some(directory) = self.store.find(&subject.id)? else {
             let exit = witness.and_then(Witness::exit);
-            self.announce_end_of(subject, End { started, exit, destroyed: true });
+            self.announce_end_of(subject, End { started, exit, kills: None, destroyed: true });
             return Ok(true);
         };
         if !started {
@@ -122,9 +141,18 @@ impl System {
     }
 }
 
-fn parse(line: &Line) -> Result<Event, &'static str> {
+/// A line of the log.
+enum Entry {
+    Event(Event),
+    Rotation(Rotation),
+}
+
+fn parse(line: &Line) -> Result<Entry, &'static str> {
     match line {
-        Line::Whole(bytes) => serde_json::from_slice(bytes).map_err(|_| "it is not an event"),
+        Line::Whole(bytes) => match Rotation::of(bytes) {
+            Some(rotation) => Ok(Entry::Rotation(rotation)),
+            None => serde_json::from_slice(bytes).map(Entry::Event).map_err(|_| "it is not an event"),
+        },
         Line::TooLong => Err("it is longer than an event can be"),
         Line::CutOff => Err("it is cut off"),
     }
@@ -158,13 +186,31 @@ impl Events {
         };
         let Some(line) = line else { return self.at_end().map(|()| None) };
         Ok(match (parse(&line), &self.log) {
-            (Ok(event), _) => {
+            (Ok(Entry::Event(event)), _) => {
+                // The very first file has no heading.
+                self.next_rotation = self.next_rotation.max(Some(1));
                 self.keep_account(&event)?;
                 self.is_wanted(&event).then_some(Ok(event))
             }
+            (Ok(Entry::Rotation(rotation)), _) => self.enter_file(rotation).map(Err),
             (Err(what), Some(log)) => Some(Err(log.lines.damaged(what))),
             (Err(_), None) => None,
         })
+    }
+
+    /// Notes which file is being read; an error if one before it was not.
+    fn enter_file(&mut self, Rotation { rotation }: Rotation) -> Option<Error> {
+        if rotation <= self.next_rotation.replace(rotation.saturating_add(1))? {
+            return None;
+        }
+        let error = Error::new(
+            ErrorKind::ResourceExhausted,
+            "events were lost: they came faster than they were read",
+        );
+        Some(
+            error
+                .with_hint("the events after them are read all the same; `cv ps -a` shows what is there now"),
+        )
     }
 
     fn is_wanted(&self, event: &Event) -> bool {
@@ -179,6 +225,7 @@ impl Events {
         if self.log.is_none() {
             self.log = self.system.open_log(true)?;
         }
+        self.tell_kills();
         if self.tell_ends()? {
             self.retry = RETRY;
             self.wait(Duration::MAX);
@@ -189,15 +236,38 @@ impl Events {
         Ok(())
     }
 
-    fn wait(&self, most: Duration) {
+    fn wait(&mut self, most: Duration) {
         let left = |until: u64| Duration::from_nanos(until.saturating_sub(now_unix_ns()).saturating_add(1));
         let most = most.min(self.until.map_or(Duration::MAX, left));
         let ended = self.running.values().filter_map(|it| it.pidfd.as_ref());
         // One that has ended stays readable, and is not waited for a second time.
         let others: Vec<_> = ended.filter(|it| !process::has_ended(it)).map(AsFd::as_fd).collect();
-        match self.log.as_ref().and_then(|log| log.watch.as_ref()) {
+        let changed = match self.watcher() {
             Some(watch) => watch.wait(&others, most),
-            None => std::thread::sleep(most.min(Duration::from_millis(100))),
+            None => {
+                std::thread::sleep(most.min(Duration::from_millis(100)));
+                BTreeSet::new()
+            }
+        };
+        for watched in self.running.values_mut() {
+            watched.shortage.notice(&changed);
+        }
+    }
+
+    fn watcher(&self) -> Option<&Watch> {
+        self.log.as_ref()?.watch.as_ref()
+    }
+
+    /// Writes down processes that were killed because memory ran out.
+    fn tell_kills(&mut self) {
+        let round = self.looked.elapsed() >= ROUND;
+        if round {
+            self.looked = Instant::now();
+        }
+        for watched in self.running.values_mut() {
+            if let Some(kills) = watched.shortage.look(round) {
+                self.system.announce_kills(&watched.subject, kills);
+            }
         }
     }
 
@@ -216,7 +286,7 @@ impl Events {
                 settled = false;
             }
         }
-        done.iter().for_each(|id| drop(self.running.remove(id)));
+        done.iter().for_each(|id| self.forget(id));
         Ok(settled)
     }
 
@@ -224,10 +294,17 @@ impl Events {
         match Last::of(&event.action) {
             Some(Last::Started) if self.follow => self.watch(Subject::of_event(event)),
             Some(Last::Died | Last::Destroyed) => {
-                self.running.remove(&event.id);
+                self.forget(&event.id);
                 Ok(())
             }
             _ => Ok(()),
+        }
+    }
+
+    fn forget(&mut self, id: &ContainerId) {
+        let watched = self.running.remove(id);
+        if let (Some(watched), Some(watch)) = (watched, self.watcher()) {
+            watched.shortage.forget(watch);
         }
     }
 
@@ -246,6 +323,9 @@ impl Events {
         // One that is gone already has an end in the log, or will have: it is told like others.
         let directory = self.system.store.find(&subject.id)?;
         let journal = directory.as_ref().and_then(|directory| directory.journal().ok());
+        let shortage = journal
+            .as_ref()
+            .map_or_else(Shortage::default, |journal| Shortage::of(&journal.intent.groups, self.watcher()));
         let record = journal.and_then(|journal| journal.process);
         if directory.is_some() && record.is_none() {
             return Ok(());
@@ -253,7 +333,8 @@ impl Events {
         let removes_itself = |directory: &&Directory| directory.request().is_ok_and(|it| it.auto_remove);
         let witness = directory.as_ref().filter(removes_itself).and_then(|it| it.witness().ok());
         let pidfd = record.as_ref().and_then(process::open);
-        self.running.insert(subject.id.clone(), Watched { subject, pidfd, witness });
+        self.forget(&subject.id);
+        self.running.insert(subject.id.clone(), Watched { subject, pidfd, witness, shortage });
         Ok(())
     }
 }

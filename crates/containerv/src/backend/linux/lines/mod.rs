@@ -306,6 +306,11 @@ impl Lines {
         Ok(found)
     }
 
+    /// Whether there was nothing to read when the files were opened.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.segments.iter().all(|segment| segment.limit == 0)
+    }
+
     /// The error for a damaged line that was returned last.
     pub(crate) fn damaged(&self, what: &str) -> Error {
         let place = self.place();

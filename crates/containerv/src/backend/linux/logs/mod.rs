@@ -5,7 +5,7 @@ pub(super) mod entry;
 use std::time::Duration;
 
 use containerv_spec::ContainerId;
-use containerv_spec::request::{LogDriver, Request};
+use containerv_spec::request::{Log, LogDriver, Request};
 
 use super::lifecycle::now_unix_ns;
 use super::lines::{Line, Lines, Series, Verdict, Watch};
@@ -40,7 +40,7 @@ impl System {
             directory: execute::duplicate(directory.fd())?,
             path: directory.path.clone(),
             name: "container.log",
-            files: request.log.max_files.max(1),
+            files: request.log.max_files.clamp(1, Log::MOST_FILES),
             max_line: MAX_LINE,
         };
         // Watched before the first look, so that nothing comes in between.

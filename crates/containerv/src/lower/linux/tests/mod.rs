@@ -110,6 +110,24 @@ fn a_command_in_a_directory_as_root() {
 }
 
 #[test]
+fn labels_steer_nothing() {
+    let plain = request(directory());
+    let mut labelled = plain.clone();
+    for name in [
+        "containerd.io/restart.loguri",
+        "io.containerd.runtime.v2.shim",
+        "cdi.k8s.io/device",
+        "org.opencontainers.image.volume",
+        "containerv.security.privileged",
+        "containerv.mounts",
+    ] {
+        labelled.labels.insert(name.to_owned(), "binary:///bin/sh?x=../../etc".to_owned());
+    }
+    let plan = |request: &Request| lower(request, &root_machine(), &places(), Launch::Detached).unwrap();
+    assert_eq!(plan(&labelled), plan(&plain));
+}
+
+#[test]
 fn the_host_image_read_only_as_an_ordinary_user() {
     let mut request = request(Root::Host);
     request.read_only = true;

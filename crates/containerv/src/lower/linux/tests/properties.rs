@@ -78,6 +78,11 @@ proptest! {
         prop_assert!(matches!(inside.last(), Some(Action::Execute(_) | Action::Keep { .. })), "the last step stays");
         prop_assert_eq!(count(|action| matches!(action, Action::Await)), 1, "released once");
         prop_assert!(plan.phase(Phase::Beside).any(|step| *step.1 == Action::Release));
+        // A descriptor of the host would be a way out for the first path that the container decides on.
+        let position = |wanted: fn(&Action) -> bool| inside.iter().position(|action| wanted(action));
+        let closed = position(|action| matches!(action, Action::CloseDescriptors { .. }));
+        let looked = position(|action| matches!(action, Action::ResolveUser { .. }));
+        prop_assert!(looked.is_none() || closed.is_some_and(|closed| Some(closed) < looked));
         // Nothing of the host can be reached by path once the root was pivoted to.
         let pivot = inside.iter().position(|action| matches!(action, Action::PivotRoot));
         let last_host = inside.iter().rposition(|action| {

@@ -83,10 +83,10 @@ fn foreground(
     drop(raw);
     match ended? {
         Some(status) => {
-            // One that is removed when it ends may be gone already, and then its code is all there is.
-            let out_of_memory = container.wait().is_ok_and(|exit| exit.out_of_memory);
+            // One that removes itself may be gone already.
+            _ = container.wait();
             await_removal(container, &mut reader);
-            Ok(finish(status.docker_code(), out_of_memory, passing.quiet))
+            Ok(finish(status.docker_code(), status.out_of_memory(), passing.quiet))
         }
         None => let_go(container, &told, passing.quiet),
     }

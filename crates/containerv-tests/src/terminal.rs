@@ -9,9 +9,11 @@ use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 
 /// How long an expected text may take.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
-pub(crate) struct Person {
+/// A person at a terminal of a call's own: types, and waits for what appears.
+#[derive(Debug)]
+pub struct Person {
     terminal: OwnedFd,
     /// Kept open, so that what `cv` wrote last can be read after its end.
     other_end: OwnedFd,
@@ -21,7 +23,11 @@ pub(crate) struct Person {
 
 impl Person {
     /// Runs a call at a terminal of this size.
-    pub(crate) fn at(command: &Command, columns: u16, rows: u16) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If that cannot be done. So do the other functions, and if what they wait for does not come.
+    pub fn at(command: &Command, columns: u16, rows: u16) -> Self {
         let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).unwrap();
         grantpt(&terminal).unwrap();
         unlockpt(&terminal).unwrap();
@@ -33,24 +39,24 @@ impl Person {
         session.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         session.env("TERM", "dumb").current_dir(command.get_current_dir().unwrap());
         session.stdin(stdio(&other_end)).stdout(stdio(&other_end)).stderr(stdio(&other_end));
+        tcsetwinsize(&terminal, size(columns, rows)).unwrap();
         let child = session.spawn().unwrap();
-        let mut person = Self { terminal, other_end, child, seen: String::new() };
-        person.resize(columns, rows);
-        person
+        Self { terminal, other_end, child, seen: String::new() }
     }
 
-    pub(crate) fn resize(&mut self, columns: u16, rows: u16) {
-        let size = Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 };
-        tcsetwinsize(&self.terminal, size).unwrap();
+    /// Changes the size of the terminal.
+    pub fn resize(&mut self, columns: u16, rows: u16) {
+        tcsetwinsize(&self.terminal, size(columns, rows)).unwrap();
     }
 
-    pub(crate) fn types(&mut self, text: &str) {
+    /// Types a text.
+    pub fn types(&mut self, text: &str) {
         rustix::io::write(&self.terminal, text.as_bytes()).unwrap();
     }
 
     /// Waits until a text has appeared, and forgets what came before its end.
     #[track_caller]
-    pub(crate) fn sees(&mut self, text: &str) {
+    pub fn sees(&mut self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
         while !self.seen.contains(text) {
             assert!(Instant::now() < deadline, "`{text}` does not appear in {:?}", self.seen);
@@ -72,18 +78,19 @@ impl Person {
     }
 
     /// Says whether keys are shown and lines edited, as they are before and after `cv`.
-    pub(crate) fn is_cooked(&self) -> bool {
+    pub fn is_cooked(&self) -> bool {
         let modes = tcgetattr(self.other_end.as_fd()).unwrap().local_modes;
         modes.contains(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG)
     }
 
-    pub(crate) fn signals(&self, signal: rustix::process::Signal) {
+    /// Sends a signal to the call.
+    pub fn signals(&self, signal: rustix::process::Signal) {
         rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
     }
 
     /// Waits for the call to end; returns its exit code.
     #[track_caller]
-    pub(crate) fn leaves(&mut self) -> i32 {
+    pub fn leaves(&mut self) -> i32 {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -100,4 +107,8 @@ impl Drop for Person {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+fn size(columns: u16, rows: u16) -> Winsize {
+    Winsize { ws_col: columns, ws_row: rows, ws_xpixel: 0, ws_ypixel: 0 }
 }
