@@ -133,7 +133,8 @@ fn close(function: &str, handle: Handle, kind: Kind, argument: &str) {
     if let Some(object) = OBJECTS.remove(handle) {
         *locked(&object.callback) = None;
         object.serial.close();
-        object.connection.tell(function, sim_library::json!({argument: handle}));
+        // A last handle may end the system: then that is done when this returns.
+        object.connection.call(function, sim_library::json!({argument: handle}));
     }
 }
 

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sim_protocol::{Call, codes};
 
-use crate::answer::{Answer, Refusal, Success};
+use crate::answer::{Answer, OrRefuse, Refusal, Success};
 use crate::server::{Client, Service, Work, unknown};
 use crate::world::{Bound, Exit, State, Target, World};
-use crate::{faults, layers, network, processes, properties, systems};
+use crate::{faults, layers, machine, network, processes, properties, systems};
 
 /// A call with what it needs to be done.
 pub struct Context<'a> {
@@ -77,7 +77,7 @@ pub fn perform(service: &Arc<Service>, client: &Arc<Client>, call: &Call) -> Wor
         | "HcsRevokeVmAccess"
         | "HcsGrantVmGroupAccess"
         | "HcsRevokeVmGroupAccess" => access(&context),
-        "HcsCreateEmptyGuestStateFile" | "HcsCreateEmptyRuntimeStateFile" => Ok(Success::default()),
+        "HcsCreateEmptyGuestStateFile" | "HcsCreateEmptyRuntimeStateFile" => state_file(&context),
         "subscribe" => subscribe(&context),
         "local" | "misuse" => local(&context),
         "sim.log" => Ok(Success::values(service.log.entries(context.number("process") as u32).into())),
@@ -133,6 +133,20 @@ fn access(context: &Context<'_>) -> Answer {
     if context.call.function.contains("Grant") {
         world.grants.push((id, file));
     }
+    Ok(Success::default())
+}
+
+/// An empty file of a virtual machine's state.
+fn state_file(context: &Context<'_>) -> Answer {
+    let (path, machine) = (context.text("file"), &context.service.machine);
+    if machine.path(path).is_some() {
+        return Err(Refusal::new(codes::FILE_EXISTS, format!("{path} exists")));
+    }
+    let name = machine::last_component(path);
+    let folder = machine.path(path.strip_suffix(name).unwrap_or_default());
+    let folder =
+        folder.ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("no folder for {path}")))?;
+    std::fs::write(folder.join(name), b"").or_refuse("making the file")?;
     Ok(Success::default())
 }
 

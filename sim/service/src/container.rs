@@ -17,6 +17,9 @@ use crate::machine::Machine;
 use crate::overlay;
 use crate::server::locked;
 
+/// STATUS_NO_MEMORY.
+const NO_MEMORY: u32 = 0xC000_0017;
+
 const WINE: &str = "/usr/lib/wine/wine64";
 
 /// What a container is made of.
@@ -25,6 +28,8 @@ pub struct Order {
     /// The files of the layers, topmost first.
     pub layers: Vec<PathBuf>,
     pub scratch: PathBuf,
+    /// Where the host sees both as one, if it does.
+    pub merged: Option<PathBuf>,
     pub host_name: Option<String>,
     pub memory_mb: Option<u64>,
     pub processor: Value,
@@ -153,13 +158,20 @@ impl Container {
             script.push('\n');
         };
         let target = self.prefix().join("drive_c").display().to_string();
-        let merged = overlay::options(
-            machine,
-            &self.order.layers,
-            &self.order.scratch,
-            &self.directory.join("layers"),
-        )?;
-        line(&["mount", "-t", "overlay", "overlay", "-o", &merged, &target]);
+        match &self.order.merged {
+            Some(merged) => line(&["mount", "--bind", &merged.display().to_string(), &target]),
+            None => {
+                let own = self.directory.join("layers");
+                let options = overlay::options(machine, &self.order.layers, &self.order.scratch, &own)?;
+                line(&["mount", "-t", "overlay", "overlay", "-o", &options, &target]);
+            }
+        }
+        // The namespace began with a copy of all mounts, and would keep those of others busy.
+        let others = format!(
+            "umount --lazy {}/volume-*[!s] 2>/dev/null || :",
+            quoted(&machine.state.display().to_string())
+        );
+        line(&["sh", "-c", &others]);
         line(&["mkdir", "-p", "/tmp/.wine-0"]);
         line(&["mount", "-t", "tmpfs", "-o", "mode=0700", "tmpfs", "/tmp/.wine-0"]);
         if let Some(name) = &self.order.host_name {
@@ -287,11 +299,16 @@ impl Container {
         match words.next() {
             Some("started") => {
                 let process = number(words.next()).unwrap_or_default();
+                let (group, before) = (self.group.clone(), self.group.killed_for_memory());
                 let ending = move || {
                     let line = next();
                     let _ = fs::remove_file(&report);
                     let _ = fs::remove_file(&order);
-                    number(line.strip_prefix("exited ")).unwrap_or(1067)
+                    match number(line.strip_prefix("exited ")) {
+                        // To Wine, a process that the kernel ended has ended well.
+                        Some(0) if group.killed_for_memory() > before => NO_MEMORY,
+                        code => code.unwrap_or(1067),
+                    }
                 };
                 Ok((process, Box::new(ending)))
             }

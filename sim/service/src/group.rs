@@ -20,6 +20,7 @@ pub struct Usage {
     pub written_bytes: u64,
 }
 
+#[derive(Clone)]
 pub struct Group {
     name: String,
     unified: bool,
@@ -130,6 +131,13 @@ impl Group {
             usage.memory_peak = number("memory", "memory.max_usage_in_bytes");
         }
         usage
+    }
+
+    /// How many processes the kernel has ended for want of memory.
+    pub fn killed_for_memory(&self) -> u64 {
+        let file = if self.unified { "memory.events" } else { "memory.oom_control" };
+        let text = fs::read_to_string(self.file("memory", file)).unwrap_or_default();
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")?.parse().ok()).unwrap_or(0)
     }
 
     /// Removes the group when its last process is gone.

@@ -10,6 +10,7 @@ use sim_protocol::{Call, codes};
 
 use crate::answer::{Answer, OrRefuse, Refusal, Success};
 use crate::machine::{self, Machine};
+use crate::overlay;
 use crate::schema;
 use crate::server::{Service, Work};
 
@@ -24,6 +25,8 @@ pub struct Active {
     volume: String,
     /// The parents of the filter, topmost first.
     parents: Option<Vec<String>>,
+    /// Where layers and scratch are seen as one, as root.
+    merged: Option<PathBuf>,
 }
 
 /// What the scratch disk of these stand-ins is: a marker file beside a directory with the files.
@@ -54,6 +57,11 @@ impl Layers {
             }
             Some(_) => Ok(active.folder.clone()),
         }
+    }
+
+    /// Where the prepared scratch is seen with its layers.
+    pub fn merged(&self, folder: &str) -> Option<PathBuf> {
+        self.active.get(&key(folder)).and_then(|active| active.merged.clone())
     }
 
     pub fn described(&self) -> Value {
@@ -187,7 +195,7 @@ fn activate(service: &Service, layer: &str) -> Answer {
     let volume = machine::new_guid();
     std::os::unix::fs::symlink(&files, service.machine.volume_link(&volume))
         .or_refuse("mounting the volume")?;
-    let active = Active { folder: layer.to_owned(), volume, parents: None };
+    let active = Active { folder: layer.to_owned(), volume, parents: None, merged: None };
     world.layers.active.insert(key(layer), active);
     Ok(Success::default())
 }
@@ -221,8 +229,24 @@ fn prepare(service: &Service, layer: &str, parents: Vec<String>) -> Answer {
     if active.parents.is_some() {
         return refuse(codes::SHARING_VIOLATION, format!("the layer {layer} is prepared"));
     }
+    if rustix::process::geteuid().is_root() {
+        let merged = service.machine.state.join(format!("volume-{}", active.volume));
+        let layers: Vec<PathBuf> = parents
+            .iter()
+            .filter_map(|path| service.machine.path(path).and_then(|path| machine::entry(&path, "Files")))
+            .collect();
+        overlay::mount(&service.machine, &layers, &disk(&service.machine, layer)?, &merged)?;
+        point(&service.machine.volume_link(&active.volume), &merged)?;
+        active.merged = Some(merged);
+    }
     active.parents = Some(parents);
     Ok(Success::default())
+}
+
+/// Has the volume be seen as the directory.
+fn point(link: &std::path::Path, to: &std::path::Path) -> Answer<()> {
+    fs::remove_file(link).or_refuse("mounting the volume")?;
+    std::os::unix::fs::symlink(to, link).or_refuse("mounting the volume")
 }
 
 fn unprepare(service: &Service, layer: &str) -> Answer {
@@ -231,10 +255,15 @@ fn unprepare(service: &Service, layer: &str) -> Answer {
         return refuse(codes::SHARING_VIOLATION, format!("a compute system uses {layer}"));
     }
     let active = world.layers.get(layer)?;
-    match active.parents.take() {
-        Some(_) => Ok(Success::default()),
-        None => refuse(codes::NOT_READY, format!("the layer {layer} is not prepared")),
+    if active.parents.take().is_none() {
+        return refuse(codes::NOT_READY, format!("the layer {layer} is not prepared"));
     }
+    if let Some(merged) = active.merged.take() {
+        let files = disk(&service.machine, layer)?.join("files");
+        point(&service.machine.volume_link(&active.volume), &files)?;
+        overlay::unmount(&merged);
+    }
+    Ok(Success::default())
 }
 
 fn mount_path(service: &Service, layer: &str) -> Answer {

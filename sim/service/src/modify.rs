@@ -76,10 +76,11 @@ pub fn perform(context: &Context<'_>) -> Answer {
         }
     }
     let path = request["ResourcePath"].as_str().unwrap_or_default();
-    let kind = request["RequestType"].as_str().unwrap_or("Add");
     let Some((_, settings, requests)) = PATHS.iter().find(|(pattern, ..)| matches(pattern, path)) else {
         return refuse(codes::INVALID_JSON, format!("Invalid JSON document '$.ResourcePath': {path}"));
     };
+    // The client leaves it out where there is only one.
+    let kind = request["RequestType"].as_str().unwrap_or(requests[0]);
     if !requests.contains(&kind) {
         return refuse(codes::E_INVALIDARG, format!("{path} takes {}, not {kind}", requests.join(", ")));
     }

@@ -2,8 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::answer::{Answer, OrRefuse};
+use sim_protocol::codes;
+
+use crate::answer::{Answer, OrRefuse, Refusal};
 use crate::machine::{self, Machine};
 
 /// The mount options that show `layers` (topmost first) over the template's drive, with writes to
@@ -22,6 +25,28 @@ pub fn options(machine: &Machine, layers: &[PathBuf], scratch: &Path, directory:
     }
     let lower: Vec<String> = lower.iter().map(|path| path.display().to_string()).collect();
     Ok(format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display()))
+}
+
+/// Mounts the layers with the scratch at `at`; the copies of the layers lie beside it.
+pub fn mount(machine: &Machine, layers: &[PathBuf], scratch: &Path, at: &Path) -> Answer<()> {
+    let options = options(machine, layers, scratch, &at.with_extension("layers"))?;
+    fs::create_dir_all(at).or_refuse("making a mount point")?;
+    let mut command = Command::new("mount");
+    command.args(["-t", "overlay", "overlay", "-o", &options]).arg(at);
+    let output = command.output().or_refuse("starting `mount`")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let message = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(Refusal::new(codes::E_FAIL, format!("mounting the layers: {message}")))
+}
+
+/// Undoes it. Whoever has a file open there keeps that.
+pub fn unmount(at: &Path) {
+    // What stays is removed with the run, in whose namespace it is.
+    let _ = Command::new("umount").arg("--lazy").arg(at).status();
+    let _ = fs::remove_dir(at);
+    let _ = fs::remove_dir_all(at.with_extension("layers"));
 }
 
 /// Links the tree `from` into `to`, each name in the letter case that a layer below has it in: to

@@ -129,6 +129,7 @@ fn order(
         number,
         layers: wanted.layers.iter().filter_map(layer).collect(),
         scratch,
+        merged: wanted.scratch.as_deref().and_then(|folder| world.layers.merged(folder)),
         host_name: wanted.host_name.clone(),
         memory_mb: wanted.memory_mb,
         processor: wanted.processor.clone(),

@@ -354,3 +354,20 @@ pub fn process_information(process: Handle) -> (u32, Information) {
     operation.close();
     (code, information)
 }
+
+pub fn open_process(system: Handle, id: u32) -> (u32, Handle) {
+    let mut process = 0;
+    let code = call!("computecore", "HcsOpenProcess", (Handle, u32, u32, *mut Handle) -> u32, system, id, GENERIC_ALL, &mut process);
+    (code, process)
+}
+
+/// A function that takes a machine's id and a file.
+pub fn grant(id: &str, file: &str) -> u32 {
+    let (id, file) = (wide(id), wide(file));
+    call!("computecore", "HcsGrantVmAccess", (*const u16, *const u16) -> u32, id.as_ptr(), file.as_ptr())
+}
+
+pub fn guest_state_file(file: &str) -> u32 {
+    let file = wide(file);
+    call!("computecore", "HcsCreateEmptyGuestStateFile", (*const u16) -> u32, file.as_ptr())
+}

@@ -3,8 +3,10 @@
 #![allow(clippy::macro_metavars_in_unsafe, reason = "`call!` is for calls of exports, which are unsafe")]
 
 pub mod api;
+pub mod api_first;
 pub mod api_layers;
 pub mod api_network;
+pub mod api_storage;
 pub mod bed;
 pub mod layers;
 pub mod pipes;

@@ -231,3 +231,69 @@ fn create_process_may_be_done_when_it_returns() {
     assert_eq!(api::terminate_process(process, None).0, 0);
     api::close_process(process);
 }
+
+#[test]
+fn limits_hold() {
+    if sim_tests::no_containers() {
+        return;
+    }
+    let container = Running::new("limits", |container| {
+        container["Memory"] = json!({"SizeInMB": 256});
+    });
+    assert_eq!(container.run("C:\\probe.exe memory 40", None).1.trim(), "took 40");
+    // Killed, and not by itself.
+    let (code, output) = container.run("C:\\probe.exe memory 400", None);
+    assert!(code == 0xC000_0017 && !output.contains("took"), "{code:#x} {output}");
+    let update =
+        json!({"ResourcePath": "Container/Memory/SizeInMB", "RequestType": "Update", "Settings": 900});
+    assert_eq!(api::modify(container.system, &update.to_string()).0, 0);
+    assert_eq!(container.run("C:\\probe.exe memory 400", None).0, 0);
+}
+
+#[test]
+fn a_paused_container_does_nothing() {
+    if sim_tests::no_containers() {
+        return;
+    }
+    let container = Running::new("paused", |_| ());
+    let parameters =
+        json!({"CommandLine": "C:\\probe.exe cat", "CreateStdInPipe": true, "CreateStdOutPipe": true})
+            .to_string();
+    let ((code, _), process, information) = api::create_process(container.system, &parameters);
+    assert_eq!(code, 0);
+    assert_eq!(api::pause(container.system, None).0, 0);
+    let ((code, _), second, _) = api::create_process(container.system, &parameters);
+    assert_eq!(code, codes::INVALID_STATE);
+    api::close_process(second);
+    sim_tests::pipes::write_all(information.stream(0).unwrap(), b"through");
+    let close = r#"{"Operation":"CloseHandle","CloseHandle":{"Handle":"StdIn"}}"#;
+    assert_eq!(api::modify_process(process, Some(close)).0, 0);
+    assert_eq!(api::wait_for_process(process, 300).0, codes::OPERATION_TIMEOUT);
+    assert_eq!(api::resume(container.system, None).0, 0);
+    assert_eq!(sim_tests::pipes::read_all(information.stream(1).unwrap()), b"through");
+    assert_eq!(exit_code(process), 0);
+}
+
+#[test]
+fn a_process_is_opened_by_its_number_and_signalled() {
+    if sim_tests::no_containers() {
+        return;
+    }
+    let container = Running::new("signals", |_| ());
+    let parameters = json!({"CommandLine": "C:\\probe.exe sleep"}).to_string();
+    let ((code, _), process, information) = api::create_process(container.system, &parameters);
+    assert_eq!(code, 0);
+    assert!((0..3).all(|at| information.stream(at).is_none()));
+    let (code, other) = api::open_process(container.system, information.process);
+    assert_eq!(code, 0);
+    assert_eq!(api::open_process(container.system, 999_999).0, codes::ELEMENT_NOT_FOUND);
+    let (code, status) = api::process_properties(other, None);
+    assert_eq!(code, 0);
+    assert!(status.unwrap().contains(r#""Exited":false"#));
+    assert_eq!(api::signal_process(other, Some(r#"{"Signal":"SIGTERM"}"#)).0, codes::INVALID_JSON);
+    assert_eq!(api::signal_process(other, Some(r#"{"Signal":"CtrlShutdown"}"#)).0, 0);
+    assert_eq!(api::wait_for_process(process, 60_000).0, 0);
+    assert_eq!(api::signal_process(other, Some(r#"{"Signal":"CtrlC"}"#)).0, codes::PROCESS_ALREADY_STOPPED);
+    api::close_process(other);
+    api::close_process(process);
+}

@@ -176,3 +176,66 @@ fn only_what_may_be_modified_is() {
     assert_eq!(api::terminate(system, None).0, 0);
     api::close(system);
 }
+
+#[test]
+fn a_machine_starts_only_from_disks_that_it_may_open() {
+    let id = own("disks");
+    let disk = format!("C:\\{id}.vhdx");
+    assert_eq!(api::guest_state_file(&disk), 0);
+    assert_eq!(api::guest_state_file(&disk), codes::FILE_EXISTS);
+    let scsi = json!({"0": {"Attachments": {"0": {"Type": "VirtualDisk", "Path": disk}}}});
+    let ((code, _), system) = api::create(&id, &mutated("/VirtualMachine/Devices/Scsi", scsi));
+    assert_eq!(code, 0);
+    assert_eq!(api::start(system, None).0, codes::E_ACCESSDENIED);
+    assert_eq!(api::grant(&id, "C:\\none.vhdx"), codes::FILE_NOT_FOUND);
+    assert_eq!(api::grant(&id, &disk), 0);
+    assert_eq!(api::start(system, None).0, 0);
+    api::close(system);
+    std::fs::remove_file(&disk).unwrap();
+}
+
+/// The exports that the published references name.
+#[test]
+fn every_documented_export_is_there() {
+    let core = "HcsCreateOperation HcsCreateOperationWithNotifications HcsCloseOperation HcsGetOperationContext \
+        HcsSetOperationContext HcsSetOperationCallback HcsGetComputeSystemFromOperation HcsGetProcessFromOperation \
+        HcsGetOperationType HcsGetOperationId HcsGetOperationResult HcsWaitForOperationResult \
+        HcsGetOperationResultAndProcessInfo HcsWaitForOperationResultAndProcessInfo HcsCancelOperation \
+        HcsAddResourceToOperation HcsGetOperationProperties HcsCreateComputeSystem HcsCreateComputeSystemInNamespace \
+        HcsOpenComputeSystem HcsOpenComputeSystemInNamespace HcsCloseComputeSystem HcsStartComputeSystem \
+        HcsShutDownComputeSystem HcsTerminateComputeSystem HcsCrashComputeSystem HcsPauseComputeSystem \
+        HcsResumeComputeSystem HcsSaveComputeSystem HcsGetComputeSystemProperties HcsModifyComputeSystem \
+        HcsEnumerateComputeSystems HcsEnumerateComputeSystemsInNamespace HcsWaitForComputeSystemExit \
+        HcsSetComputeSystemCallback HcsCreateProcess HcsOpenProcess HcsCloseProcess HcsGetProcessInfo \
+        HcsGetProcessProperties HcsSignalProcess HcsTerminateProcess HcsModifyProcess HcsSetProcessCallback \
+        HcsWaitForProcessExit HcsGetServiceProperties HcsModifyServiceSettings HcsSubmitWerReport \
+        HcsCreateEmptyGuestStateFile HcsCreateEmptyRuntimeStateFile HcsGrantVmAccess HcsRevokeVmAccess \
+        HcsGrantVmGroupAccess HcsRevokeVmGroupAccess HcsGetProcessorCompatibilityFromSavedState \
+        HcsInitializeLiveMigrationOnSource HcsStartLiveMigrationOnSource HcsStartLiveMigrationTransfer \
+        HcsFinalizeLiveMigration";
+    let storage = "HcsImportLayer HcsExportLayer HcsExportLegacyWritableLayer HcsDestroyLayer HcsSetupBaseOSLayer \
+        HcsSetupBaseOSVolume HcsInitializeWritableLayer HcsInitializeLegacyWritableLayer HcsAttachLayerStorageFilter \
+        HcsDetachLayerStorageFilter HcsAttachOverlayFilter HcsDetachOverlayFilter HcsFormatWritableLayerVhd \
+        HcsGetLayerVhdMountPath";
+    let first = "ActivateLayer DeactivateLayer PrepareLayer UnprepareLayer GetLayerMountPath CreateSandboxLayer \
+        ExpandSandboxSize CreateLayer CopyLayer LayerExists DestroyLayer ImportLayer ExportLayer ProcessBaseImage \
+        ProcessUtilityImage NameToGuid GetBaseImages GrantVmAccess HNSCall HcsCreateComputeSystem HcsOpenComputeSystem \
+        HcsCloseComputeSystem HcsStartComputeSystem HcsShutdownComputeSystem HcsTerminateComputeSystem \
+        HcsPauseComputeSystem HcsResumeComputeSystem HcsGetComputeSystemProperties HcsModifyComputeSystem \
+        HcsEnumerateComputeSystems HcsRegisterComputeSystemCallback HcsUnregisterComputeSystemCallback HcsCreateProcess \
+        HcsOpenProcess HcsCloseProcess HcsTerminateProcess HcsSignalProcess HcsGetProcessInfo HcsGetProcessProperties \
+        HcsModifyProcess HcsGetServiceProperties HcsRegisterProcessCallback HcsUnregisterProcessCallback";
+    for (library, names) in [("computecore", core), ("computestorage", storage), ("vmcompute", first)] {
+        for name in names.split_whitespace() {
+            assert!(api::export(library, name).is_some(), "{library}!{name}");
+        }
+    }
+    for kind in ["Network", "Endpoint", "Namespace", "LoadBalancer", "SdnRoute"] {
+        for name in
+            ["Enumerate{}s", "Create{}", "Open{}", "Modify{}", "Query{}Properties", "Delete{}", "Close{}"]
+        {
+            let name = format!("Hcn{}", name.replace("{}", kind));
+            assert!(api::export("computenetwork", &name).is_some(), "{name}");
+        }
+    }
+}

@@ -121,6 +121,8 @@ pub fn register(
     early.into_iter().for_each(|(kind, status, data)| object.notify(kind, status, data));
     let registered = Handles::<Registered>::reserve();
     CALLBACKS.insert(registered, Arc::new(Registered { on: handle }));
+    // What could not be created has a handle, and its notification; there is only nothing behind it.
+    let code = if code == codes::E_HANDLE { codes::S_OK } else { code };
     // SAFETY: the caller's word, as for the exported functions.
     unsafe { set(out, registered) };
     code
@@ -144,7 +146,7 @@ pub fn close(function: &str, handle: Handle, argument: &str) -> u32 {
         Ok(object) => {
             OBJECTS.remove(handle);
             object.close();
-            object.connection.tell(function, json!({argument: handle}));
+            object.connection.call(function, json!({argument: handle}));
             codes::S_OK
         }
     }

@@ -9,6 +9,12 @@ fn main() {
     let code = match words[..] {
         ["cat"] => copy(),
         ["exit", code] => code.parse().unwrap_or(1),
+        // Exits when told to, with the code that it is told.
+        ["obey"] => {
+            let mut line = String::new();
+            let _ = std::io::stdin().read_line(&mut line);
+            line.trim().parse().unwrap_or(1)
+        }
         // The words as they arrived, one a line.
         ["words", ..] => say(&words[1..].join("\n")),
         ["environment", name] => say(&std::env::var(name).unwrap_or_default()),
