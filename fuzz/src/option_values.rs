@@ -1,11 +1,12 @@
 //! The value of each option that changes a container: mounts, devices, limits, ranges and others.
 
 use containerv_spec::OsText;
+use containerv_spec::hcs::machine::WindowsMachine;
 use containerv_spec::request::{MountSource, Process};
 use cv::draft::Draft;
 use cv::output::report;
 use cv::output::style::Style;
-use cv::syntax::Action;
+use cv::syntax::{Action, Apply};
 
 use crate::invariant::{harmless, written};
 
@@ -20,11 +21,27 @@ pub fn target(data: &[u8]) {
     let verb = cv::verbs::find("create").expect("there is `create`");
     let option = std::str::from_utf8(name).ok().and_then(|name| verb.long(name));
     let Some(option) = option.filter(|option| !opens_files(option.long, value)) else { return };
+    if let Some(apply) = cv::flags::windows::option(option.long) {
+        for_windows(apply, value);
+    }
     let Action::Request(apply) = option.action else { return };
     let mut draft = Draft::default();
     match apply(&mut draft, &OsText::from_bytes(value)) {
         Ok(()) => check(&draft),
         Err(error) => harmless(&report::render(&error, Style::PLAIN)),
+    }
+}
+
+/// What an option means for a container on Windows can be stored, and lowered or refused with reasons.
+fn for_windows(apply: Apply, value: &[u8]) {
+    let mut draft = Draft::default();
+    if let Err(error) = apply(&mut draft, &OsText::from_bytes(value)) {
+        return harmless(&report::render(&error, Style::PLAIN));
+    }
+    written(&draft.request);
+    match containerv::plan_windows(&draft.request, &WindowsMachine::assumed(), false) {
+        Ok(plan) => written(&plan),
+        Err(error) => crate::invariant::error(&error),
     }
 }
 

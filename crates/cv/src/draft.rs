@@ -5,18 +5,28 @@
 
 use containerv::{Error, ErrorKind};
 use containerv_spec::request::{
-    Dns, IdRange, Isolation, Lifetime, Log, Namespaces, Network, Overlay, Process, Root, Security, Stop,
-    UserNamespace,
+    Dns, IdRange, Isolation, Lifetime, Log, NamedNetwork, Namespaces, Network, Overlay, Process, Root,
+    Security, Stop, UserNamespace,
 };
 use containerv_spec::{Capability, CapabilitySet, ContainerId, Limits, OsText, Request};
 
 use crate::failure::Failure;
+use crate::flags::windows;
 use crate::syntax::parse::wrong_value;
 use crate::syntax::{Action, Parsed};
 use crate::value::{native, quote, wrong};
 
 /// Turns a reference to a container (id, prefix or name) into its id.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<ContainerId, Error>;
+
+/// The system that a container is for, by whose rules options are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Linux.
+    Linux,
+    /// Windows.
+    Windows,
+}
 
 /// Which of the kernel namespaces of another container are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +50,8 @@ pub enum Named {
 
 /// Everything that options have said so far.
 pub struct Draft {
+    /// The system that it is for.
+    pub target: Target,
     /// What needs no second look.
     pub request: Request,
     /// The command's surroundings.
@@ -72,6 +84,7 @@ impl Default for Draft {
     /// A container with every default.
     fn default() -> Self {
         Self {
+            target: Target::Linux,
             request: empty_request(),
             process: Process {
                 args: Vec::new(),
@@ -104,13 +117,33 @@ impl Default for Draft {
 }
 
 impl Draft {
-    /// Reads every option that changes the request. All that is wrong with their values comes along,
+    /// A container with every default of a system.
+    fn of(target: Target) -> Self {
+        let mut draft = Self { target, ..Self::default() };
+        if target == Target::Windows {
+            draft.request.network = Network::Named(NamedNetwork::new("nat"));
+            (draft.process.create_cwd, draft.process.set_home) = (false, false);
+        }
+        draft
+    }
+
+    /// Reads every option that changes the request, for this machine's system. All that is wrong with their values comes along,
     /// each naming its option.
     pub fn read(parsed: &Parsed) -> (Self, Vec<Error>) {
-        let mut draft = Self::default();
+        Self::read_for(parsed, crate::platform::TARGET)
+    }
+
+    /// As [`Draft::read`], for a system.
+    pub fn read_for(parsed: &Parsed, target: Target) -> (Self, Vec<Error>) {
+        let mut draft = Self::of(target);
         let mut problems = Vec::new();
         for given in &parsed.given {
-            let result = match given.flag.action {
+            let other = windows::option(given.flag.long).filter(|_| target == Target::Windows);
+            let action = match given.flag.action {
+                Action::Verb => Action::Verb,
+                action => other.map_or(action, Action::Request),
+            };
+            let result = match action {
                 Action::Verb => Ok(()),
                 Action::Request(apply) => apply(&mut draft, &given.text)
                     .map_err(|error| wrong_value(given.flag.long, &given.text, error)),
@@ -141,7 +174,16 @@ impl Draft {
     ///
     /// All that is wrong.
     pub fn read_container(parsed: &Parsed) -> Result<Self, Failure> {
-        let (draft, mut problems) = Self::read(parsed);
+        Self::read_container_for(parsed, crate::platform::TARGET)
+    }
+
+    /// As [`Draft::read_container`], for a system.
+    ///
+    /// # Errors
+    ///
+    /// All that is wrong.
+    pub fn read_container_for(parsed: &Parsed, target: Target) -> Result<Self, Failure> {
+        let (draft, mut problems) = Self::read_for(parsed, target);
         problems.extend(draft.check_operands(&parsed.operands).err());
         if problems.is_empty() { Ok(draft) } else { Err(Failure::Usage(problems)) }
     }
@@ -219,6 +261,9 @@ impl Draft {
             Ok(command) => {
                 let entrypoint = self.entrypoint.take().filter(|program| !program.is_empty());
                 self.process.args = entrypoint.into_iter().chain(command.iter().cloned()).collect();
+                if let (Target::Windows, false, Some(image)) = (self.target, self.rootfs, operands.first()) {
+                    windows::take_image(&mut self, image);
+                }
             }
             Err(error) => problems.push(error),
         }
@@ -238,10 +283,13 @@ impl Draft {
         Ok(self.request)
     }
 
-    /// Takes the image off the operands unless the root is a directory; returns the command.
+    /// Takes the image off the operands unless the root is named by options; returns the command.
     fn split_image<'a>(&self, operands: &'a [OsText]) -> Result<&'a [OsText], Error> {
         if self.rootfs {
             return Ok(operands);
+        }
+        if let (Target::Windows, Some((image, command))) = (self.target, operands.split_first()) {
+            return windows::check_image(image).map(|()| command);
         }
         let Some((image, command)) = operands.split_first() else {
             return Err(wrong("no image was named").with_hint(
@@ -273,12 +321,11 @@ impl Draft {
 
     /// Puts the environment together: defaults, then files, then single entries.
     fn finish_environment(&mut self) {
-        let hostname = self.request.hostname.clone().unwrap_or_else(|| self.request.id.short().to_owned());
-        let mut defaults = containerv::default_environment();
-        defaults.push(OsText::from(format!("HOSTNAME={hostname}")));
-        if self.process.terminal.is_some() {
-            defaults.push(OsText::from("TERM=xterm"));
-        }
+        let defaults = match self.target {
+            Target::Linux => self.default_environment(),
+            // Windows gives each process the variables of the system and of the user.
+            Target::Windows => Vec::new(),
+        };
         let given = std::mem::take(&mut self.process.env);
         let files = std::mem::take(&mut self.env_files);
         self.process.env = merge_environment(defaults.into_iter().chain(files).chain(given));
@@ -287,6 +334,18 @@ impl Draft {
             let value = value.unwrap_or_default().to_string();
             self.request.labels.entry(name.to_string()).or_insert(value);
         }
+    }
+}
+
+impl Draft {
+    fn default_environment(&self) -> Vec<OsText> {
+        let hostname = self.request.hostname.clone().unwrap_or_else(|| self.request.id.short().to_owned());
+        let mut defaults = containerv::default_environment();
+        defaults.push(OsText::from(format!("HOSTNAME={hostname}")));
+        if self.process.terminal.is_some() {
+            defaults.push(OsText::from("TERM=xterm"));
+        }
+        defaults
     }
 }
 

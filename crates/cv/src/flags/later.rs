@@ -14,6 +14,7 @@ const RUNTIME: &str = "there is one way to run containers here; leave it away";
 pub static LATER: Section = Section {
     title: "Not offered",
     flags: &[
+        Flag::value("layer", "DIR", "Windows: layer of an image").refused("use `--rootfs DIR`"),
         Flag::value("publish", "PORTS", "Publish ports").short('p').refused(NETWORK),
         Flag::switch("publish-all", "Publish every exposed port").short('P').refused(NETWORK),
         Flag::value("expose", "PORT", "Note a port")

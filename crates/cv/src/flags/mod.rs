@@ -7,3 +7,4 @@ pub mod lifecycle;
 pub mod limits;
 pub mod process;
 pub mod security;
+pub mod windows;

@@ -8,7 +8,11 @@ use containerv::Error;
 use containerv_spec::{DeviceNumber, OsText};
 use rustix::fs::FileType;
 
+use crate::draft::Target;
 use crate::value::{native, quote, wrong};
+
+/// The system that options are read for unless another is named.
+pub const TARGET: Target = Target::Linux;
 
 /// Returns the number of a device, and whether it is a block device.
 ///

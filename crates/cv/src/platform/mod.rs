@@ -3,9 +3,9 @@
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{device, ids, raw_stdout};
+pub use linux::{TARGET, device, ids, raw_stdout};
 
 #[cfg(not(target_os = "linux"))]
 mod other;
 #[cfg(not(target_os = "linux"))]
-pub use other::{device, ids, raw_stdout};
+pub use other::{TARGET, device, ids, raw_stdout};

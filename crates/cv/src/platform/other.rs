@@ -3,6 +3,11 @@
 use containerv::{Error, ErrorKind};
 use containerv_spec::{DeviceNumber, OsText};
 
+use crate::draft::Target;
+
+/// The system that options are read for unless another is named.
+pub const TARGET: Target = Target::Windows;
+
 /// Refuses: device numbers are Linux's.
 ///
 /// # Errors

@@ -7,6 +7,6 @@ pub mod man;
 pub mod parse;
 mod suggest;
 
-pub use flag::{Action, Completion, Flag, Section, Verb};
+pub use flag::{Action, Apply, Completion, Flag, Section, Verb};
 pub use parse::{Given, Parsed, usage};
 pub use suggest::nearest;

@@ -10,6 +10,7 @@ pub mod life;
 pub mod list;
 pub mod logs;
 pub mod observe;
+pub mod plan;
 pub mod relay;
 pub mod run;
 pub mod shell;

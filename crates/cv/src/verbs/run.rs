@@ -1,17 +1,17 @@
-//! `run`, `create`, `start`, `attach` and `plan`.
+//! `run`, `create`, `start` and `attach`.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 
 use containerv::{AttachOptions, Container, Error, Stdio, StdioSet};
-use containerv_spec::{OsText, Request};
+use containerv_spec::{ContainerId, OsText, Request};
 
+use super::Session;
 use super::relay::{self, Passing};
-use super::{Session, find};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::output;
-use crate::syntax::parse::{parse, wrong_value};
+use crate::syntax::parse::wrong_value;
 use crate::syntax::{Parsed, usage};
 use crate::terminal;
 use crate::terminal::detach::DetachKeys;
@@ -22,7 +22,7 @@ pub fn run(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let how = Running::read(parsed)?;
     let draft = Draft::read_container(parsed)?;
     let cidfile = CidFile::open(draft.cidfile.as_ref())?;
-    let request = request(session, parsed, draft)?;
+    let request = request(session, parsed, draft, None)?;
     print_plan(session, &request, how.is_attached(&request))?;
     if how.detach {
         let container = Container::run_detached(session.host()?, request)?;
@@ -45,7 +45,7 @@ pub fn run(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 pub fn create(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let draft = Draft::read_container(parsed)?;
     let cidfile = CidFile::open(draft.cidfile.as_ref())?;
-    let request = request(session, parsed, draft)?;
+    let request = request(session, parsed, draft, None)?;
     print_plan(session, &request, false)?;
     let container = Container::create(session.host()?, request)?;
     cidfile.write(container.id().as_str())?;
@@ -79,48 +79,20 @@ pub fn attach(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     relay::attach(&container, AttachOptions { stdin, stdout: true, stderr: true }, &passing)
 }
 
-/// Prints what `run` or `create` would do.
-pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
-    let json = super::system::wants_json(parsed)?;
-    let word = parsed.operand(0)?;
-    let verb = match word {
-        "run" | "create" => find(word),
-        _ => None,
-    };
-    let unknown = || {
-        let error = usage(format!("`cv plan`: {} has no plan", quote(&parsed.operands[0])));
-        Failure::usage(error.with_hint("as in `cv plan run host sh`"))
-    };
-    let (planned, mut problems) = parse(verb.ok_or_else(unknown)?, parsed.operands[1..].iter().cloned());
-    if !problems.is_empty() {
-        problems.extend(Draft::read(&planned).1);
-        return Err(problems.into());
-    }
-    if planned.switch("help") {
-        output::print(crate::syntax::help::verb_help(planned.verb))?;
-        return Ok(0);
-    }
-    let attached = planned.verb.name == "run" && !planned.switch("detach") && !planned.switch("tty");
-    let request = request(session, &planned, Draft::read_container(&planned)?)?;
-    let plan = session.host()?.plan(&request, attached)?;
-    match json {
-        true => {
-            let document = serde_json::to_string_pretty(&plan).map_err(|error| wrong(error.to_string()))?;
-            output::print(document + "\n")?;
-        }
-        false => output::print(plan.to_string())?,
-    }
-    Ok(0)
-}
-
-/// Completes the request: the size of this terminal, the id, joined containers.
-fn request(session: &Session, parsed: &Parsed, mut draft: Draft) -> Result<Request, Failure> {
+/// Completes the request: the size of this terminal, the id (a new one unless given), joined containers.
+pub fn request(
+    session: &Session,
+    parsed: &Parsed,
+    mut draft: Draft,
+    id: Option<ContainerId>,
+) -> Result<Request, Failure> {
     if let Some(size) = &mut draft.process.terminal {
         *size = terminal::size().unwrap_or(*size);
     }
     let host = session.host()?;
     let resolve = |reference: &str| Ok(host.container(reference)?.id().clone());
-    Ok(draft.finish(host.new_id()?, &parsed.operands, &resolve)?)
+    let id = id.map_or_else(|| host.new_id(), Ok)?;
+    Ok(draft.finish(id, &parsed.operands, &resolve)?)
 }
 
 fn print_plan(session: &Session, request: &Request, attached: bool) -> Result<(), Error> {

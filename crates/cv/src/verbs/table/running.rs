@@ -11,7 +11,7 @@ use crate::flags::process::COMMAND;
 use crate::flags::process::OWN_COMMAND;
 use crate::flags::security::SECURITY;
 use crate::syntax::{Completion, Flag, Section, Verb};
-use crate::verbs::{exec, run};
+use crate::verbs::{exec, plan, run};
 
 static RUN_FLAGS: Section = Section {
     title: "Running",
@@ -133,7 +133,12 @@ pub(super) static EXEC: Verb = Verb {
 };
 
 pub(super) static PLAN: Verb = Verb {
-    details: "Nothing is made or started. The words after `run` or `create` are theirs, as in `cv plan run host sh`.",
+    details: "Nothing is made or started. The words after `run` or `create` are theirs, as in `cv plan run host sh`.\n\
+With `--backend hcs` the plan is for Windows, on any system: the options are then read as on Windows, and the machine \
+is one with Windows Server 2022 unless `--machine` says otherwise.\n\nExamples:\n  \
+cv plan run --read-only host sh\n  \
+cv plan --backend hcs run --isolation hyperv --memory 2g -p 8080:80 'C:\\layers\\nanoserver' cmd /c ver\n  \
+cv plan --backend hcs --machine build=26100,product=client run 'C:\\layers\\nanoserver' cmd",
     usage: &["run|create [ARG...]"],
     least: 1,
     most: ANY,
@@ -142,8 +147,20 @@ pub(super) static PLAN: Verb = Verb {
     failure: 125,
     sections: &[&Section {
         title: "Output",
-        flags: &[Flag::value("format", "text|json", "How it is printed")
-            .completed(Completion::Words(&["text", "json"]))],
+        flags: &[
+            Flag::value("format", "text|json", "How it is printed")
+                .completed(Completion::Words(&["text", "json"])),
+            Flag::value("backend", "linux|hcs", "System that it is for (default: this machine's)")
+                .completed(Completion::Words(&["linux", "hcs"])),
+            Flag::value(
+                "machine",
+                "FIELDS",
+                "Windows machine that it is for, as `build=20348,product=server,processors=4,network=nat:NAT`; also \
+                 containers=BOOL, hyperv=BOOL, rights=elevated|hyperv-administrator|none",
+            )
+            .completed(Completion::Words(&["build=", "product="])),
+            Flag::value("id", "ID", "Identifier of the container (default: a new one each time)"),
+        ],
     }],
-    ..Verb::new("plan", "Print what `run` or `create` would do", run::plan)
+    ..Verb::new("plan", "Print what `run` or `create` would do", plan::plan)
 };

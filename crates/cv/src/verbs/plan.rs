@@ -1,0 +1,148 @@
+//! `plan`: what `run` and `create` would do, on this machine or on another system.
+
+use containerv::{Error, plan_windows};
+use containerv_spec::hcs::machine::{KnownNetwork, Product, Rights, WindowsMachine};
+use containerv_spec::hcs::network::NetworkType;
+use containerv_spec::plan::Plan;
+use containerv_spec::{ContainerId, OsText};
+
+use super::{Session, find};
+use crate::draft::{Draft, Target};
+use crate::failure::Failure;
+use crate::output;
+use crate::syntax::parse::{parse, wrong_value};
+use crate::syntax::{Parsed, usage};
+use crate::value::{self, fields, quote, wrong};
+
+/// Prints what `run` or `create` would do.
+pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    let json = super::system::wants_json(parsed)?;
+    let target = parsed.read("backend", backend)?.unwrap_or(crate::platform::TARGET);
+    let machine = parsed.read("machine", machine)?;
+    if machine.is_some() && target != Target::Windows {
+        let error = usage("`--machine`: only a plan for Windows can be for a machine that is not this one");
+        return Err(Failure::usage(error.with_hint("add `--backend hcs`")));
+    }
+    let id = parsed.read("id", |text| {
+        text.parse::<ContainerId>().map_err(|_| wrong("expected 64 hexadecimal digits in lower case"))
+    })?;
+    let word = parsed.operand(0)?;
+    let verb = match word {
+        "run" | "create" => find(word),
+        _ => None,
+    };
+    let unknown = || {
+        let error = usage(format!("`cv plan`: {} has no plan", quote(&parsed.operands[0])));
+        Failure::usage(error.with_hint("as in `cv plan run host sh`"))
+    };
+    let (planned, mut problems) = parse(verb.ok_or_else(unknown)?, parsed.operands[1..].iter().cloned());
+    if !problems.is_empty() {
+        problems.extend(Draft::read_for(&planned, target).1);
+        return Err(problems.into());
+    }
+    if planned.switch("help") {
+        output::print(crate::syntax::help::verb_help(planned.verb))?;
+        return Ok(0);
+    }
+    let attached = planned.verb.name == "run" && !planned.switch("detach") && !planned.switch("tty");
+    let draft = Draft::read_container_for(&planned, target)?;
+    let plan = match target {
+        Target::Linux => {
+            let request = super::run::request(session, &planned, draft, id)?;
+            session.host()?.plan(&request, attached)?
+        }
+        Target::Windows => for_windows(session, &planned, draft, id, machine, attached)?,
+    };
+    match json {
+        true => {
+            let document = serde_json::to_string_pretty(&plan).map_err(|error| wrong(error.to_string()))?;
+            output::print(document + "\n")?;
+        }
+        false => output::print(plan.to_string())?,
+    }
+    Ok(0)
+}
+
+/// Plans for a machine that is assumed. Nothing of this machine goes into the plan: not the size of its
+/// terminal, and a container to be joined is named by its whole identifier.
+fn for_windows(
+    session: &Session,
+    planned: &Parsed,
+    draft: Draft,
+    id: Option<ContainerId>,
+    machine: Option<WindowsMachine>,
+    attached: bool,
+) -> Result<Plan, Failure> {
+    let resolve = |reference: &str| {
+        reference.parse::<ContainerId>().map_err(|_| {
+            wrong("a container of another machine")
+                .with_hint("give its whole identifier, 64 hexadecimal digits")
+        })
+    };
+    let id = id.map_or_else(|| session.host().and_then(containerv::Host::new_id), Ok)?;
+    let request = draft.finish(id, &planned.operands, &resolve)?;
+    Ok(plan_windows(&request, &machine.unwrap_or_else(WindowsMachine::assumed), attached)?)
+}
+
+fn backend(text: &str) -> Result<Target, Error> {
+    match text {
+        "linux" => Ok(Target::Linux),
+        "hcs" => Ok(Target::Windows),
+        _ => Err(wrong("expected `linux` or `hcs`")),
+    }
+}
+
+/// Reads `build=26100,product=client,processors=8,network=lan:Transparent`.
+fn machine(text: &str) -> Result<WindowsMachine, Error> {
+    let mut machine = WindowsMachine::assumed();
+    let mut networks = Vec::new();
+    for field in fields::split(&OsText::from(text))? {
+        let (name, given) = fields::key_value(&field);
+        let given = given.ok_or_else(|| wrong(format!("{} has no value", quote(&name))))?;
+        let given = value::utf8(&given)?;
+        match value::utf8(&name)? {
+            "build" => machine.build = value::number(given, 1, 999_999)?,
+            "product" => machine.product = product(given)?,
+            "processors" => machine.processors = value::number(given, 1, 4096)?,
+            "containers" => machine.containers = value::boolean(given)?,
+            "hyperv" => machine.hyperv = value::boolean(given)?,
+            "rights" => machine.rights = rights(given)?,
+            "network" => networks.push(known_network(given)?),
+            other => return Err(wrong(format!("unknown field {}", quote(&other.into())))),
+        }
+    }
+    if !networks.is_empty() {
+        machine.networks = networks;
+    }
+    Ok(machine)
+}
+
+fn product(text: &str) -> Result<Product, Error> {
+    match text {
+        "server" => Ok(Product::Server),
+        "client" => Ok(Product::Client),
+        _ => Err(wrong("the product is `server` or `client`")),
+    }
+}
+
+fn rights(text: &str) -> Result<Rights, Error> {
+    match text {
+        "elevated" => Ok(Rights::Elevated),
+        "hyperv-administrator" => Ok(Rights::HypervAdministrator),
+        "none" => Ok(Rights::None),
+        _ => Err(wrong("the rights are `elevated`, `hyperv-administrator` or `none`")),
+    }
+}
+
+fn known_network(text: &str) -> Result<KnownNetwork, Error> {
+    let (name, kind) = text.rsplit_once(':').ok_or_else(|| wrong("a network is written `NAME:KIND`"))?;
+    let kind = NetworkType::from_name(kind).ok_or_else(|| {
+        let kinds: Vec<&str> = NetworkType::ALL.into_iter().map(NetworkType::name).collect();
+        wrong(format!("a network's kind is one of {}", kinds.join(", ")))
+    })?;
+    let usable = |byte: u8| (b' '..=b'~').contains(&byte) && !matches!(byte, b'"' | b'\\');
+    if name.is_empty() || !name.bytes().all(usable) {
+        return Err(wrong_value("network", &name.into(), wrong("not the name of a network")));
+    }
+    Ok(KnownNetwork { name: name.to_owned(), kind })
+}
