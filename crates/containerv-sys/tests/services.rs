@@ -1,6 +1,6 @@
 //! The wrappers with DLLs: the stand-ins of `sim/`, which lie beside this program.
 #![cfg(windows)]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::fs;
 use std::os::windows::io::AsHandle;
