@@ -7,8 +7,11 @@ use crate::wine::{self, Bed};
 use crate::workspace;
 
 /// The package, and what of it: cargo's own words.
-const PROGRAMS: &[(&str, &[&str])] =
-    &[("containerv-spec", &["--lib", "--tests"]), ("containerv", &["--lib"])];
+const PROGRAMS: &[(&str, &[&str])] = &[
+    ("containerv-spec", &["--lib", "--tests"]),
+    ("containerv-sys", &["--lib", "--tests"]),
+    ("containerv", &["--lib"]),
+];
 
 pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     if let Some(reason) = wine::impossible() {

@@ -1,0 +1,147 @@
+//! Executes plans for Windows: in order, the undo list on disk first, and backwards after a failure.
+
+use containerv_spec::plan::hcs::{Call, HcsPlan, HcsStep, Stage};
+use serde::{Deserialize, Serialize};
+
+use super::explain::Failure;
+use super::found::Values;
+use crate::{Error, Result};
+
+/// Does single calls; the system itself, or a test's model of it.
+pub(crate) trait Perform {
+    /// Does a call in which everything is known, and returns what it has found.
+    fn perform(&mut self, call: &Call) -> Result<Vec<String>, Failure>;
+}
+
+/// Where intentions are written before anything is done.
+pub(crate) trait Record {
+    /// Writes an entry, and returns after it is on the disk.
+    fn record(&mut self, entry: &Entry) -> Result<()>;
+}
+
+/// One line of a container's journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Entry {
+    /// A stage begins: what undoes all of it, in the order in which it is to be done.
+    Begun {
+        /// The stage.
+        stage: Stage,
+        /// Calls of which each may find nothing to undo.
+        undo: Vec<Call>,
+    },
+    /// A stage is complete, with what its steps have found.
+    Done {
+        /// The stage.
+        stage: Stage,
+        /// Values for later stages.
+        found: Values,
+    },
+    /// What was begun is undone.
+    Undone {
+        /// The stage.
+        stage: Stage,
+    },
+}
+
+/// Executes the steps of a stage. The first step of creation makes the directory that the journal
+/// is in, so that nothing can be written before it; it is undone by itself.
+///
+/// # Errors
+///
+/// The failed step's, after everything was undone; what could not be undone is told along.
+pub(crate) fn run(
+    plan: &HcsPlan,
+    stage: Stage,
+    mut values: Values,
+    performer: &mut impl Perform,
+    open_journal: &mut impl FnMut() -> Result<Box<dyn Record>>,
+) -> Result<Values> {
+    let mut journal = (stage == Stage::Start).then(&mut *open_journal).transpose()?;
+    let steps: Vec<(usize, &HcsStep)> =
+        plan.steps.iter().enumerate().filter(|(_, step)| step.stage == stage).collect();
+    let begun = Entry::Begun { stage, undo: undo_of(plan, stage) };
+    if let Some(journal) = &mut journal {
+        journal.record(&begun)?;
+    }
+    for (place, (number, step)) in steps.iter().enumerate() {
+        let outcome = one(step, &mut values, performer).and_then(|()| {
+            if journal.is_none() {
+                journal.insert(open_journal()?).record(&begun)?;
+            }
+            Ok(())
+        });
+        if let Err(error) = outcome {
+            // The failed step may have done a part of its work.
+            let done = steps[..=place].iter().rev().flat_map(|(_, step)| &step.undo);
+            let left = undo(done, performer);
+            let error = error.context(format!("step {} of the plan", number + 1));
+            return Err(with_leftovers(error, &left));
+        }
+    }
+    if let Some(journal) = &mut journal {
+        journal.record(&Entry::Done { stage, found: values.clone() })?;
+    }
+    Ok(values)
+}
+
+fn one(step: &HcsStep, values: &mut Values, performer: &mut impl Perform) -> Result<()> {
+    let call = values.fill(&step.call)?;
+    let found = performer.perform(&call).map_err(|failure| failure.explain(call.name()))?;
+    values.keep(&call, found)
+}
+
+/// Returns what undoes a stage, the last step first.
+pub(crate) fn undo_of(plan: &HcsPlan, stage: Stage) -> Vec<Call> {
+    let steps = plan.steps.iter().filter(|step| step.stage == stage);
+    steps.rev().flat_map(|step| step.undo.clone()).collect()
+}
+
+/// Undoes what may have been done, all of it whatever fails, and returns what failed. What is not
+/// there is undone.
+pub(crate) fn undo<'a>(
+    calls: impl IntoIterator<Item = &'a Call>,
+    performer: &mut impl Perform,
+) -> Vec<Error> {
+    let mut failed = Vec::new();
+    for call in calls {
+        match performer.perform(call) {
+            Err(failure) if !is_gone(call, &failure) => failed.push(failure.explain(call.name())),
+            _ => {}
+        }
+    }
+    failed
+}
+
+fn with_leftovers(error: Error, left: &[Error]) -> Error {
+    if left.is_empty() {
+        return error;
+    }
+    let list: Vec<String> = left.iter().map(Error::to_string).collect();
+    error
+        .context(format!("some of it could not be undone ({})", list.join("; ")))
+        .with_hint("mend the cause, then `cv system repair` removes the rest")
+}
+
+/// Codes that say that there is nothing to undo.
+fn is_gone(call: &Call, failure: &Failure) -> bool {
+    const NO_FILE: u32 = 0x8007_0002;
+    const NO_PATH: u32 = 0x8007_0003;
+    const NOT_FOUND: u32 = 0x8007_0490;
+    let codes: &[u32] = match call {
+        Call::RemoveDirectory { .. } | Call::ReleaseName { .. } | Call::DestroyLayer { .. } => &[],
+        // Not attached: a device that is not ready, or no device.
+        Call::DeactivateLayer { .. } | Call::UnprepareLayer { .. } => &[0x8007_0015, 0x8007_048F],
+        Call::DeleteEndpoint { .. } => &[0x803B_0002],
+        Call::DeleteNamespace { .. } | Call::CloseSystem { .. } | Call::CloseSystemV1 { .. } => &[],
+        Call::ModifyNamespace { .. } => &[0x803B_0002, 0x803B_0034],
+        Call::TerminateSystem { .. } | Call::TerminateSystemV1 { .. } => &[0x8037_010E, 0x8037_0110],
+        Call::ModifyServiceSettings { .. } => &[],
+        _ => return false,
+    };
+    codes.iter().chain(&[NO_FILE, NO_PATH, NOT_FOUND]).any(|code| failure.is(*code))
+}
+
+#[cfg(test)]
+#[path = "execute_tests.rs"]
+mod tests;
