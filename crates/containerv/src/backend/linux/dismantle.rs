@@ -181,10 +181,12 @@ fn remove_all(path: &std::path::Path) -> Result<()> {
 
 fn execute(step: &Removal, directory: &Directory) -> Result<()> {
     match step {
-        Removal::Note => {
-            let file = directory.open_journal()?;
-            directory.note(&file, &Entry::Removing)
-        }
+        Removal::Note => match directory.open_journal() {
+            Ok(file) => directory.note(&file, &Entry::Removing),
+            // A monitor that removes its container asks nobody: it may have done so by now.
+            Err(error) if error.kind() == ErrorKind::NotFound && !directory.path.exists() => Ok(()),
+            Err(error) => Err(error),
+        },
         Removal::KillGroups(groups) => {
             cgroup::kill(groups)?;
             cgroup::wait_until_empty(groups, KILL_TIMEOUT).map(drop)
