@@ -180,30 +180,31 @@ fn a_lock_that_is_never_let_go_does_not_stop_anybody() {
 #[test]
 fn concurrent_appends_lose_nothing_over_rotations() {
     let scratch = Scratch::new("storm");
-    let last = 399;
+    let write = |thread: u8| {
+        for number in 0..400 {
+            append(scratch.store(), |_| vec![padded(thread, number)]).unwrap();
+        }
+    };
+    let end = subject(9);
     let mut events = scratch.system.events(0, true).unwrap();
     std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let scratch = &scratch;
-            scope.spawn(move || {
-                for number in 0..=last {
-                    append(scratch.store(), |_| vec![padded(thread, number)]).unwrap();
-                }
-            });
-        }
-        let mut next = BTreeMap::new();
+        let writers = [0, 1, 2, 3].map(|thread| scope.spawn(move || write(thread)));
+        let scratch = &scratch;
+        let last = end.clone();
+        scope.spawn(move || {
+            writers.into_iter().for_each(|writer| writer.join().unwrap());
+            scratch.add(&last, action::KILL, 0);
+        });
+        let mut next: BTreeMap<ContainerId, u64> = BTreeMap::new();
         let mut told_of_loss = false;
-        while next.values().filter(|next| **next > last).count() < 4 {
+        loop {
             match events.next().unwrap() {
+                Ok(event) if event.id == end.id => break,
                 Ok(event) => {
                     let expected = next.entry(event.id).or_insert(0);
                     assert!(event.time_unix_ns >= *expected);
                     // A reader that gets no processor time while two files are filled has lost one.
-                    assert!(
-                        told_of_loss || event.time_unix_ns == *expected,
-                        "{} instead of {expected}",
-                        event.time_unix_ns
-                    );
+                    assert!(told_of_loss || event.time_unix_ns == *expected);
                     *expected = event.time_unix_ns + 1;
                 }
                 Err(error) => {
@@ -212,6 +213,7 @@ fn concurrent_appends_lose_nothing_over_rotations() {
                 }
             }
         }
+        assert!(told_of_loss || next.values().eq(&[400; 4]));
     });
     assert!(scratch.store().run.join("events.1").exists());
 }
