@@ -107,6 +107,17 @@ fn a_further_command_has_the_surroundings_of_the_first() {
 }
 
 #[test]
+fn what_has_ended_is_started_again_in_the_foreground() {
+    let place = Place::new();
+    let script = "read x; echo got $x; exit 3";
+    place.with_input(&format!("run -i --name box host sh -c '{script}'"), b"").fails(3, "");
+    for word in ["one", "two"] {
+        let outcome = place.with_input("start -ai box", format!("{word}\n").as_bytes());
+        assert_eq!((outcome.stdout, outcome.code), (format!("got {word}\n"), 3), "{}", outcome.stderr);
+    }
+}
+
+#[test]
 fn names_are_unique_and_prefixes_have_to_be() {
     let place = Place::new();
     let id = place.line("create --name web host true").ok();

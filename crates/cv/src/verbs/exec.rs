@@ -31,7 +31,7 @@ pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         }
         *size = terminal::size().unwrap_or(*size);
     }
-    let options = ExecOptions { privileged: parsed.switch("privileged") };
+    let options = ExecOptions { privileged: parsed.switch("privileged"), announced: true };
     let has_terminal = process.terminal.is_some();
     if detach {
         let nothing = StdioSet { stdin: Stdio::Null, stdout: Stdio::Null, stderr: Stdio::Null };

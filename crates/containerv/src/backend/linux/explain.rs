@@ -67,14 +67,6 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::MountOverlay { .. }, Errno::NODEV) => {
             "the kernel has no overlay: load the module `overlay`, or use `--overlay none`"
         }
-        // mount_namespaces(7): what a more privileged namespace has covered stays covered.
-        (Action::MountOverlay { upper, lower, user_attributes: true, .. }, Errno::INVAL) => {
-            let lower = lower.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-            return Some(format!(
-                "for an ordinary user, nothing may be mounted below {lower}; and the file system of `{upper}` must be able to \
-                 carry the upper layer of an overlay: use `--read-only`, or see what `findmnt` shows there"
-            ));
-        }
         (Action::MountOverlay { upper, .. }, Errno::INVAL) => {
             return Some(format!(
                 "the file system of `{upper}` cannot carry the upper layer of an overlay (an overlay itself, NFS, or \

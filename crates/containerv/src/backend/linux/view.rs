@@ -1,10 +1,12 @@
 //! The file system of a container, whether it runs or not.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use containerv_spec::plan::Phase;
 use containerv_spec::request::{IdRange, Overlay, Request, Root};
 use containerv_spec::{ContainerId, OsText};
 use rustix::process::Signal;
@@ -15,7 +17,7 @@ use super::running::root_of;
 use super::store::{Directory, Lock};
 use super::{System, probe, process, store, transfer};
 use crate::copy::{Change, ChangeKind, CopyOptions, CopySummary};
-use crate::lower::linux::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES, view};
+use crate::lower::linux::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES, layer_directory, layer_name, view};
 use crate::{Error, ErrorKind, Result};
 
 /// A container's root, and what keeps it mounted.
@@ -61,8 +63,11 @@ impl System {
     fn mount_view(&self, directory: &Directory, request: &Request) -> Result<(OwnedFd, (OwnedFd, Lock))> {
         // While the view exists nobody may start the container, whose layers must not be mounted twice.
         let lock = directory.lock()?;
-        let machine = probe::for_request(request)?;
+        let machine = probe::for_existing(request, &directory.journal()?)?;
         let plan = view(request, &machine, &self.store.places(request))?;
+        for (_, action) in plan.phase(Phase::Host) {
+            execute::host_action(action, request)?;
+        }
         let mut handles = Handles::default();
         execute::open_handles(&plan, &mut handles)?;
         let run = Run { plan: &plan, handles, fault: None };
@@ -115,7 +120,7 @@ impl System {
                 return Err(failed(error.with_hint("create the container with `--overlay container`")));
             }
         };
-        layers(&request, &scratch)
+        layers(&request, &directory.path, &scratch)
             .and_then(|layers| {
                 let mut changes = Vec::new();
                 for (lower, upper, prefix) in layers {
@@ -137,17 +142,18 @@ impl System {
 /// The layers of a root: what is below, what was written, and where both are in the container.
 type Layers = Vec<(Vec<File>, File, OsText)>;
 
-fn layers(request: &Request, scratch: &Path) -> Result<Layers> {
+fn layers(request: &Request, own: &Path, scratch: &Path) -> Result<Layers> {
     if let Root::Directory(lower) = &request.root {
         return Ok(vec![(vec![open(store::path(lower))?], open(&scratch.join("upper"))?, "/".into())]);
     }
     let mut layers = vec![(Vec::new(), open(&scratch.join("root"))?, "/".into())];
-    for name in SYSTEM_DIRECTORIES {
-        let upper = scratch.join(format!("upper-{name}"));
-        if upper.is_dir() {
-            let place = OsText::from("/").join(name);
-            layers.push((vec![open(store::path(&place))?], open(&upper)?, place));
-        }
+    let unreadable = |error| Error::io(error, format!("cannot read the layers in `{}`", scratch.display()));
+    for entry in fs::read_dir(scratch).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let Some(place) = layer_directory(name.as_bytes()) else { continue };
+        let copy = own.join(store::path(&layer_name("lower", &place)));
+        let lower = if copy.is_dir() { &copy } else { store::path(&place) };
+        layers.push((vec![open(lower)?], open(&scratch.join(&name))?, place));
     }
     Ok(layers)
 }

@@ -60,6 +60,9 @@ fn foreground(
     let has_terminal = container.request().process.as_ref().is_some_and(|process| process.terminal.is_some());
     let input = streams.stdin;
     let signals = Signals::block(if has_terminal { TERMINAL_SIGNALS } else { passing.signals })?;
+    if start {
+        container.prepare()?;
+    }
     let (mut reader, writer) = container.attach(streams)?.split();
     if start && let Err(error) = container.start() {
         if matches!(error.kind(), ErrorKind::CommandNotFound | ErrorKind::CommandNotExecutable) {
