@@ -118,6 +118,23 @@ fn what_has_ended_is_started_again_in_the_foreground() {
 }
 
 #[test]
+fn words_before_verbs_explain_themselves() {
+    let place = Place::new();
+    let help = place.line("help system").ok();
+    assert!(help.starts_with("Usage: cv system [OPTIONS] VERB ...\n\nVerbs:\n"), "{help}");
+    for word in ["df", "prune", "repair", "info"] {
+        assert!(help.lines().any(|line| line.split_whitespace().next() == Some(word)), "{word}: {help}");
+    }
+    for line in ["system --help", "system help", "--debug system --help"] {
+        assert_eq!(place.line(line).ok(), help, "{line}");
+    }
+    assert!(place.line("container --help").ok().contains("\n  ls "));
+    assert_eq!(place.line("container run --help").ok(), place.line("run --help").ok());
+    assert_eq!(place.line("help container run").ok(), place.line("run --help").ok());
+    place.line("system").fails(125, "a verb is missing");
+}
+
+#[test]
 fn names_are_unique_and_prefixes_have_to_be() {
     let place = Place::new();
     let id = place.line("create --name web host true").ok();

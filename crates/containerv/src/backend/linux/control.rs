@@ -135,8 +135,9 @@ impl System {
         id: &containerv_spec::ContainerId,
         options: AttachOptions,
     ) -> Result<Attached> {
-        let failed = |error: Error| error.context(format!("cannot attach to container `{}`", id.short()));
         let directory = self.directory(id)?;
+        let failed =
+            |error: Error| error.context(format!("cannot attach to container `{}`", directory.called()));
         // The monitor records the end before it closes its socket.
         if directory.exit().map_err(failed)?.is_some() {
             let error = Error::new(ErrorKind::InvalidState, "it has ended");

@@ -1,8 +1,10 @@
 //! Failures of the stage in words: the step, its object, what the kernel said, and what to do.
 
+use containerv_spec::OsText;
 use containerv_spec::plan::{Action, LinuxPlan, Namespace, Resolve, Slot};
 use rustix::io::Errno;
 
+use super::store;
 use crate::{Error, ErrorKind};
 
 /// Describes a failed step.
@@ -67,6 +69,11 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::MountOverlay { .. }, Errno::NODEV) => {
             "the kernel has no overlay: load the module `overlay`, or use `--overlay none`"
         }
+        (Action::MountOverlay { lower, .. }, Errno::NOENT | Errno::NOTDIR | Errno::INVAL)
+            if lower.iter().any(|path| !store::path(path).is_dir()) =>
+        {
+            return lower.iter().find(|path| !store::path(path).is_dir()).map(no_directory);
+        }
         (Action::MountOverlay { upper, .. }, Errno::INVAL) => {
             return Some(format!(
                 "the file system of `{upper}` cannot carry the upper layer of an overlay (an overlay itself, NFS, or \
@@ -76,8 +83,8 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::MountOverlay { .. }, Errno::PERM) => {
             "overlays as an ordinary user need Linux 5.11: use `--overlay none` with `--read-only`"
         }
-        (Action::CloneTree { slot: Slot::ROOT, source, .. }, Errno::NOENT) => {
-            return Some(format!("there is no directory `{source}`; the root of a container must exist"));
+        (Action::CloneTree { slot: Slot::ROOT, source, .. }, Errno::NOENT | Errno::NOTDIR) => {
+            return Some(no_directory(source));
         }
         (Action::CloneTree { source, .. }, Errno::NOENT) => {
             return Some(format!(
@@ -130,6 +137,10 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         _ => return general_hint(errno),
     };
     Some(text.to_owned())
+}
+
+fn no_directory(path: &OsText) -> String {
+    format!("there is no directory `{path}`; the root of a container must exist")
 }
 
 fn general_hint(errno: Errno) -> Option<String> {

@@ -51,7 +51,7 @@ fn begun_by(launch: Launch) -> Entry {
 }
 
 fn not_started(error: Error, request: &Request) -> Error {
-    let name = request.name.as_deref().unwrap_or(request.id.short());
+    let name = request.called();
     error.context(format!("cannot start container `{name}`"))
 }
 
@@ -117,7 +117,7 @@ impl System {
                     dismantled
                         .or_else(|failed| if directory.path.exists() { Err(failed) } else { Ok(()) })?;
                 }
-                let name = request.name.as_deref().unwrap_or(request.id.short());
+                let name = request.called();
                 Err(error.context(format!("cannot create container `{name}`")))
             }
         }
@@ -330,14 +330,14 @@ impl System {
     pub(crate) fn signal(&self, id: &ContainerId, signal: i32) -> Result<()> {
         let number = parse_signal(signal)?;
         let first = process::first_of(&self.store, id)?;
+        let directory = self.directory(id)?;
         let sent = rustix::process::pidfd_send_signal(&first.pidfd, number);
         sent.map_err(|errno| {
             Error::os(
                 errno.raw_os_error(),
-                format!("cannot send signal {signal} to container `{}`", id.short()),
+                format!("cannot send signal {signal} to container `{}`", directory.called()),
             )
         })?;
-        let directory = self.directory(id)?;
         if let Ok(request) = directory.request() {
             self.announce(&request, action::KILL, &[("signal", signal.to_string())]);
         }
@@ -413,12 +413,13 @@ impl System {
         let journal = directory.journal()?;
         let alive = directory.is_supervised()? || running_unsupervised(&journal);
         if alive && !force && journal.started_unix_ns.is_some() && !journal.removing {
-            let message = format!("container `{}` is running", id.short());
+            let message = format!("container `{}` is running", directory.called());
             return Err(Error::new(ErrorKind::InvalidState, message)
                 .with_hint("stop it with `cv stop`, or remove it with `cv rm --force`"));
         }
+        let name = directory.called();
         self.dismantle_and_tell(&directory, &journal, self.fault)
-            .map_err(|error| error.context(format!("cannot remove container `{}`", id.short())))
+            .map_err(|error| error.context(format!("cannot remove container `{name}`")))
     }
 }
 

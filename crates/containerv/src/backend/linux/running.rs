@@ -191,7 +191,7 @@ impl System {
     ) -> Result<(Process, streams::Ends)> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
-        let name = request.name.as_deref().unwrap_or(id.short()).to_owned();
+        let name = request.called().to_owned();
         let journal = directory.journal()?;
         let first = process::first_of(&self.store, id).map_err(|_| process::not_running(&name))?;
         if journal.started_unix_ns.is_none() {

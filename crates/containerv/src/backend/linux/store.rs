@@ -319,6 +319,12 @@ impl Directory {
         })
     }
 
+    /// Returns what messages call the container.
+    pub(crate) fn called(&self) -> String {
+        let short = || self.name().chars().take(12).collect();
+        self.request().map_or_else(|_| short(), |request| request.called().to_owned())
+    }
+
     /// Reads the request.
     pub(crate) fn request(&self) -> Result<Request> {
         let bytes = self.read("config.json")?.ok_or_else(|| {

@@ -72,7 +72,7 @@ impl System {
         execute::open_handles(&plan, &mut handles)?;
         let run = Run { plan: &plan, handles, fault: None };
         let started = execute::start(&run, self.stage()?, &mut |_, _| Ok(())).map_err(|error| {
-            error.context(format!("cannot mount the root of container `{}`", request.id.short()))
+            error.context(format!("cannot mount the root of container `{}`", request.called()))
         })?;
         Ok((root_of(started.pid)?, (started.pidfd, lock)))
     }
@@ -86,7 +86,7 @@ impl System {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         let view = self.view(id)?;
-        transfer::upload(&view.root(), from, to, options).map_err(|error| in_container(error, id))
+        transfer::upload(&view.root(), from, to, options).map_err(|error| self.in_container(error, id))
     }
 
     /// Copies out of a container.
@@ -98,7 +98,7 @@ impl System {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         let view = self.view(id)?;
-        transfer::download(&view.root(), from, to, options).map_err(|error| in_container(error, id))
+        transfer::download(&view.root(), from, to, options).map_err(|error| self.in_container(error, id))
     }
 }
 
@@ -107,8 +107,9 @@ impl System {
     pub(crate) fn changes(&self, id: &ContainerId) -> Result<Vec<Change>> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
-        let failed =
-            |error: Error| error.context(format!("cannot compare container `{}` with its image", id.short()));
+        let failed = |error: Error| {
+            error.context(format!("cannot compare container `{}` with its image", request.called()))
+        };
         let scratch = match &request.overlay {
             Overlay::Kept(path) => store::path(path).to_owned(),
             Overlay::Container => directory.path.join("scratch"),
@@ -185,7 +186,7 @@ impl System {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         let view = self.view(id)?;
-        transfer::upload_tar(&view.root(), archive, to, options).map_err(|error| in_container(error, id))
+        transfer::upload_tar(&view.root(), archive, to, options).map_err(|error| self.in_container(error, id))
     }
 
     /// Packs a file or tree of a container.
@@ -197,10 +198,14 @@ impl System {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         let view = self.view(id)?;
-        transfer::download_tar(&view.root(), from, archive, options).map_err(|error| in_container(error, id))
+        transfer::download_tar(&view.root(), from, archive, options)
+            .map_err(|error| self.in_container(error, id))
     }
 }
 
-fn in_container(error: Error, id: &ContainerId) -> Error {
-    error.context(format!("cannot copy files of container `{}`", id.short()))
+impl System {
+    fn in_container(&self, error: Error, id: &ContainerId) -> Error {
+        let name = self.directory(id).map_or_else(|_| id.short().to_owned(), |directory| directory.called());
+        error.context(format!("cannot copy files of container `{name}`"))
+    }
 }

@@ -95,7 +95,7 @@ pub(crate) fn lower(
     draft.outer_steps(&groups);
     draft.inside_steps(&groups);
     if !draft.problems.is_empty() {
-        let name = request.name.as_deref().unwrap_or(request.id.short());
+        let name = request.called();
         return Err(Error::problems(format!("cannot create container `{name}`"), draft.problems));
     }
     Ok(LinuxPlan { container: request.id.clone(), notes: draft.notes, steps: draft.steps, groups })
