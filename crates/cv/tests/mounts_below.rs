@@ -75,3 +75,29 @@ fn a_plan_shows_the_copy_and_what_is_too_much_is_refused() {
     outcome.fails(125, "over mounts the kernel lets an ordinary user lay no overlay");
     prepared(&place, "mount --bind /etc/passwd /etc/hosts", "run --rm --read-only host true").unwrap().ok();
 }
+
+/// Calls `cv` in a container.
+fn nested(place: &Place, outer: &[&str], inner: &str) -> Outcome {
+    let program = format!("{}:/cv", env!("CARGO_BIN_EXE_cv"));
+    let words = words(inner);
+    let inner = words.iter().map(String::as_str);
+    place.run(
+        ["run", "--rm", "-v", &program]
+            .into_iter()
+            .chain(outer.iter().copied())
+            .chain(["host", "/cv"])
+            .chain(inner),
+    )
+}
+
+#[test]
+fn containers_are_made_in_a_container_of_ours() {
+    let place = Place::new();
+    let allowed = ["--security-opt", "seccomp=unconfined", "--security-opt", "systempaths=unconfined"];
+    let script = "run --rm -h inner host sh -c 'cat /etc/hostname; touch /etc/new /usr/new && echo written'";
+    assert_eq!(nested(&place, &allowed, script).ok(), "inner\nwritten");
+    let outcome = nested(&place, &allowed[2..], "run --rm host true");
+    outcome.fails(125, "hint: a system call filter forbids new namespaces");
+    let outcome = nested(&place, &allowed[..2], "run --rm host true");
+    outcome.fails(125, "hint: the kernel shows a new one only where the caller's own is fully visible");
+}

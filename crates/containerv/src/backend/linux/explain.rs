@@ -56,6 +56,11 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
             "user namespaces are forbidden here: look at the sysctls kernel.unprivileged_userns_clone and \
              kernel.apparmor_restrict_unprivileged_userns, and `cv doctor`"
         }
+        // What Docker's filter answers to those who may not make namespaces.
+        (Action::Start { .. }, Errno::NOSYS) => {
+            "a system call filter forbids new namespaces, as in a container of Docker's or ours: give the outer one \
+             `--security-opt seccomp=unconfined`; or the kernel is older than 5.12"
+        }
         (Action::Start { .. }, Errno::PERM) => "making namespaces needs CAP_SYS_ADMIN, or a user namespace",
         (Action::Start { .. }, Errno::NOSPC) => {
             "a limit of namespaces is reached: look at the sysctls user.max_*_namespaces"

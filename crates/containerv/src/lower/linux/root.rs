@@ -199,7 +199,11 @@ impl Draft<'_> {
         let rootfs = self.file("rootfs");
         if writes == Writes::InPlace {
             let system = self.clone_system();
-            let options = vec![("mode".to_owned(), "0755".to_owned())];
+            let mut options = vec![("mode".to_owned(), "0755".to_owned())];
+            if self.user_namespace {
+                // It is made by the caller, whose ids the container may not have.
+                options.extend(["uid", "gid"].map(|name| (name.to_owned(), "0".to_owned())));
+            }
             let kind = "tmpfs".to_owned();
             self.inside(Action::NewFileSystem { slot: Slot::ROOT, kind, options, attributes: PLAIN });
             self.inside(Action::AttachOutside { slot: Slot::ROOT, at: rootfs });
