@@ -17,7 +17,7 @@ use containerv_spec::machine::MountsBelow;
 use rustix::fs::OFlags;
 
 use super::cgroup::probe::unescape;
-use super::store::path;
+use super::store::{path, text};
 use crate::{Error, Result};
 
 /// Longest path of a directory that becomes a layer of its own: its name has to fit in one component.
@@ -54,10 +54,10 @@ impl Amount {
 
 /// One line of the mount table.
 #[derive(Debug, PartialEq, Eq)]
-struct Mounted {
-    id: u64,
-    parent: u64,
-    at: PathBuf,
+pub(super) struct Mounted {
+    pub(super) id: u64,
+    pub(super) parent: u64,
+    pub(super) at: PathBuf,
 }
 
 /// Finds those of the directories that have mounts below them.
@@ -80,7 +80,7 @@ pub(super) fn keep(found: &mut Vec<MountsBelow>, copied: &[MountsBelow]) {
 }
 
 /// Reads a mount table; see proc_pid_mountinfo(5).
-fn parse(table: &[u8]) -> Vec<Mounted> {
+pub(super) fn parse(table: &[u8]) -> Vec<Mounted> {
     let line = |line: &[u8]| {
         let mut fields = line.split(|byte| *byte == b' ');
         let mut number = || std::str::from_utf8(fields.next()?).ok()?.parse::<u64>().ok();
@@ -105,10 +105,6 @@ fn examine(directory: &OsText, mounts: &[Mounted]) -> Option<MountsBelow> {
 
 fn is_below(mount_point: &Path, directory: &Path) -> bool {
     mount_point != directory && mount_point.starts_with(directory)
-}
-
-fn text(path: &Path) -> OsText {
-    OsText::from_bytes(path.as_os_str().as_bytes())
 }
 
 /// How a directory can be copied.
