@@ -1,8 +1,10 @@
 //! Files of control groups, and where the groups are mounted.
 
 use containerv::fuzzing::{
-    group_mounts, io_counters_v1, io_counters_v2, keyed_value, memberships, single_number, unescape,
+    group_mounts, io_counters_v1, io_counters_v2, keyed_value, memberships, mount_points, single_number,
+    unescape,
 };
+use containerv_spec::OsText;
 
 /// Paths are absolute and stand in the file; counters are those of the lines, added up; escaping
 /// is undone.
@@ -54,6 +56,8 @@ fn escapes(data: &[u8]) {
     // A mount point that looks like the separator is not one: the kernel escapes its blanks.
     assert_eq!(mounts.len(), 1);
     assert_eq!((mounts[0].0.as_bytes(), &mounts[0].1[..]), (data, &[true][..]));
+    assert_eq!(mount_points(&table), [(31, 23, OsText::from_bytes(data))]);
+    assert!(mount_points(data).len() <= data.split(|byte| *byte == b'\n').count());
 }
 
 fn counters(data: &[u8]) {

@@ -2,7 +2,7 @@
 
 use containerv_spec::cgroup::Controller;
 use containerv_spec::facts::{CgroupFacts, GroupAccess, V1Hierarchy, V2Hierarchy};
-use containerv_spec::machine::{Machine, Subordinate, SystemRoot};
+use containerv_spec::machine::{Machine, MountsBelow, Subordinate, SystemRoot};
 use containerv_spec::request::IdRange;
 use containerv_spec::{CapabilitySet, OsText};
 
@@ -26,6 +26,7 @@ fn root(cgroups: CgroupFacts) -> Machine {
             ..SystemRoot::default()
         },
         hard_limits: Vec::new(),
+        mounts_below: Vec::new(),
     }
 }
 
@@ -41,6 +42,14 @@ fn user() -> Machine {
             helpers: Some(("/usr/bin/newuidmap".into(), "/usr/bin/newgidmap".into())),
             missing: None,
         },
+        mounts_below: vec![
+            MountsBelow {
+                directory: "/usr".into(),
+                mount: "/usr/lib/x".into(),
+                copied_without: Some(vec!["/usr/bin".into(), "/usr/lib/100%".into()]),
+            },
+            MountsBelow { directory: "/srv".into(), mount: "/srv/x".into(), copied_without: None },
+        ],
         ..root(CgroupFacts::default())
     }
 }

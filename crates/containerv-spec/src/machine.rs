@@ -30,6 +30,24 @@ pub struct Machine {
     /// by the kernel's number of the resource; only looked up where limits are asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub hard_limits: Vec<(u32, u64)>,
+    /// Directories below the container's overlays that have mounts below them; only looked up where
+    /// the overlays are made in a user namespace.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mounts_below: Vec<MountsBelow>,
+}
+
+/// A directory with mounts below it. The kernel takes it as a layer of an overlay only from those
+/// who might unmount them, to show nobody what they cover; mount_namespaces(7).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MountsBelow {
+    /// Absolute path.
+    pub directory: OsText,
+    /// One of the mount points.
+    pub mount: OsText,
+    /// How it can be copied instead, if it is small enough: all but these directories in it, absolute
+    /// paths, which are large, have no mounts below them and can be layers of their own.
+    pub copied_without: Option<Vec<OsText>>,
 }
 
 impl Machine {

@@ -110,6 +110,13 @@ pub struct Request {
     pub stop: Stop,
 }
 
+impl Request {
+    /// Returns what messages call the container: its name, or the short id.
+    pub fn called(&self) -> &str {
+        self.name.as_deref().unwrap_or(self.id.short())
+    }
+}
+
 /// What keeps a container apart from the host.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

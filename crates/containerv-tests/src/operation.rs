@@ -16,6 +16,8 @@ pub struct Caller<'a> {
     bed: &'a Bed,
     program: PathBuf,
     user: Option<u32>,
+    /// What a shell does before, in a mount namespace of the operation's own.
+    before: Option<String>,
 }
 
 /// How an operation ended.
@@ -32,7 +34,7 @@ pub enum Ended {
 impl<'a> Caller<'a> {
     /// A caller with the rights of the test. `program` is the program `crash-at` of this crate.
     pub fn new(bed: &'a Bed, program: &str) -> Self {
-        Self { bed, program: program.into(), user: None }
+        Self { bed, program: program.into(), user: None, before: None }
     }
 
     /// A caller who is an ordinary user, to whom the state root is given.
@@ -45,19 +47,39 @@ impl<'a> Caller<'a> {
         // The build directory may lie where others cannot go.
         let copy = bed.path("crash-at");
         fs::copy(program, &copy).unwrap();
-        Self { bed, program: copy, user: Some(uid) }
+        Self { bed, program: copy, user: Some(uid), before: None }
+    }
+
+    /// Has a shell of root make mounts that only the operations see.
+    #[must_use]
+    pub fn with_mounts(self, script: &str) -> Self {
+        Self { before: Some(script.to_owned()), ..self }
     }
 
     /// Returns a command for an operation.
     pub fn command(&self, operation: &str) -> Command {
-        let mut command = Command::new(&self.program);
+        let mut command = self.program();
         command.arg(operation).arg("--root").arg(self.bed.state());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.current_dir("/").env("RUST_BACKTRACE", "0");
-        if let Some(uid) = self.user {
-            // The standard library drops the supplementary groups as well.
-            command.uid(uid).gid(uid);
-        }
+        command
+    }
+
+    /// The program, as its user.
+    fn program(&self) -> Command {
+        let Some(before) = &self.before else {
+            let mut command = Command::new(&self.program);
+            if let Some(uid) = self.user {
+                // The standard library drops the supplementary groups as well.
+                command.uid(uid).gid(uid);
+            }
+            return command;
+        };
+        let id = self.user.unwrap_or(0).to_string();
+        let script =
+            format!("set -e; {before}; exec setpriv --reuid {id} --regid {id} --clear-groups -- \"$@\"");
+        let mut command = Command::new("unshare");
+        command.args(["-m", "--propagation", "private", "sh", "-c", &script, "sh"]).arg(&self.program);
         command
     }
 

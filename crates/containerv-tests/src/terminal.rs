@@ -66,6 +66,11 @@ impl Person {
         self.seen.drain(..end);
     }
 
+    /// Says whether a text has appeared since the last one that was waited for.
+    pub fn has_seen(&self, text: &str) -> bool {
+        self.seen.contains(text)
+    }
+
     /// Reads what appears within a moment.
     fn read(&mut self) {
         let mut ready = [PollFd::new(&self.terminal, PollFlags::IN)];

@@ -127,6 +127,16 @@ impl Container {
         self.host.system.start(self.id())
     }
 
+    /// Prepares the command of a container that has ended as [`Container::create`] does, so that its
+    /// streams can be attached to before it is started again. One that has not ended is left alone.
+    ///
+    /// # Errors
+    ///
+    /// The step that failed.
+    pub fn prepare(&self) -> Result<()> {
+        self.host.system.prepare(self.id())
+    }
+
     /// Connects to the streams of the command of a supervised container, before or after it is
     /// started.
     ///

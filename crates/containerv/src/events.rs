@@ -20,11 +20,13 @@ pub struct Event {
     /// Its name at that time.
     pub name: String,
     /// What happened, in Docker's words: `create`, `start`, `kill`, `oom`, `die`, `stop`, `pause`,
-    /// `unpause`, `update`, `rename` or `destroy`.
+    /// `unpause`, `update`, `rename` or `destroy`; `exec_start` and `exec_die` of a further process
+    /// that was started with [`ExecOptions::announced`](crate::ExecOptions::announced).
     pub action: String,
     /// The container's labels, and what belongs to the action: `exitCode` of `die` and `oomKills`
     /// of `oom` (processes killed since the container's start), if they are known, `signal` of
-    /// `kill`, `oldName` of `rename`.
+    /// `kill`, `oldName` of `rename`; `execID` of both `exec_`, a number of 64 hexadecimal digits,
+    /// `execCommand` of `exec_start`, cut off after 256 bytes, and `exitCode` of `exec_die`.
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
 }
@@ -57,6 +59,9 @@ impl Host {
     ///
     /// Events are kept in memory of the machine at least until 1 MiB of newer ones has come, about
     /// 4,000 of them, and are gone after a restart of the machine.
+    ///
+    /// `exec_die` is written by who waits for the process; of a process that nobody waits for there
+    /// is only an `exec_start`.
     ///
     /// An event is written right after what it tells has happened, before the operation returns.
     /// An operation does not fail because its event could not be written (a full disk); a process

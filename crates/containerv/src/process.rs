@@ -125,6 +125,9 @@ pub struct Output {
 pub struct ExecOptions {
     /// Give the process every privilege that the caller has.
     pub privileged: bool,
+    /// Tell of it in the [events](crate::Host::events): `exec_start`, and `exec_die` once somebody
+    /// has waited for it.
+    pub announced: bool,
 }
 
 /// A process of a container that this process has started. Dropping it does not end the process.

@@ -24,6 +24,12 @@ fn transcript(lines: &str) -> String {
     place.write("space.env", "A B=1\n");
     place.write("huge.env", vec![b'A'; (1 << 20) + 1]);
     place.write("there.cid", "");
+    place.write("nul.env", "A=1\nB=x\0y\n");
+    place.write("argument.env", format!("A={}\n", "x".repeat(200_000)));
+    place.write("deep.json", "[".repeat(100_000));
+    place.write("nested.json", format!("{{\"defaultAction\": {}", "[".repeat(100_000)));
+    place.write("large.json", vec![b' '; (1 << 20) + 1]);
+    place.write("action.json", "{\"defaultAction\": \"SCMP_ACT_FROB\"}");
     let mut transcript = String::new();
     for line in lines.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
         let outcome = place.run(words(line));
@@ -56,10 +62,14 @@ fn without_numbers(text: &str) -> String {
     parts.fold(first, |text, part| text + ": step N" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
-/// Puts `ID` in place of short ids, which are random.
+/// Puts `ID` in place of ids, long and short, which are random.
 fn without_ids(text: &str) -> String {
-    let id = |part: &str| part.len() == 12 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
-    text.split('`').map(|part| if id(part) { "ID" } else { part }).collect::<Vec<_>>().join("`")
+    let id = |part: &str| matches!(part.len(), 12 | 64) && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let parts = text.split_inclusive(|c: char| !c.is_ascii_alphanumeric());
+    parts.fold(String::new(), |text, part| {
+        let word = part.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
+        if id(word) { text + "ID" + &part[word.len()..] } else { text + part }
+    })
 }
 
 fn words(line: &str) -> Vec<OsString> {
@@ -101,6 +111,13 @@ fn long_words_are_cut_in_messages() {
     assert!(outcome.stderr.len() < 400 && outcome.stderr.contains('…'), "{}", outcome.stderr);
     let outcome = place.run([&long]);
     assert!(outcome.code == 125 && outcome.stderr.len() < 400, "{}", outcome.stderr);
+    let mounted = format!("/tmp:/{}", &long[..4200]);
+    for words in
+        [["run", "--rm", "host", &long[..5000]], ["run", "-v", &mounted, "host"], ["inspect", &long, "", ""]]
+    {
+        let outcome = place.run(words);
+        assert!(outcome.code != 0 && outcome.stderr.len() < 5000, "{}", outcome.stderr);
+    }
 }
 
 #[test]

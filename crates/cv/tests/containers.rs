@@ -107,6 +107,34 @@ fn a_further_command_has_the_surroundings_of_the_first() {
 }
 
 #[test]
+fn what_has_ended_is_started_again_in_the_foreground() {
+    let place = Place::new();
+    let script = "read x; echo got $x; exit 3";
+    place.with_input(&format!("run -i --name box host sh -c '{script}'"), b"").fails(3, "");
+    for word in ["one", "two"] {
+        let outcome = place.with_input("start -ai box", format!("{word}\n").as_bytes());
+        assert_eq!((outcome.stdout, outcome.code), (format!("got {word}\n"), 3), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn words_before_verbs_explain_themselves() {
+    let place = Place::new();
+    let help = place.line("help system").ok();
+    assert!(help.starts_with("Usage: cv system [OPTIONS] VERB ...\n\nVerbs:\n"), "{help}");
+    for word in ["df", "prune", "repair", "info"] {
+        assert!(help.lines().any(|line| line.split_whitespace().next() == Some(word)), "{word}: {help}");
+    }
+    for line in ["system --help", "system help", "--debug system --help"] {
+        assert_eq!(place.line(line).ok(), help, "{line}");
+    }
+    assert!(place.line("container --help").ok().contains("\n  ls "));
+    assert_eq!(place.line("container run --help").ok(), place.line("run --help").ok());
+    assert_eq!(place.line("help container run").ok(), place.line("run --help").ok());
+    place.line("system").fails(125, "a verb is missing");
+}
+
+#[test]
 fn names_are_unique_and_prefixes_have_to_be() {
     let place = Place::new();
     let id = place.line("create --name web host true").ok();

@@ -11,7 +11,7 @@ mod support;
 
 use containerv_tests::Person;
 use rustix::process::Signal;
-use support::{Place, words};
+use support::{Place, eventually, words};
 
 fn person(place: &Place, line: &str) -> Person {
     Person::at(&place.command(words(line)), 100, 30)
@@ -126,4 +126,30 @@ fn ctrl_c_without_a_terminal_of_its_own_is_passed_on() {
     person.types("\x03");
     person.sees("got it");
     assert_eq!(person.leaves(), 9);
+}
+
+#[test]
+fn a_process_1_that_ignores_ctrl_c_is_explained_once() {
+    let place = Place::new();
+    let ignoring = "sh -c 'echo ready; exec sleep 1000'";
+    let mut first = person(&place, &format!("run --rm --name web host {ignoring}"));
+    first.sees("ready");
+    eventually("`sleep` is process 1", || {
+        place.line("top web --format {{.Command}}").stdout == "sleep 1000\n"
+    });
+    first.types("\x03");
+    first.sees("`cv kill web` ends it, and `--init`");
+    first.types("\x03");
+    place.line("kill web").ok();
+    assert_eq!(first.leaves(), 137);
+    assert!(!first.has_seen("`--init`"));
+
+    place.line("run -d -i --name db host cat").ok();
+    let mut second = person(&place, "attach db");
+    second.types("hello\r");
+    second.sees("hello\r\nhello");
+    second.types("\x03");
+    second.sees("`cv kill db` ends it, and `--init`");
+    place.line("kill db").ok();
+    assert_eq!(second.leaves(), 137);
 }

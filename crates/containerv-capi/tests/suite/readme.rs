@@ -23,6 +23,11 @@ fn the_program_of_the_readme_runs() {
     let ran = bed.run(Command::new(&hello).arg(bed.path("root")), limit);
     ran.assert_success("the program of the README");
     assert_eq!(ran.stdout, "uid=0 gid=0\ncontainerv-host\n");
+    let ran = bed.run(&mut Command::new(&hello), limit);
+    assert!(
+        ran.status.is_some_and(|status| status.code() == Some(2)) && ran.stderr.starts_with("usage: "),
+        "{ran:?}"
+    );
     let ran = bed.run(Command::new(&hello).arg(bed.path("nowhere")), limit);
     assert!(ran.status.is_some_and(|status| status.code() == Some(1)), "{ran:?}");
     assert!(ran.stderr.contains("No such file or directory"), "{}", ran.stderr);

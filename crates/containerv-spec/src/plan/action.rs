@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::CgroupStep;
+use crate::machine::MountsBelow;
 use crate::request::{IdRange, Propagation, Rlimit, TerminalSize, Veth};
 use crate::{CapabilitySet, ContainerId, OsText};
 
@@ -292,6 +293,13 @@ pub enum Action {
     /// Stores the request with the container.
     StoreRequest {
         /// Path of the file.
+        path: OsText,
+    },
+    /// Copies what the caller may read of a directory of the host, unless the copy is there.
+    CopyTree {
+        /// The directory, and what stays empty in the copy.
+        below: MountsBelow,
+        /// Path of the copy.
         path: OsText,
     },
     /// Makes a missing directory of the host that a mount needs. It stays.

@@ -80,6 +80,11 @@ impl Action {
             Self::WriteFile { path, contents, mode } => {
                 write!(f, "write `{path}` ({} bytes) mode {mode:04o}", contents.len())
             }
+            Self::CopyTree { below, path } => {
+                let without = below.copied_without.as_deref().unwrap_or_default();
+                let but = if without.is_empty() { "" } else { ", without" };
+                write!(f, "copy `{}` to `{path}`{but}{}", below.directory, Paths(without))
+            }
             Self::MakeSource { path } => write!(f, "make directory `{path}` if it is missing"),
             Self::ReserveName { path } => write!(f, "reserve the name `{path}`"),
             Self::Cgroup { step } => write!(f, "{step}"),

@@ -73,6 +73,7 @@ fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
         "inherit" => inherit(options, request()?)?,
         "exec" => exec(&container()?, options.stay)?,
         "start" => container()?.start()?,
+        "prepare" => container()?.prepare()?,
         "plan" => println!("{}", serde_json::to_string(&options.host.plan(&request()?, false)?)?),
         "plan-attached" => println!("{}", serde_json::to_string(&options.host.plan(&request()?, true)?)?),
         "repair" => repair(&options.host, false)?,

@@ -19,7 +19,7 @@ fn sets(output: containerv::Output) -> BTreeMap<String, u64> {
 
 fn further(container: &Container, process: &Process, privileged: bool) -> containerv::Output {
     let stdio = StdioSet { stdin: containerv::Stdio::Null, ..StdioSet::piped() };
-    let child = container.exec(process, stdio, ExecOptions { privileged });
+    let child = container.exec(process, stdio, ExecOptions { privileged, ..ExecOptions::default() });
     child.unwrap().wait_with_output().unwrap()
 }
 

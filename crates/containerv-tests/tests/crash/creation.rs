@@ -165,3 +165,28 @@ fn a_detached_command_of_an_ordinary_user_in_the_host_image() {
         request.root = Root::Host;
     });
 }
+
+/// Only around the copy, which takes long: the other steps are those of the test before.
+#[test]
+fn an_ordinary_user_with_a_copied_layer() {
+    if !is_root() {
+        return skip("only root can become another user");
+    }
+    let bed = Bed::new();
+    let caller = Caller::ordinary(&bed, PROGRAM, USER).with_mounts("mount --bind /etc/passwd /etc/hosts");
+    let request = || {
+        let mut request = bed.request();
+        command(&mut request);
+        request.root = Root::Host;
+        request
+    };
+    let plan = caller.make("plan", &request(), None).survived();
+    let Plan::Linux(plan) = serde_json::from_str(&plan).unwrap() else { panic!("{plan}") };
+    let copy = plan.steps.iter().position(|step| matches!(step.action, Action::CopyTree { .. })).unwrap();
+    for step in [copy as u32 + 1, plan.steps.len() as u32 - 1] {
+        let when = format!("killed after step {step}");
+        assert!(matches!(caller.make("detached", &request(), Some(step)), Ended::Killed), "{when}");
+        repair(&bed, &caller, false, &when);
+        bed.assert_nothing_left(&when);
+    }
+}

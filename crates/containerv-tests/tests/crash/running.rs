@@ -103,8 +103,8 @@ fn the_start_of_a_prepared_command() {
     assert_eq!(killed, 2);
 }
 
-/// Runs a container again whose command counts its runs in the container's own layer.
-fn runs_again(change: impl Fn(&mut Request)) {
+/// Runs or prepares a container again that has ended.
+fn runs_again(operation: &str, change: impl Fn(&mut Request)) {
     let bed = Bed::new();
     let caller = Caller::new(&bed, PROGRAM);
     let mut request = bed.request();
@@ -112,6 +112,8 @@ fn runs_again(change: impl Fn(&mut Request)) {
     request.name = Some("phoenix".into());
     change(&mut request);
     let Plan::Linux(plan) = bed.host().plan(&request, false).unwrap() else { panic!("not of Linux") };
+    // A command that is only prepared waits for `start` in a step of its own.
+    let steps = plan.steps.len() as u32 + u32::from(operation == "prepare");
     let is_keeper = request.process.is_none();
     let container = if is_keeper { Container::create } else { Container::run_detached };
     let container = container(bed.host(), request).unwrap();
@@ -121,8 +123,8 @@ fn runs_again(change: impl Fn(&mut Request)) {
     };
     end();
     let killed = until_it_survives(|step| {
-        let ended = caller.change("start", container.id().as_str(), Some(step));
-        let noted = step == plan.steps.len() as u32 + 1;
+        let ended = caller.change(operation, container.id().as_str(), Some(step));
+        let noted = step == steps + 1;
         let when = format!("start killed after step {step}");
         if !noted && matches!(ended, Ended::Killed) {
             repair(&bed, &caller, false, &when);
@@ -130,24 +132,36 @@ fn runs_again(change: impl Fn(&mut Request)) {
             assert!(container.state().unwrap().pid.is_none(), "{when}");
             assert_eq!(bed.host().container("phoenix").unwrap().id(), container.id());
         }
+        if operation == "prepare" && matches!(ended, Ended::Survived(_)) {
+            // A fault behind the gate would strike at the start.
+            assert_eq!(container.state().unwrap().status, Status::Created, "{when}");
+            container.kill().unwrap();
+            container.wait().unwrap();
+            return ended;
+        }
         container.start().unwrap_or_else(|error| panic!("{when}: {error:?}"));
         assert_eq!(container.state().unwrap().status, Status::Running, "{when}");
         end();
         ended
     });
-    let expected = plan.steps.len() as u32 + 1;
+    let expected = steps + 1;
     // Names, requests and sockets are kept, but their steps are counted all the same.
     assert!(killed + 3 >= expected, "{killed} of {expected}");
 }
 
 #[test]
 fn a_new_start_of_a_command() {
-    runs_again(|request| request.process = Some(shell("sleep 1000")));
+    runs_again("start", |request| request.process = Some(shell("sleep 1000")));
+}
+
+#[test]
+fn a_new_preparation_of_a_command() {
+    runs_again("prepare", |request| request.process = Some(shell("sleep 1000")));
 }
 
 #[test]
 fn a_new_start_of_a_keeper() {
-    runs_again(|_| {});
+    runs_again("start", |_| {});
 }
 
 #[test]

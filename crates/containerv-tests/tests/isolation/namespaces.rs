@@ -293,6 +293,20 @@ fn ids_are_mapped_in_a_user_namespace() {
 }
 
 #[test]
+fn the_built_in_image_takes_mapped_ids_read_only() {
+    let bed = Bed::new();
+    let range = |outside| vec![IdRange { inside: 0, outside, count: 65_536 }];
+    let mapped = |request: &mut Request| {
+        request.root = containerv::spec::request::Root::Host;
+        request.read_only = true;
+        request.namespaces.user = UserNamespace::Mapped { uids: range(200_000), gids: range(300_000) };
+    };
+    let script =
+        "stat -c '%u:%g %a' / /root /tmp; touch /tmp/x && (: > /usr/x) 2>/dev/null || echo read-only";
+    assert_eq!(bed.text(mapped, script), "0:0 755\n0:0 700\n0:0 1777\nread-only");
+}
+
+#[test]
 fn a_mount_in_the_container_stays_in_it() {
     let bed = Bed::new();
     let may_mount = |request: &mut Request| {

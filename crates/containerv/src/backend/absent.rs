@@ -76,6 +76,10 @@ impl System {
         unavailable()
     }
 
+    pub(crate) fn prepare(&self, _id: &ContainerId) -> Result<()> {
+        unavailable()
+    }
+
     pub(crate) fn request(&self, _id: &ContainerId) -> Result<Request> {
         unavailable()
     }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use containerv::{Container, Event, StdioSet};
+use containerv::{Container, Event, ExecOptions, StdioSet};
 
 use crate::place::{Place, can_run, now_unix_ns, wait_until};
 
@@ -217,4 +217,36 @@ fn a_failed_creation_is_not_told() {
         place.request(Some("true"), |value| value["process"]["args"] = serde_json::json!(["/no/such"]));
     Container::run_attached(&place.host, request, StdioSet::null()).unwrap_err();
     assert!(events(&place).is_empty());
+}
+
+#[test]
+fn further_processes_are_told_if_that_is_asked_for() {
+    if !can_run() {
+        return;
+    }
+    let place = Place::new();
+    let request = place.request(Some("while :; do usleep 1000; done"), |_| {});
+    let container = Container::run_detached(&place.host, request).unwrap();
+    let long = "x".repeat(1000);
+    let process = |script: &str| {
+        let mut process = container.request().process.clone().unwrap();
+        process.args = ["sh", "-c", script, long.as_str()].map(Into::into).to_vec();
+        process
+    };
+    for (script, announced) in [("exit 3", true), ("exit 4", false)] {
+        let options = ExecOptions { announced, ..ExecOptions::default() };
+        let mut child = container.exec(&process(script), StdioSet::null(), options).unwrap();
+        let status = child.wait().unwrap();
+        assert_eq!(child.wait().unwrap(), status, "an end is told once");
+    }
+    container.kill().unwrap();
+    container.wait().unwrap();
+    let found: Vec<Event> = events(&place).into_iter().filter(|event| event.id == *container.id()).collect();
+    let actions: Vec<&str> = found.iter().map(|event| event.action.as_str()).collect();
+    assert_eq!(actions, ["create", "start", "exec_start", "exec_die", "kill", "die"]);
+    let (start, die) = (&found[2].attributes, &found[3].attributes);
+    assert!(start["execID"].len() == 64 && start["execID"] == die["execID"], "{start:?} {die:?}");
+    assert_eq!(die["exitCode"], "3");
+    assert!(start["execCommand"].starts_with("sh -c exit 3 xxx"), "{start:?}");
+    assert_eq!(start["execCommand"].len(), 256);
 }

@@ -6,6 +6,9 @@ use containerv::Error;
 
 use super::style::Style;
 
+/// Longest word of a message, in characters; paths are rarely longer.
+const LONGEST_WORD: usize = 500;
+
 /// Returns `error: …`, every problem on a line of its own, and `hint: …` where there is one.
 pub fn render(error: &Error, style: Style) -> String {
     let mut text = String::new();
@@ -28,10 +31,20 @@ fn line(text: &mut String, error: &Error, style: Style) {
     }
 }
 
-/// Replaces control characters other than line ends: names in messages come from elsewhere and
-/// must not steer the terminal.
+/// Replaces control characters other than line ends, and cuts long words: names in messages come
+/// from elsewhere, and must neither steer the terminal nor fill it.
 fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+    let mut shown = String::with_capacity(text.len());
+    for word in text.split_inclusive(char::is_whitespace) {
+        match word.char_indices().nth(LONGEST_WORD) {
+            Some((end, _)) => {
+                shown.push_str(&word[..end]);
+                shown.push_str(if word.ends_with(char::is_whitespace) { "… " } else { "…" });
+            }
+            None => shown.push_str(word),
+        }
+    }
+    shown.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -50,6 +63,13 @@ mod tests {
             render(&both, Style::PLAIN),
             "error: `--memory 5x`: unknown unit\nerror: `--gpus` is not offered yet\nhint: name the devices\n"
         );
+    }
+
+    #[test]
+    fn long_words_are_cut() {
+        let error = Error::new(ErrorKind::NotFound, format!("no `{}` there", "ä".repeat(5000)));
+        let rendered = render(&error, Style::PLAIN);
+        assert!(rendered.ends_with("ä… there\n") && rendered.chars().count() < 600, "{rendered}");
     }
 
     #[test]

@@ -88,6 +88,16 @@ pub fn overview(groups: &[(&str, &[&Verb])]) -> String {
     text
 }
 
+/// Returns the help text of a word that stands before others, with those and their verbs.
+pub fn group_overview(group: &str, verbs: &[(&str, &Verb)]) -> String {
+    let mut text = format!("Usage: cv {group} [OPTIONS] VERB ...\n\nVerbs:\n");
+    for (word, verb) in verbs {
+        _ = writeln!(text, "  {word:14} {}", verb.about);
+    }
+    _ = writeln!(text, "\n`cv {group} VERB --help` explains a verb.");
+    text
+}
+
 /// Appends paragraphs, each line indented and at most `width` wide; indented lines stay as they are.
 fn wrap(text: &mut String, paragraphs: &str, indent: usize, width: usize) {
     for paragraph in paragraphs.lines() {

@@ -59,11 +59,9 @@ pub fn copy(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
             ));
         }
         _ => {
-            return Err(Failure::usage(usage(format!(
-                "`cv cp`: neither {} nor {} is `CONTAINER:PATH`",
-                quote(&parsed.operands[0]),
-                quote(&parsed.operands[1])
-            ))));
+            let (from, to) = (quote(&parsed.operands[0]), quote(&parsed.operands[1]));
+            let error = usage(format!("`cv cp`: neither {from} nor {to} is `CONTAINER:PATH`"));
+            return Err(Failure::usage(error.with_hint("as in `cv cp web:/etc/hosts .`")));
         }
     };
     tell(&summary, parsed.switch("quiet"));

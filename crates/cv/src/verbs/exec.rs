@@ -31,7 +31,7 @@ pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         }
         *size = terminal::size().unwrap_or(*size);
     }
-    let options = ExecOptions { privileged: parsed.switch("privileged") };
+    let options = ExecOptions { privileged: parsed.switch("privileged"), announced: true };
     let has_terminal = process.terminal.is_some();
     if detach {
         let nothing = StdioSet { stdin: Stdio::Null, stdout: Stdio::Null, stderr: Stdio::Null };
@@ -48,7 +48,7 @@ pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let stdin = if interactive { Stdio::Inherit } else { Stdio::Null };
     let stdio = StdioSet { stdin, stdout: Stdio::Inherit, stderr: Stdio::Inherit };
     let child = container.exec(&process, stdio, options)?;
-    relay::wait_for(child, &signals, true)
+    relay::wait_for(child, &signals, None, true)
 }
 
 /// Gives a command what the container's own has and no option sets.

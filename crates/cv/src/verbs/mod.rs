@@ -142,6 +142,11 @@ fn choose(words: &[OsText]) -> Result<(&'static Verb, &[OsText]), Error> {
         return Ok((verb, rest));
     }
     if let Some(name) = group(name) {
+        // `cv system --help` is `cv help system`.
+        let asks = |word: &OsText| word.as_bytes() == b"--help" || word.as_bytes() == b"help";
+        if let (Some(help), true) = (find("help"), rest.first().is_some_and(asks)) {
+            return Ok((help, &words[..1]));
+        }
         let Some((second, rest)) =
             rest.split_first().filter(|(second, _)| !second.as_bytes().starts_with(b"-"))
         else {

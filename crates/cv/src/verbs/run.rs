@@ -38,7 +38,7 @@ pub fn run(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let signals = relay::Signals::block(how.passing.signals)?;
     let (container, child) = Container::run_attached(session.host()?, request, how.stdio())?;
     cidfile.write(container.id().as_str())?;
-    relay::wait_for(child, &signals, how.passing.quiet)
+    relay::wait_for(child, &signals, Some(&container), how.passing.quiet)
 }
 
 /// Makes a container.

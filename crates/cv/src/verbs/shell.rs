@@ -5,7 +5,7 @@ use std::path::Path;
 use containerv::Error;
 use containerv_spec::state::Status;
 
-use super::{GROUPS, Session, choose};
+use super::{GROUPS, Session, choose, table};
 use crate::failure::Failure;
 use crate::output;
 use crate::syntax::completion::{self, SHELLS};
@@ -28,6 +28,12 @@ pub fn completion(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 pub fn help(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     if parsed.operands.is_empty() {
         output::print(help_text::overview(GROUPS))?;
+        return Ok(0);
+    }
+    if let [word] = parsed.operands.as_slice()
+        && let Some(group) = word.to_str().and_then(table::group)
+    {
+        output::print(help_text::group_overview(group, &table::verbs_of_group(group)))?;
         return Ok(0);
     }
     let (verb, _) = choose(&parsed.operands).map_err(Failure::usage)?;

@@ -25,11 +25,11 @@ impl System {
         if cgroup::is_frozen(&groups)? {
             return Err(Error::new(
                 ErrorKind::InvalidState,
-                format!("container `{}` is paused already", id.short()),
+                format!("container `{}` is paused already", directory.called()),
             ));
         }
         cgroup::freeze(&groups)
-            .map_err(|error| error.context(format!("cannot pause container `{}`", id.short())))?;
+            .map_err(|error| error.context(format!("cannot pause container `{}`", directory.called())))?;
         self.announce(&directory.request()?, action::PAUSE, &[]);
         Ok(())
     }
@@ -41,11 +41,11 @@ impl System {
         if !cgroup::is_frozen(&groups)? {
             return Err(Error::new(
                 ErrorKind::InvalidState,
-                format!("container `{}` is not paused", id.short()),
+                format!("container `{}` is not paused", directory.called()),
             ));
         }
         cgroup::thaw(&groups)
-            .map_err(|error| error.context(format!("cannot resume container `{}`", id.short())))?;
+            .map_err(|error| error.context(format!("cannot resume container `{}`", directory.called())))?;
         self.announce(&directory.request()?, action::UNPAUSE, &[]);
         Ok(())
     }
@@ -58,12 +58,13 @@ impl System {
         let journal = directory.journal()?;
         let facts = cgroup::probe_for(change)?;
         let failed =
-            |problems| Error::problems(format!("cannot update container `{}`", id.short()), problems);
+            |problems| Error::problems(format!("cannot update container `{}`", directory.called()), problems);
         let steps = lower::cgroup::plan_update(&facts, &journal.intent.groups, &request.limits, change)
             .map_err(failed)?;
         if super::process::first_of(&self.store, id).is_ok() {
-            cgroup::execute_all(&steps)
-                .map_err(|error| error.context(format!("cannot update container `{}`", id.short())))?;
+            cgroup::execute_all(&steps).map_err(|error| {
+                error.context(format!("cannot update container `{}`", directory.called()))
+            })?;
         }
         request.limits = request.limits.changed_by(change);
         store_request(&directory, &request)?;

@@ -93,8 +93,8 @@ fn start_failed(directory: &Directory, request: &Request, step: u32, errno: i32)
         directory: super::store::text(&directory.path),
         names: parent(&directory.path),
     };
-    let plan =
-        probe::for_request(request).and_then(|machine| lower(request, &machine, &places, Launch::Prepared));
+    let machine = directory.journal().and_then(|journal| probe::for_existing(request, &journal));
+    let plan = machine.and_then(|machine| lower(request, &machine, &places, Launch::Prepared));
     match plan {
         Ok(plan) => explain::step_failed(&plan, step, errno),
         Err(_) => Error::os(errno, format!("step {step} failed")),
@@ -135,8 +135,9 @@ impl System {
         id: &containerv_spec::ContainerId,
         options: AttachOptions,
     ) -> Result<Attached> {
-        let failed = |error: Error| error.context(format!("cannot attach to container `{}`", id.short()));
         let directory = self.directory(id)?;
+        let failed =
+            |error: Error| error.context(format!("cannot attach to container `{}`", directory.called()));
         // The monitor records the end before it closes its socket.
         if directory.exit().map_err(failed)?.is_some() {
             let error = Error::new(ErrorKind::InvalidState, "it has ended");

@@ -15,7 +15,7 @@ use rustix::process::{Pid, PidfdFlags};
 
 use super::encode::{Handles, encode};
 use super::store::{Directory, Entry, Intent, Lock, ProcessRecord, Store, path};
-use super::{cgroup, explain, idmap, process, veth};
+use super::{cgroup, explain, idmap, mounts_below, process, veth};
 use crate::{Error, ErrorKind, Result};
 
 /// Where a test ends the process: after the step of this number.
@@ -62,7 +62,7 @@ pub(crate) fn host_steps(
                 let directory = make_container_directory(path, *mode, store)?;
                 let lock = directory.lock()?;
                 let journal = directory.open_journal()?;
-                directory.note(&journal, &Entry::Intent(intent(plan, request)))?;
+                directory.note(&journal, &Entry::Intent(Box::new(intent(plan, request))))?;
                 *made = Some((directory, lock));
             }
             (other, _) => host_action(other, request)?,
@@ -91,6 +91,7 @@ pub(crate) fn host_action(action: &Action, request: &Request) -> Result<()> {
     match action {
         Action::MakeDirectory { path, mode } => make_directory(path, *mode),
         Action::MakeSource { path } => make_source(path),
+        Action::CopyTree { below, path } => mounts_below::copy(below, path),
         Action::StoreRequest { path } => {
             let json = serde_json::to_vec(request).map_err(|error| {
                 Error::new(ErrorKind::InvalidArgument, "cannot store the request").with_source(error)
@@ -118,6 +119,7 @@ pub(crate) fn intent(plan: &LinuxPlan, request: &Request) -> Intent {
                 intent.attached = request.process.as_ref().map(|_| std::process::id())
             }
             Action::Keep { .. } => intent.keeper = true,
+            Action::CopyTree { below, .. } => intent.copies.push(below.clone()),
             _ => {}
         }
     }

@@ -1,8 +1,10 @@
 //! Failures of the stage in words: the step, its object, what the kernel said, and what to do.
 
+use containerv_spec::OsText;
 use containerv_spec::plan::{Action, LinuxPlan, Namespace, Resolve, Slot};
 use rustix::io::Errno;
 
+use super::store;
 use crate::{Error, ErrorKind};
 
 /// Describes a failed step.
@@ -54,6 +56,11 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
             "user namespaces are forbidden here: look at the sysctls kernel.unprivileged_userns_clone and \
              kernel.apparmor_restrict_unprivileged_userns, and `cv doctor`"
         }
+        // What Docker's filter answers to those who may not make namespaces.
+        (Action::Start { .. }, Errno::NOSYS) => {
+            "a system call filter forbids new namespaces, as in a container of Docker's or ours: give the outer one \
+             `--security-opt seccomp=unconfined`; or the kernel is older than 5.12"
+        }
         (Action::Start { .. }, Errno::PERM) => "making namespaces needs CAP_SYS_ADMIN, or a user namespace",
         (Action::Start { .. }, Errno::NOSPC) => {
             "a limit of namespaces is reached: look at the sysctls user.max_*_namespaces"
@@ -67,13 +74,10 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::MountOverlay { .. }, Errno::NODEV) => {
             "the kernel has no overlay: load the module `overlay`, or use `--overlay none`"
         }
-        // mount_namespaces(7): what a more privileged namespace has covered stays covered.
-        (Action::MountOverlay { upper, lower, user_attributes: true, .. }, Errno::INVAL) => {
-            let lower = lower.iter().map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-            return Some(format!(
-                "for an ordinary user, nothing may be mounted below {lower}; and the file system of `{upper}` must be able to \
-                 carry the upper layer of an overlay: use `--read-only`, or see what `findmnt` shows there"
-            ));
+        (Action::MountOverlay { lower, .. }, Errno::NOENT | Errno::NOTDIR | Errno::INVAL)
+            if lower.iter().any(|path| !store::path(path).is_dir()) =>
+        {
+            return lower.iter().find(|path| !store::path(path).is_dir()).map(no_directory);
         }
         (Action::MountOverlay { upper, .. }, Errno::INVAL) => {
             return Some(format!(
@@ -84,8 +88,8 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::MountOverlay { .. }, Errno::PERM) => {
             "overlays as an ordinary user need Linux 5.11: use `--overlay none` with `--read-only`"
         }
-        (Action::CloneTree { slot: Slot::ROOT, source, .. }, Errno::NOENT) => {
-            return Some(format!("there is no directory `{source}`; the root of a container must exist"));
+        (Action::CloneTree { slot: Slot::ROOT, source, .. }, Errno::NOENT | Errno::NOTDIR) => {
+            return Some(no_directory(source));
         }
         (Action::CloneTree { source, .. }, Errno::NOENT) => {
             return Some(format!(
@@ -138,6 +142,10 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         _ => return general_hint(errno),
     };
     Some(text.to_owned())
+}
+
+fn no_directory(path: &OsText) -> String {
+    format!("there is no directory `{path}`; the root of a container must exist")
 }
 
 fn general_hint(errno: Errno) -> Option<String> {

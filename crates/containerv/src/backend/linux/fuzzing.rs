@@ -77,6 +77,12 @@ pub fn group_mounts(table: &[u8], content: &[u8]) -> Vec<(OsText, Vec<bool>)> {
     mounts.map(|mount| (mount.path.clone(), memberships.iter().map(|it| mount.fits(it)).collect())).collect()
 }
 
+/// Reads every line of a mount table: its number, its parent's and the mount point.
+pub fn mount_points(table: &[u8]) -> Vec<(u64, u64, OsText)> {
+    let mounts = super::mounts_below::parse(table).into_iter();
+    mounts.map(|mount| (mount.id, mount.parent, super::store::text(&mount.at))).collect()
+}
+
 /// Undoes the notation of a mount table.
 pub fn unescape(text: &[u8]) -> Vec<u8> {
     groups::unescape(text)

@@ -42,6 +42,19 @@ pub(crate) fn now_unix_ns() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
 }
 
+/// The entry that ends a start.
+fn begun_by(launch: Launch) -> Entry {
+    match launch {
+        Launch::Prepared => Entry::Ready,
+        _ => Entry::Started { unix_ns: now_unix_ns() },
+    }
+}
+
+fn not_started(error: Error, request: &Request) -> Error {
+    let name = request.called();
+    error.context(format!("cannot start container `{name}`"))
+}
+
 impl System {
     /// Returns a new identifier from the kernel's random source.
     pub(crate) fn new_id(&self) -> Result<ContainerId> {
@@ -104,7 +117,7 @@ impl System {
                     dismantled
                         .or_else(|failed| if directory.path.exists() { Err(failed) } else { Ok(()) })?;
                 }
-                let name = request.name.as_deref().unwrap_or(request.id.short());
+                let name = request.called();
                 Err(error.context(format!("cannot create container `{name}`")))
             }
         }
@@ -133,11 +146,7 @@ impl System {
         // The pipes' other ends must be closed here, or readers would never see their end.
         run.handles = Handles::default();
         self.die_after(plan, 0);
-        let entry = match launch {
-            Launch::Prepared => Entry::Ready,
-            _ => Entry::Started { unix_ns: now_unix_ns() },
-        };
-        directory.note(&journal, &entry)?;
+        directory.note(&journal, &begun_by(launch))?;
         self.die_after(plan, 1);
         let process = match launch {
             Launch::Attached { .. } => {
@@ -224,27 +233,44 @@ impl System {
                 Ok(())
             }),
             (false, _) if running_unsupervised(&journal) => return Ok(()),
-            (false, _) => self
-                .notice_end(&directory, &request)
-                .and_then(|_| self.run_again(&directory, &journal, &request)),
+            (false, _) => self.notice_end(&directory, &request).and_then(|_| {
+                let launch = if request.process.is_none() { Launch::Keeper } else { Launch::Detached };
+                self.run_again(&directory, &journal, &request, launch)
+            }),
         }
         .map(|()| self.announce(&request, action::START, &[]))
-        .map_err(|error: Error| {
-            let name = request.name.as_deref().unwrap_or(id.short());
-            error.context(format!("cannot start container `{name}`"))
-        })
+        .map_err(|error| not_started(error, &request))
     }
 
-    fn run_again(&self, directory: &Directory, journal: &Journal, request: &Request) -> Result<()> {
+    /// Prepares the command of a container that has ended, for `start`.
+    pub(crate) fn prepare(&self, id: &ContainerId) -> Result<()> {
+        let directory = self.directory(id)?;
+        let _lock = directory.lock()?;
+        let journal = directory.journal()?;
+        let request = directory.request()?;
+        if request.process.is_none() || directory.is_supervised()? || running_unsupervised(&journal) {
+            return Ok(());
+        }
+        self.notice_end(&directory, &request)
+            .and_then(|_| self.run_again(&directory, &journal, &request, Launch::Prepared))
+            .map_err(|error| not_started(error, &request))
+    }
+
+    fn run_again(
+        &self,
+        directory: &Directory,
+        journal: &Journal,
+        request: &Request,
+        launch: Launch,
+    ) -> Result<()> {
         if journal.removing {
             return Err(Error::new(ErrorKind::InvalidState, "it is being removed"));
         }
         self.end_run(directory, journal)?;
-        let launch = if request.process.is_none() { Launch::Keeper } else { Launch::Detached };
-        let machine = probe::for_request(request)?;
+        let machine = probe::for_existing(request, journal)?;
         let plan = lower(request, &machine, &self.store.places(request), launch)?;
         let file = directory.open_journal()?;
-        directory.note(&file, &Entry::Intent(execute::intent(&plan, request)))?;
+        directory.note(&file, &Entry::Intent(Box::new(execute::intent(&plan, request))))?;
         let begun = execute::again(&plan, request, self.fault).and_then(|()| {
             let (handles, _) = self.handles(&plan, request, launch, None, directory)?;
             self.start_stage(&plan, handles, directory, &file)
@@ -252,7 +278,7 @@ impl System {
         match begun {
             Ok(_) => {
                 self.die_after(&plan, 0);
-                directory.note(&file, &Entry::Started { unix_ns: now_unix_ns() })?;
+                directory.note(&file, &begun_by(launch))?;
                 self.die_after(&plan, 1);
                 Ok(())
             }
@@ -304,14 +330,14 @@ impl System {
     pub(crate) fn signal(&self, id: &ContainerId, signal: i32) -> Result<()> {
         let number = parse_signal(signal)?;
         let first = process::first_of(&self.store, id)?;
+        let directory = self.directory(id)?;
         let sent = rustix::process::pidfd_send_signal(&first.pidfd, number);
         sent.map_err(|errno| {
             Error::os(
                 errno.raw_os_error(),
-                format!("cannot send signal {signal} to container `{}`", id.short()),
+                format!("cannot send signal {signal} to container `{}`", directory.called()),
             )
         })?;
-        let directory = self.directory(id)?;
         if let Ok(request) = directory.request() {
             self.announce(&request, action::KILL, &[("signal", signal.to_string())]);
         }
@@ -387,12 +413,13 @@ impl System {
         let journal = directory.journal()?;
         let alive = directory.is_supervised()? || running_unsupervised(&journal);
         if alive && !force && journal.started_unix_ns.is_some() && !journal.removing {
-            let message = format!("container `{}` is running", id.short());
+            let message = format!("container `{}` is running", directory.called());
             return Err(Error::new(ErrorKind::InvalidState, message)
                 .with_hint("stop it with `cv stop`, or remove it with `cv rm --force`"));
         }
+        let name = directory.called();
         self.dismantle_and_tell(&directory, &journal, self.fault)
-            .map_err(|error| error.context(format!("cannot remove container `{}`", id.short())))
+            .map_err(|error| error.context(format!("cannot remove container `{name}`")))
     }
 }
 

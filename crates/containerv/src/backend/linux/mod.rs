@@ -18,6 +18,7 @@ mod idmap;
 mod lifecycle;
 mod lines;
 mod logs;
+mod mounts_below;
 mod observe;
 mod probe;
 mod process;

@@ -6,11 +6,12 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use containerv_spec::machine::{Machine, Subordinate, SystemRoot};
-use containerv_spec::request::{IdRange, Process, Request, Root, UserNamespace};
+use containerv_spec::request::{IdRange, Overlay, Process, Request, Root, UserNamespace};
 use containerv_spec::{CapabilitySet, OsText};
 
-use super::cgroup;
-use crate::lower::linux::SYSTEM_DIRECTORIES;
+use super::store::Journal;
+use super::{cgroup, mounts_below};
+use crate::lower::linux::{SYSTEM_DIRECTORIES, has_layers, wants_user_namespace};
 use crate::{Error, Result};
 
 /// Most bytes of `/etc/subuid` that are read.
@@ -28,7 +29,31 @@ pub(crate) fn for_request(request: &Request) -> Result<Machine> {
     if request.root == Root::Host {
         machine.system = system(machine.uid == 0)?;
     }
+    if has_layers(request) && wants_user_namespace(request, &machine) {
+        machine.mounts_below = mounts_below::find(&layers(request, &machine.system))?;
+        if matches!(request.overlay, Overlay::Kept(_)) {
+            // Another container with the same layers may find other mounts.
+            mounts_below::keep(&mut machine.mounts_below, &[]);
+        }
+    }
     Ok(machine)
+}
+
+/// Looks up what lowering a container needs that exists already.
+pub(crate) fn for_existing(request: &Request, journal: &Journal) -> Result<Machine> {
+    let mut machine = for_request(request)?;
+    mounts_below::keep(&mut machine.mounts_below, &journal.intent.copies);
+    Ok(machine)
+}
+
+/// The directories that the lower layers of a container are.
+fn layers(request: &Request, system: &SystemRoot) -> Vec<OsText> {
+    match &request.root {
+        Root::Directory(path) => vec![path.clone()],
+        // Of Windows, and refused.
+        Root::Layers(_) => Vec::new(),
+        Root::Host => system.directories.iter().map(|name| OsText::from("/").join(name)).collect(),
+    }
 }
 
 /// Looks up what lowering a process in a running container needs.
@@ -49,6 +74,7 @@ pub(crate) fn caller(process: Option<&Process>) -> Machine {
         cgroups: containerv_spec::facts::CgroupFacts::default(),
         subordinate: Subordinate::default(),
         system: SystemRoot::default(),
+        mounts_below: Vec::new(),
         hard_limits: process.map_or(Vec::new(), |process| process.rlimits.iter().map(hard).collect()),
     }
 }

@@ -51,7 +51,7 @@ pub(crate) fn first_of(store: &Store, id: &ContainerId) -> Result<First> {
     let journal = directory.journal()?;
     let running =
         journal.process.and_then(|record| Some(First { pidfd: open_running(&record)?, pid: record.pid }));
-    running.ok_or_else(|| not_running(id.short()))
+    running.ok_or_else(|| not_running(&directory.called()))
 }
 
 /// The error for a container that would have to run.

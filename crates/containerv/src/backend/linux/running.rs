@@ -12,7 +12,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::children::{Aftermath, Child};
 use super::encode::Handles;
-use super::events::{End, Subject};
+use super::events::{End, Subject, ToldExec};
 use super::execute::{self, Run, Started};
 use super::lifecycle::{now_unix_ns, parse_signal};
 use super::store::Directory;
@@ -29,6 +29,8 @@ pub(crate) struct Process {
     pid_inside: u32,
     /// Master of its terminal.
     terminal: Option<OwnedFd>,
+    /// Set until its end is told, if its start was.
+    told: Option<ToldExec>,
 }
 
 /// What ends with the container's own command.
@@ -62,13 +64,19 @@ impl Process {
             auto_remove: request.auto_remove,
             subject: Subject::of(request),
         };
-        Ok(Self::new(system, &request.id, started, Some(first)))
+        Ok(Self::new(system, &request.id, started, Some(first), None))
     }
 
-    fn new(system: &Arc<System>, id: &ContainerId, started: Started, first: Option<First>) -> Self {
+    fn new(
+        system: &Arc<System>,
+        id: &ContainerId,
+        started: Started,
+        first: Option<First>,
+        told: Option<ToldExec>,
+    ) -> Self {
         let Started { pid, pid_inside, pidfd, terminal } = started;
         let child = system.children.add(id, pid, pidfd, first);
-        Self { system: Arc::clone(system), child, pid_inside, terminal }
+        Self { system: Arc::clone(system), child, pid_inside, terminal, told }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -95,6 +103,10 @@ impl Process {
 
     pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         let ended = self.child.reap(Aftermath::Usual);
+        if let (Ok(Some(status)), Some(told)) = (&ended, self.told.take_if(|_| self.child.ended().is_some()))
+        {
+            self.system.announce_exec_end(told, status.docker_code());
+        }
         if self.child.ended().is_some() {
             self.system.children.forget_reaped();
         }
@@ -179,7 +191,7 @@ impl System {
     ) -> Result<(Process, streams::Ends)> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
-        let name = request.name.as_deref().unwrap_or(id.short()).to_owned();
+        let name = request.called().to_owned();
         let journal = directory.journal()?;
         let first = process::first_of(&self.store, id).map_err(|_| process::not_running(&name))?;
         if journal.started_unix_ns.is_none() {
@@ -199,7 +211,8 @@ impl System {
         let started = execute::start(&run, self.stage()?, &mut |_, _| Ok(()))
             .map_err(|error| error.context(format!("cannot start a process in container `{name}`")))?;
         run.handles = Handles::default();
-        Ok((Process::new(self, id, started, None), ends))
+        let told = if options.announced { self.announce_exec(&request, &process.args).ok() } else { None };
+        Ok((Process::new(self, id, started, None, told), ends))
     }
 }
 

@@ -14,6 +14,7 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use containerv_spec::cgroup::GroupSet;
+use containerv_spec::machine::MountsBelow;
 use containerv_spec::plan::IdMaps;
 use containerv_spec::state::Exit;
 use containerv_spec::{ContainerId, OsText, Request};
@@ -41,7 +42,7 @@ pub(crate) struct Store {
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Entry {
     /// Objects that are about to be made.
-    Intent(Intent),
+    Intent(Box<Intent>),
     /// The container's first process, before it may run.
     Process(ProcessRecord),
     /// The monitor of the container.
@@ -86,6 +87,10 @@ pub(crate) struct Intent {
     pub(crate) attached: Option<u32>,
     /// The container has no command; PID 1 is a keeper.
     pub(crate) keeper: bool,
+    /// Directories that were copied for its layers. Its layers stay as they are, whatever is mounted
+    /// when it is started again.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) copies: Vec<MountsBelow>,
 }
 
 /// A process that cannot be confused with a later one of the same number.
@@ -115,7 +120,7 @@ impl Journal {
         match entry {
             // A new start: what an earlier one left was removed before.
             Entry::Intent(intent) => {
-                *self = Self { intent, again: self.ready || self.again, ..Self::default() }
+                *self = Self { intent: *intent, again: self.ready || self.again, ..Self::default() }
             }
             Entry::Process(process) => self.process = Some(process),
             Entry::Monitor { pid } => self.monitor = Some(pid),
@@ -312,6 +317,12 @@ impl Directory {
                 format!("cannot lock the container directory `{}`", self.path.display()),
             )
         })
+    }
+
+    /// Returns what messages call the container.
+    pub(crate) fn called(&self) -> String {
+        let short = || self.name().chars().take(12).collect();
+        self.request().map_or_else(|_| short(), |request| request.called().to_owned())
     }
 
     /// Reads the request.

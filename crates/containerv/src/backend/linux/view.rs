@@ -1,10 +1,12 @@
 //! The file system of a container, whether it runs or not.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
+use containerv_spec::plan::Phase;
 use containerv_spec::request::{IdRange, Overlay, Request, Root};
 use containerv_spec::{ContainerId, OsText};
 use rustix::process::Signal;
@@ -15,7 +17,7 @@ use super::running::root_of;
 use super::store::{Directory, Lock};
 use super::{System, probe, process, store, transfer};
 use crate::copy::{Change, ChangeKind, CopyOptions, CopySummary};
-use crate::lower::linux::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES, view};
+use crate::lower::linux::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES, layer_directory, layer_name, view};
 use crate::{Error, ErrorKind, Result};
 
 /// A container's root, and what keeps it mounted.
@@ -61,13 +63,16 @@ impl System {
     fn mount_view(&self, directory: &Directory, request: &Request) -> Result<(OwnedFd, (OwnedFd, Lock))> {
         // While the view exists nobody may start the container, whose layers must not be mounted twice.
         let lock = directory.lock()?;
-        let machine = probe::for_request(request)?;
+        let machine = probe::for_existing(request, &directory.journal()?)?;
         let plan = view(request, &machine, &self.store.places(request))?;
+        for (_, action) in plan.phase(Phase::Host) {
+            execute::host_action(action, request)?;
+        }
         let mut handles = Handles::default();
         execute::open_handles(&plan, &mut handles)?;
         let run = Run { plan: &plan, handles, fault: None };
         let started = execute::start(&run, self.stage()?, &mut |_, _| Ok(())).map_err(|error| {
-            error.context(format!("cannot mount the root of container `{}`", request.id.short()))
+            error.context(format!("cannot mount the root of container `{}`", request.called()))
         })?;
         Ok((root_of(started.pid)?, (started.pidfd, lock)))
     }
@@ -81,7 +86,7 @@ impl System {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         let view = self.view(id)?;
-        transfer::upload(&view.root(), from, to, options).map_err(|error| in_container(error, id))
+        transfer::upload(&view.root(), from, to, options).map_err(|error| self.in_container(error, id))
     }
 
     /// Copies out of a container.
@@ -93,7 +98,7 @@ impl System {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         let view = self.view(id)?;
-        transfer::download(&view.root(), from, to, options).map_err(|error| in_container(error, id))
+        transfer::download(&view.root(), from, to, options).map_err(|error| self.in_container(error, id))
     }
 }
 
@@ -102,8 +107,9 @@ impl System {
     pub(crate) fn changes(&self, id: &ContainerId) -> Result<Vec<Change>> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
-        let failed =
-            |error: Error| error.context(format!("cannot compare container `{}` with its image", id.short()));
+        let failed = |error: Error| {
+            error.context(format!("cannot compare container `{}` with its image", request.called()))
+        };
         let scratch = match &request.overlay {
             Overlay::Kept(path) => store::path(path).to_owned(),
             Overlay::Container => directory.path.join("scratch"),
@@ -115,7 +121,7 @@ impl System {
                 return Err(failed(error.with_hint("create the container with `--overlay container`")));
             }
         };
-        layers(&request, &scratch)
+        layers(&request, &directory.path, &scratch)
             .and_then(|layers| {
                 let mut changes = Vec::new();
                 for (lower, upper, prefix) in layers {
@@ -137,17 +143,18 @@ impl System {
 /// The layers of a root: what is below, what was written, and where both are in the container.
 type Layers = Vec<(Vec<File>, File, OsText)>;
 
-fn layers(request: &Request, scratch: &Path) -> Result<Layers> {
+fn layers(request: &Request, own: &Path, scratch: &Path) -> Result<Layers> {
     if let Root::Directory(lower) = &request.root {
         return Ok(vec![(vec![open(store::path(lower))?], open(&scratch.join("upper"))?, "/".into())]);
     }
     let mut layers = vec![(Vec::new(), open(&scratch.join("root"))?, "/".into())];
-    for name in SYSTEM_DIRECTORIES {
-        let upper = scratch.join(format!("upper-{name}"));
-        if upper.is_dir() {
-            let place = OsText::from("/").join(name);
-            layers.push((vec![open(store::path(&place))?], open(&upper)?, place));
-        }
+    let unreadable = |error| Error::io(error, format!("cannot read the layers in `{}`", scratch.display()));
+    for entry in fs::read_dir(scratch).map_err(unreadable)? {
+        let name = entry.map_err(unreadable)?.file_name();
+        let Some(place) = layer_directory(name.as_bytes()) else { continue };
+        let copy = own.join(store::path(&layer_name("lower", &place)));
+        let lower = if copy.is_dir() { &copy } else { store::path(&place) };
+        layers.push((vec![open(lower)?], open(&scratch.join(&name))?, place));
     }
     Ok(layers)
 }
@@ -179,7 +186,7 @@ impl System {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         let view = self.view(id)?;
-        transfer::upload_tar(&view.root(), archive, to, options).map_err(|error| in_container(error, id))
+        transfer::upload_tar(&view.root(), archive, to, options).map_err(|error| self.in_container(error, id))
     }
 
     /// Packs a file or tree of a container.
@@ -191,10 +198,14 @@ impl System {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         let view = self.view(id)?;
-        transfer::download_tar(&view.root(), from, archive, options).map_err(|error| in_container(error, id))
+        transfer::download_tar(&view.root(), from, archive, options)
+            .map_err(|error| self.in_container(error, id))
     }
 }
 
-fn in_container(error: Error, id: &ContainerId) -> Error {
-    error.context(format!("cannot copy files of container `{}`", id.short()))
+impl System {
+    fn in_container(&self, error: Error, id: &ContainerId) -> Error {
+        let name = self.directory(id).map_or_else(|_| id.short().to_owned(), |directory| directory.called());
+        error.context(format!("cannot copy files of container `{name}`"))
+    }
 }

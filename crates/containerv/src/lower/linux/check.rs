@@ -114,9 +114,10 @@ fn overlay(draft: &mut Draft<'_>) {
         draft.problem(
             ErrorKind::Unsupported,
             "`--overlay` with mapped ids: its layers would belong to ids that the container does not have",
-            "run as the ordinary user that the ids belong to, or use `--overlay none`",
+            "run as the ordinary user that the ids belong to, or use a directory of theirs with `--overlay none`",
         );
     }
+    mounts_below(draft);
     // The kernel parts the options of an overlay by commas and its layers by colons.
     let mut paths = vec![draft.places.directory.clone()];
     if let Root::Directory(path) = &request.root {
@@ -133,6 +134,26 @@ fn overlay(draft: &mut Draft<'_>) {
                 "use another directory",
             );
         }
+    }
+}
+
+/// What the kernel does not take as a layer, and no copy can stand in for.
+fn mounts_below(draft: &mut Draft<'_>) {
+    for below in &draft.machine.mounts_below {
+        let hint = match &draft.request.root {
+            Root::Directory(_) | Root::Layers(_) => {
+                "unmount it, use the directory in place with `--overlay none`, or run as root"
+            }
+            Root::Host if below.copied_without.is_some() => continue,
+            Root::Host => {
+                "use `--read-only`, with `--tmpfs` or `--volume` where the container writes, or run as root"
+            }
+        };
+        let message = format!(
+            "an overlay over `{}`: `{}` is mounted there, and over mounts the kernel lets an ordinary user lay no overlay",
+            below.directory, below.mount
+        );
+        draft.problems.push(Error::new(ErrorKind::Unsupported, message).with_hint(hint));
     }
 }
 

@@ -9,7 +9,7 @@ use super::Draft;
 use crate::ErrorKind;
 
 /// Says whether the container's processes are in a user namespace other than the caller's.
-pub(super) fn wants_user_namespace(request: &Request, machine: &Machine) -> bool {
+pub(crate) fn wants_user_namespace(request: &Request, machine: &Machine) -> bool {
     match request.namespaces.user {
         UserNamespace::Auto => !machine.is_privileged(),
         UserNamespace::Host => false,

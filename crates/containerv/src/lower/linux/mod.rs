@@ -9,6 +9,7 @@ mod check;
 mod foreign;
 mod identity;
 mod join;
+mod layers;
 mod mounts;
 mod process;
 mod root;
@@ -24,7 +25,9 @@ use containerv_spec::{Capability, OsText};
 use crate::lower::cgroup;
 use crate::{Error, ErrorKind, Result};
 
+pub(crate) use identity::wants_user_namespace;
 pub(crate) use join::{Joined, Membership, join, membership};
+pub(crate) use layers::{has_layers, layer_directory, layer_name};
 pub(crate) use process::DEFAULT_PATH;
 pub(crate) use root::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES};
 
@@ -92,14 +95,15 @@ pub(crate) fn lower(
     draft.outer_steps(&groups);
     draft.inside_steps(&groups);
     if !draft.problems.is_empty() {
-        let name = request.name.as_deref().unwrap_or(request.id.short());
+        let name = request.called();
         return Err(Error::problems(format!("cannot create container `{name}`"), draft.problems));
     }
     Ok(LinuxPlan { container: request.id.clone(), notes: draft.notes, steps: draft.steps, groups })
 }
 
 /// Lowers a view of a container that does not run: its root with all mounts, held by a keeper that
-/// ends with the caller. Nothing is made on the host but what the container has already.
+/// ends with the caller. Of the steps of the host only copies of layers stay, which may be missing if
+/// something was mounted below a layer since the container was made.
 pub(crate) fn view(request: &Request, machine: &Machine, places: &Places) -> Result<LinuxPlan> {
     let mut request = request.clone();
     (request.process, request.name) = (None, None);
@@ -110,7 +114,7 @@ pub(crate) fn view(request: &Request, machine: &Machine, places: &Places) -> Res
     }
     let machine = Machine { cgroups: containerv_spec::facts::CgroupFacts::default(), ..machine.clone() };
     let mut plan = lower(&request, &machine, places, Launch::Keeper)?;
-    plan.steps.retain(|step| step.phase != Phase::Host);
+    plan.steps.retain(|step| step.phase != Phase::Host || matches!(step.action, Action::CopyTree { .. }));
     Ok(plan)
 }
 

@@ -6,6 +6,7 @@ use containerv_spec::plan::{Action, MountAttributes, Resolve, Slot, TargetKind};
 use containerv_spec::request::{Overlay, Propagation, Root};
 
 use super::Draft;
+use super::layers::{has_layers, layer_name};
 
 /// Where writes go, with the choice of [`Overlay::Default`] made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,13 +47,11 @@ const READ_ONLY: MountAttributes =
 
 impl Draft<'_> {
     pub(super) fn writes(&self) -> Writes {
-        let scratch = || self.file("scratch");
-        match (&self.request.overlay, &self.request.root) {
-            (Overlay::None, _) | (Overlay::Default, Root::Directory(_) | Root::Layers(_)) => Writes::InPlace,
-            (Overlay::Default, Root::Host) if self.request.read_only => Writes::InPlace,
-            (Overlay::Default | Overlay::Container, _) => Writes::Disk(scratch()),
-            (Overlay::Kept(path), _) => Writes::Disk(path.clone()),
-            (Overlay::Memory, _) => Writes::Memory(scratch()),
+        match &self.request.overlay {
+            _ if !has_layers(self.request) => Writes::InPlace,
+            Overlay::Kept(path) => Writes::Disk(path.clone()),
+            Overlay::Memory => Writes::Memory(self.file("scratch")),
+            _ => Writes::Disk(self.file("scratch")),
         }
     }
 
@@ -73,6 +72,7 @@ impl Draft<'_> {
         if self.attach_point() == self.file("rootfs") {
             self.host(Action::MakeDirectory { path: self.file("rootfs"), mode: 0o755 });
         }
+        self.copied_layers();
         match writes {
             Writes::InPlace => {}
             Writes::Memory(path) => self.host(Action::MakeDirectory { path, mode: 0o700 }),
@@ -96,16 +96,14 @@ impl Draft<'_> {
     }
 
     /// Names and modes of the directories below the scratch directory.
-    fn layer_directories(&self) -> Vec<(String, u32)> {
+    fn layer_directories(&self) -> Vec<(OsText, u32)> {
         match self.request.root {
-            Root::Directory(_) | Root::Layers(_) => {
-                vec![("upper".to_owned(), 0o755), ("work".to_owned(), 0o700)]
-            }
+            Root::Directory(_) | Root::Layers(_) => vec![("upper".into(), 0o755), ("work".into(), 0o700)],
             Root::Host => {
-                let mut names = vec![("root".to_owned(), 0o755)];
-                for directory in &self.machine.system.directories {
-                    names.push((format!("upper-{directory}"), 0o755));
-                    names.push((format!("work-{directory}"), 0o700));
+                let mut names = vec![("root".into(), 0o755)];
+                for directory in self.layered() {
+                    names.push((layer_name("upper", &directory), 0o755));
+                    names.push((layer_name("work", &directory), 0o700));
                 }
                 names
             }
@@ -157,7 +155,7 @@ impl Draft<'_> {
             }
             writes => {
                 let scratch = self.scratch(writes);
-                self.overlay(self.file("rootfs"), path, &scratch, "upper", "work", true);
+                self.overlay(self.file("rootfs"), path, scratch.join("upper"), scratch.join("work"), true);
             }
         }
         self.become_root();
@@ -190,23 +188,9 @@ impl Draft<'_> {
         }
     }
 
-    fn overlay(
-        &mut self,
-        at: OsText,
-        lower: OsText,
-        scratch: &OsText,
-        upper: &str,
-        work: &str,
-        is_root: bool,
-    ) {
-        self.inside(Action::MountOverlay {
-            at,
-            lower: vec![lower],
-            upper: scratch.join(upper),
-            work: scratch.join(work),
-            user_attributes: self.user_namespace,
-            is_root,
-        });
+    fn overlay(&mut self, at: OsText, lower: OsText, upper: OsText, work: OsText, is_root: bool) {
+        let (lower, user_attributes) = (vec![lower], self.user_namespace);
+        self.inside(Action::MountOverlay { at, lower, upper, work, user_attributes, is_root });
     }
 
     /// The built-in image: a private directory or memory, with the system directories over it.
@@ -215,7 +199,11 @@ impl Draft<'_> {
         let rootfs = self.file("rootfs");
         if writes == Writes::InPlace {
             let system = self.clone_system();
-            let options = vec![("mode".to_owned(), "0755".to_owned())];
+            let mut options = vec![("mode".to_owned(), "0755".to_owned())];
+            if self.user_namespace {
+                // It is made by the caller, whose ids the container may not have.
+                options.extend(["uid", "gid"].map(|name| (name.to_owned(), "0".to_owned())));
+            }
             let kind = "tmpfs".to_owned();
             self.inside(Action::NewFileSystem { slot: Slot::ROOT, kind, options, attributes: PLAIN });
             self.inside(Action::AttachOutside { slot: Slot::ROOT, at: rootfs });
@@ -230,11 +218,16 @@ impl Draft<'_> {
         let scratch = self.scratch(writes);
         self.clone_tree(Slot::ROOT, scratch.join("root"), PLAIN);
         self.inside(Action::AttachOutside { slot: Slot::ROOT, at: rootfs.clone() });
-        for name in self.machine.system.directories.clone() {
-            let path = OsText::from("/").join(&name);
-            self.inside(Action::MakePrivateDirectory { path: rootfs.join(&name), mode: 0o755 });
-            let (upper, work) = (format!("upper-{name}"), format!("work-{name}"));
-            self.overlay(rootfs.join(&name), path, &scratch, &upper, &work, false);
+        for directory in self.layered() {
+            let at = rootfs.join(&directory);
+            let lower = match self.mounts_below(&directory) {
+                Some(_) => self.places.directory.join(layer_name("lower", &directory)),
+                None => directory.clone(),
+            };
+            let layer = |kind| scratch.join(layer_name(kind, &directory));
+            let (upper, work) = (layer("upper"), layer("work"));
+            self.inside(Action::MakePrivateDirectory { path: at.clone(), mode: 0o755 });
+            self.overlay(at, lower, upper, work, false);
         }
         self.become_root();
         self.private_directories();

@@ -2,16 +2,18 @@
 
 mod attached;
 mod own_terminal;
+mod unheard;
 
 pub use attached::{attach, start_attached};
 pub use own_terminal::terminal;
 
 use std::os::fd::AsFd as _;
 
-use containerv::{Child, Error};
+use containerv::{Child, Container, Error};
 use containerv_sys::linux::signals::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
 
+use self::unheard::Advice;
 use super::finish;
 use crate::failure::Failure;
 
@@ -40,13 +42,20 @@ impl Signals {
     }
 }
 
-/// Waits for a command that has this program's own streams, passing signals on.
+/// Waits for a command that has this program's own streams, passing signals on. `first` is the
+/// container whose own command it is.
 ///
 /// # Errors
 ///
 /// The system's.
-pub fn wait_for(mut child: Child, signals: &Signals, quiet: bool) -> Result<i32, Failure> {
+pub fn wait_for(
+    mut child: Child,
+    signals: &Signals,
+    first: Option<&Container>,
+    quiet: bool,
+) -> Result<i32, Failure> {
     if let Some(caught) = &signals.0 {
+        let mut advice = Advice::new(quiet);
         loop {
             let mut ready = [
                 PollFd::from_borrowed_fd(child.as_fd(), PollFlags::IN),
@@ -55,6 +64,9 @@ pub fn wait_for(mut child: Child, signals: &Signals, quiet: bool) -> Result<i32,
             wait_ready(&mut ready)?;
             let ended = !ready[0].revents().is_empty();
             while let Some(signal) = signals.next()? {
+                if let Some(container) = first {
+                    advice.give(container, child.id(), signal);
+                }
                 pass_on(&child, signal)?;
             }
             if ended {

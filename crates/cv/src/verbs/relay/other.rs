@@ -29,7 +29,7 @@ fn refusal() -> Failure {
 /// # Errors
 ///
 /// Always.
-pub fn wait_for(_: Child, _: &Signals, _: bool) -> Result<i32, Failure> {
+pub fn wait_for(_: Child, _: &Signals, _: Option<&Container>, _: bool) -> Result<i32, Failure> {
     Err(refusal())
 }
 

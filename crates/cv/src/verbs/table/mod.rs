@@ -140,14 +140,23 @@ pub fn find_in_group(group: &str, word: &str) -> Option<&'static Verb> {
     all().find(|verb| matches(verb.name) || verb.aliases.iter().any(|alias| matches(alias)))
 }
 
-/// Returns what may follow a group's word.
+/// Returns the words that may follow a group's, with their verbs.
+pub(super) fn verbs_of_group(group: &str) -> Vec<(&'static str, &'static Verb)> {
+    let names = all().flat_map(|verb| {
+        let names = [verb.name].into_iter().chain(verb.aliases.iter().copied());
+        names.map(move |name| (name, verb))
+    });
+    names
+        .filter_map(|(name, verb)| {
+            let (first, second) = name.split_once(' ')?;
+            (first == group).then_some((second, verb))
+        })
+        .collect()
+}
+
+/// Says what may follow a group's word.
 pub(super) fn group_hint(group: &str) -> String {
-    let names = all().flat_map(|verb| [verb.name].into_iter().chain(verb.aliases.iter().copied()));
-    let words: Vec<&str> = names
-        .filter_map(|name| name.split_once(' '))
-        .filter(|(first, _)| *first == group)
-        .map(|(_, second)| second)
-        .collect();
+    let words: Vec<&str> = verbs_of_group(group).iter().map(|(word, _)| *word).collect();
     format!("verbs: {}", words.join(", "))
 }
 

@@ -12,10 +12,11 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use containerv_spec::{ContainerId, Request};
+use containerv_spec::{ContainerId, OsText, Request};
 
 use super::System;
 use super::lifecycle::now_unix_ns;
+use crate::Result;
 use crate::events::Event;
 use crate::host::generated_name;
 
@@ -28,9 +29,11 @@ const MAX_LINE: usize = 64 << 10;
 const MAX_LABELS: usize = 32 << 10;
 
 /// Attributes that belong to one event and not to its container.
-const OWN_ATTRIBUTES: [&str; 4] = ["exitCode", "signal", "oldName", OOM_KILLS];
+const OWN_ATTRIBUTES: [&str; 6] = ["exitCode", "signal", "oldName", OOM_KILLS, "execID", "execCommand"];
 /// Attribute of `oom`: processes killed since the container's last start, this one included.
 const OOM_KILLS: &str = "oomKills";
+/// Most bytes of a command in an event.
+const MAX_COMMAND: usize = 256;
 
 /// Names of events.
 pub(crate) mod action {
@@ -45,6 +48,8 @@ pub(crate) mod action {
     pub(crate) const UPDATE: &str = "update";
     pub(crate) const RENAME: &str = "rename";
     pub(crate) const DESTROY: &str = "destroy";
+    pub(crate) const EXEC_START: &str = "exec_start";
+    pub(crate) const EXEC_DIE: &str = "exec_die";
 }
 
 /// Whom events are about.
@@ -82,7 +87,32 @@ impl Subject {
     }
 }
 
+/// A further process of a container whose start was told.
+#[derive(Debug)]
+pub(crate) struct ToldExec {
+    subject: Subject,
+    id: String,
+}
+
 impl System {
+    /// Writes down that a further process was started.
+    pub(crate) fn announce_exec(&self, request: &Request, arguments: &[OsText]) -> Result<ToldExec> {
+        let told = ToldExec { subject: Subject::of(request), id: self.new_id()?.as_str().to_owned() };
+        let mut command = arguments.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+        command.truncate(command.floor_char_boundary(MAX_COMMAND));
+        let more = [("execID", told.id.clone()), ("execCommand", command)];
+        let event = told.subject.event(action::EXEC_START, now_unix_ns(), &more);
+        let _ = file::append(&self.store, |_| vec![event]);
+        Ok(told)
+    }
+
+    /// Writes down how it ended.
+    pub(crate) fn announce_exec_end(&self, told: ToldExec, exit_code: i32) {
+        let more = [("execID", told.id), ("exitCode", exit_code.to_string())];
+        let event = told.subject.event(action::EXEC_DIE, now_unix_ns(), &more);
+        let _ = file::append(&self.store, |_| vec![event]);
+    }
+
     /// Writes down what has just happened to a container. Failures are passed over: the operation
     /// itself has succeeded.
     pub(crate) fn announce(&self, request: &Request, action: &str, more: &[(&str, String)]) {

@@ -54,7 +54,7 @@ impl System {
 }
 
 fn refuse_without_log(request: &Request, journal: &Journal) -> Result<()> {
-    let name = request.name.as_deref().unwrap_or(request.id.short());
+    let name = request.called();
     let (why, hint) = if request.process.is_none() {
         ("it has no command of its own", "read the output of each process from whoever starts it")
     } else if journal.intent.attached.is_some() {

@@ -3,7 +3,7 @@
 mod properties;
 
 use containerv_spec::facts::{CgroupFacts, GroupAccess, V2Hierarchy};
-use containerv_spec::machine::{Machine, Subordinate, SystemRoot};
+use containerv_spec::machine::{Machine, MountsBelow, Subordinate, SystemRoot};
 use containerv_spec::plan::{Action, LinuxPlan};
 use containerv_spec::request::{
     IdRange, Lifetime, Mount, MountOptions, MountSource, Namespaces, Network, Overlay, Process, Request,
@@ -45,6 +45,7 @@ pub(super) fn root_machine() -> Machine {
             secrets: vec!["/etc/shadow".into()],
         },
         hard_limits: Vec::new(),
+        mounts_below: Vec::new(),
     }
 }
 
@@ -132,6 +133,53 @@ fn the_host_image_read_only_as_an_ordinary_user() {
     let mut request = request(Root::Host);
     request.read_only = true;
     insta::assert_snapshot!(text(&lower(&request, &user_machine(), &places(), attached()).unwrap()));
+}
+
+fn below(directory: &str, mount: &str, copied_without: Option<&[&str]>) -> MountsBelow {
+    let texts = |paths: &[&str]| paths.iter().map(|path| (*path).into()).collect();
+    MountsBelow {
+        directory: directory.into(),
+        mount: mount.into(),
+        copied_without: copied_without.map(texts),
+    }
+}
+
+#[test]
+fn directories_with_mounts_below_are_copied_for_an_ordinary_user() {
+    let mut machine = user_machine();
+    machine.mounts_below = vec![
+        below("/usr", "/usr/lib/wsl/lib", Some(&["/usr/bin", "/usr/lib/100%"])),
+        below("/etc", "/etc/hosts", Some(&[])),
+    ];
+    let plan = lower(&request(Root::Host), &machine, &places(), attached()).unwrap();
+    let lines: Vec<String> = text(&plan)
+        .lines()
+        .filter(|line| ["note", "copy", "overlay", "upper", "lower"].iter().any(|word| line.contains(word)))
+        .map(str::to_owned)
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn what_cannot_be_copied_for_an_ordinary_user_is_refused() {
+    let mut machine = user_machine();
+    machine.mounts_below = vec![below("/usr", "/usr/lib/libmuch.so", None)];
+    let host = lower(&request(Root::Host), &machine, &places(), attached()).unwrap_err();
+    machine.mounts_below = vec![below("/srv/root", "/srv/root/proc", Some(&[]))];
+    let mut request = request(directory());
+    request.overlay = Overlay::Container;
+    let directory = lower(&request, &machine, &places(), attached()).unwrap_err();
+    insta::assert_snapshot!(format!("{host:?}\n{directory:?}"));
+}
+
+#[test]
+fn names_of_layers_lead_back_to_their_directories() {
+    for path in ["/usr", "/usr/lib/x", "/usr/100%", "/usr/%2F/a-b"] {
+        let name = super::layer_name("upper", &path.into());
+        assert!(!name.as_bytes().contains(&b'/'));
+        assert_eq!(super::layer_directory(name.as_bytes()), Some(path.into()), "{name}");
+    }
+    assert_eq!(super::layer_directory(b"work-usr"), None);
 }
 
 #[test]

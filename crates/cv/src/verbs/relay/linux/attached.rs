@@ -10,6 +10,7 @@ use containerv::{
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 
+use super::unheard::Advice;
 use super::{Signals, wait_ready};
 use crate::failure::Failure;
 use crate::output;
@@ -60,6 +61,9 @@ fn foreground(
     let has_terminal = container.request().process.as_ref().is_some_and(|process| process.terminal.is_some());
     let input = streams.stdin;
     let signals = Signals::block(if has_terminal { TERMINAL_SIGNALS } else { passing.signals })?;
+    if start {
+        container.prepare()?;
+    }
     let (mut reader, writer) = container.attach(streams)?.split();
     if start && let Err(error) = container.start() {
         if matches!(error.kind(), ErrorKind::CommandNotFound | ErrorKind::CommandNotExecutable) {
@@ -75,6 +79,7 @@ fn foreground(
         signals,
         input,
         has_terminal,
+        advice: Advice::new(passing.quiet),
         keys: passing.keys.clone(),
         tell,
     };
@@ -143,6 +148,7 @@ struct Outward {
     signals: Signals,
     input: bool,
     has_terminal: bool,
+    advice: Advice,
     keys: crate::terminal::detach::DetachKeys,
     tell: Sender<LetGo>,
 }
@@ -197,7 +203,7 @@ impl Outward {
             match (signal, self.has_terminal) {
                 (SIGWINCH, true) => self.resize()?,
                 (signal, true) => return Ok(Some(signal)),
-                (signal, false) => match self.container.signal(signal) {
+                (signal, false) => match self.pass_on(signal) {
                     // It has just ended.
                     Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidState) => {}
                     result => result?,
@@ -205,6 +211,13 @@ impl Outward {
             }
         }
         Ok(None)
+    }
+
+    fn pass_on(&mut self, signal: i32) -> Result<(), Error> {
+        if let Some(pid) = self.container.state()?.pid {
+            self.advice.give(&self.container, pid, signal);
+        }
+        self.container.signal(signal)
     }
 
     fn resize(&mut self) -> Result<(), Error> {

@@ -23,7 +23,7 @@ const BUFFER: usize = 16 << 10;
 /// The system's.
 pub fn terminal(mut child: Child, interactive: bool, signals: &Signals) -> Result<i32, Failure> {
     let Some(terminal) = child.take_terminal() else {
-        return super::wait_for(child, signals, true);
+        return super::wait_for(child, signals, None, true);
     };
     let failed = |errno: Errno| Error::os(errno.raw_os_error(), "prepare the command's terminal");
     let flags = fcntl_getfl(&terminal).map_err(failed)?;
