@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 
 use containerv::spec::Request;
 
-use crate::Bed;
+use crate::{Bed, machine};
 
 /// Whoever calls the library in another process.
 #[derive(Debug)]
@@ -44,9 +44,10 @@ impl<'a> Caller<'a> {
     /// If this process is not root.
     pub fn ordinary(bed: &'a Bed, program: &str, uid: u32) -> Self {
         bed.give_to(uid);
-        // The build directory may lie where others cannot go.
+        // The build directory may lie where others cannot go. This process itself must not write the
+        // copy: a child that another thread starts meanwhile would hold it open for writing (ETXTBSY).
         let copy = bed.path("crash-at");
-        fs::copy(program, &copy).unwrap();
+        machine::run("cp", &[program, copy.to_str().unwrap()]);
         Self { bed, program: copy, user: Some(uid), before: None }
     }
 

@@ -33,7 +33,10 @@ impl Place {
     pub(crate) fn ordinary() -> Self {
         let mut place = Self::new();
         if rustix::process::geteuid().is_root() {
-            std::fs::copy(env!("CARGO_BIN_EXE_cv"), place.join("cv")).unwrap();
+            // Not written by this process, whose other threads start children (ETXTBSY).
+            let mut copy = Command::new("cp");
+            copy.arg(env!("CARGO_BIN_EXE_cv")).arg(place.join("cv"));
+            assert!(copy.status().unwrap().success());
             std::fs::set_permissions(
                 place.join("cv"),
                 <std::fs::Permissions as PermissionsExt>::from_mode(0o755),
