@@ -3,5 +3,6 @@
 //! This crate holds the workspace's unsafe code. It knows nothing of containers: it starts
 //! prepared programs, waits for processes and opens descriptors.
 
+pub mod arena;
 #[cfg(target_os = "linux")]
 pub mod linux;
