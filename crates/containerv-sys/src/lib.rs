@@ -6,3 +6,5 @@
 pub mod arena;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[cfg(all(target_arch = "x86_64", any(target_env = "musl", all(test, unix))))]
+pub mod memcpy;
