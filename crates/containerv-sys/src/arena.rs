@@ -5,11 +5,10 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::UnsafeCell;
-use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Larger blocks come from the system at once.
-const LARGEST: usize = 8 << 10;
+const LARGEST: usize = 96 << 10;
 
 /// Takes small blocks one after another from `SIZE` bytes of the program's own image, and asks the
 /// system once these are used up.
@@ -20,11 +19,13 @@ const LARGEST: usize = 8 << 10;
 pub struct Arena<const SIZE: usize> {
     /// Bytes in use from the beginning.
     used: AtomicUsize,
+    /// The most that ever were; behind them the space is as the program was loaded, zero.
+    most: AtomicUsize,
     space: Space<SIZE>,
 }
 
 #[repr(align(64))]
-struct Space<const SIZE: usize>(UnsafeCell<[MaybeUninit<u8>; SIZE]>);
+struct Space<const SIZE: usize>(UnsafeCell<[u8; SIZE]>);
 
 // SAFETY: the parts of the space that `used` has passed belong to whom they were handed out, and
 // nobody else looks at them; `used` is atomic.
@@ -33,7 +34,11 @@ unsafe impl<const SIZE: usize> Sync for Arena<SIZE> {}
 impl<const SIZE: usize> Arena<SIZE> {
     /// An arena of which nothing is used.
     pub const fn new() -> Self {
-        Self { used: AtomicUsize::new(0), space: Space(UnsafeCell::new([MaybeUninit::uninit(); SIZE])) }
+        Self {
+            used: AtomicUsize::new(0),
+            most: AtomicUsize::new(0),
+            space: Space(UnsafeCell::new([0; SIZE])),
+        }
     }
 
     fn base(&self) -> *mut u8 {
@@ -52,7 +57,8 @@ impl<const SIZE: usize> Arena<SIZE> {
         self.used.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire).is_ok()
     }
 
-    fn take(&self, layout: Layout) -> Option<*mut u8> {
+    /// Takes a block; returns it and how many of its bytes others have had before.
+    fn take(&self, layout: Layout) -> Option<(*mut u8, usize)> {
         if layout.size() > LARGEST {
             return None;
         }
@@ -62,8 +68,11 @@ impl<const SIZE: usize> Arena<SIZE> {
             let offset = begin - self.base() as usize;
             let end = offset.checked_add(layout.size()).filter(|end| *end <= SIZE)?;
             if self.advance(used, end) {
+                // Who had it before has said so here before giving it back.
+                let most = self.most.fetch_max(end, Ordering::AcqRel);
+                let had = most.saturating_sub(offset).min(layout.size());
                 // SAFETY: `offset` is at most SIZE, so the pointer stays in the space.
-                return Some(unsafe { self.base().add(offset) });
+                return Some((unsafe { self.base().add(offset) }, had));
             }
         }
     }
@@ -81,7 +90,7 @@ impl<const SIZE: usize> Default for Arena<SIZE> {
 unsafe impl<const SIZE: usize> GlobalAlloc for Arena<SIZE> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         match self.take(layout) {
-            Some(block) => block,
+            Some((block, _)) => block,
             // SAFETY: the caller's promise about the layout is passed on.
             None => unsafe { System.alloc(layout) },
         }
@@ -89,9 +98,9 @@ unsafe impl<const SIZE: usize> GlobalAlloc for Arena<SIZE> {
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         match self.take(layout) {
-            Some(block) => {
-                // SAFETY: the block is as long as the layout says, and nobody else's.
-                unsafe { block.write_bytes(0, layout.size()) };
+            Some((block, had)) => {
+                // SAFETY: the block is at least this long, and nobody else's.
+                unsafe { block.write_bytes(0, had) };
                 block
             }
             // SAFETY: as for `alloc`.
@@ -116,6 +125,7 @@ unsafe impl<const SIZE: usize> GlobalAlloc for Arena<SIZE> {
         };
         let fits = size <= LARGEST && offset + size <= SIZE;
         if (fits && self.advance(offset + layout.size(), offset + size)) || size <= layout.size() {
+            self.most.fetch_max(offset + size, Ordering::AcqRel);
             return block;
         }
         // SAFETY: the caller promises that the new size is valid for this alignment. The old block
@@ -232,17 +242,28 @@ mod tests {
     #[test]
     fn what_does_not_fit_comes_from_the_system() {
         let arena = Arena::<4096>::new();
-        let large = Block::fill(&arena, LARGEST + 1, 1);
+        let large = Block::fill(&arena, 4097, 1);
         assert_eq!(arena.offset(large.at), None);
         let blocks: Vec<Block> = (0..50).map(|number| Block::fill(&arena, 100, number)).collect();
         assert!(arena.offset(blocks[0].at).is_some() && arena.offset(blocks[49].at).is_none());
         blocks.into_iter().for_each(|block| block.free(&arena));
         large.free(&arena);
-        // SAFETY: the layout is not empty, and the block as long as it says.
-        let zeroed = unsafe {
-            let at = arena.alloc_zeroed(layout(64));
-            std::slice::from_raw_parts(at, 64)
+    }
+
+    #[test]
+    fn zeroed_blocks_are_zero_whoever_had_them_before() {
+        let arena = Arena::<4096>::new();
+        let zeroed = |size: usize| {
+            // SAFETY: the layout is not empty, and the block as long as it says.
+            let written = unsafe { std::slice::from_raw_parts(arena.alloc_zeroed(layout(size)), size) };
+            assert!(written.iter().all(|byte| *byte == 0), "{size}");
         };
-        assert!(zeroed.iter().all(|byte| *byte == 0));
+        let mut first = Block::fill(&arena, 100, 1);
+        first.resize(&arena, 300);
+        first.free(&arena);
+        zeroed(200);
+        zeroed(1000);
+        zeroed(LARGEST + 1);
+        zeroed(4096);
     }
 }
