@@ -1,7 +1,8 @@
 //! Safe wrappers of the system calls and DLL functions that containerv needs.
 //!
 //! This crate holds the workspace's unsafe code. It knows nothing of containers: it starts
-//! prepared programs, waits for processes and opens descriptors.
+//! prepared programs, waits for processes and opens descriptors. For the programs that are built of
+//! it, it has an allocator and a memcpy that suit a short life.
 
 pub mod arena;
 #[cfg(target_os = "linux")]

@@ -1,6 +1,7 @@
-//! Copies of one large file and of many small ones into a container's root, beside `cp` and `tar`.
+//! Copies of one large file and of many small ones into a container's root, beside `cp`,
+//! `tar` and a program that uses copy_file_range(2).
 //!
-//! Nothing is deleted between the rounds: ext4 makes files more slowly for seconds after it.
+//! No tree is deleted between the rounds: ext4 makes files more slowly for seconds after it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -25,6 +26,13 @@ pub(super) const UPLOAD: &str = "upload";
 pub(super) const DOWNLOAD: &str = "download";
 pub(super) const CP: &str = "cp -a";
 pub(super) const TAR: &str = "tar";
+pub(super) const RANGE: &str = "copy_file_range";
+
+/// Name of the case.
+pub(super) const CASE: &str = "copy";
+
+type Tool = fn(&Place, &Contender, &Path, usize) -> Result<f64>;
+const TOOLS: &[(&str, Tool)] = &[(CP, cp), (TAR, tar), (RANGE, range)];
 
 /// The plain tools are measured where the floor's turn is: they are what the machine can do.
 pub(super) fn copy(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
@@ -35,7 +43,7 @@ pub(super) fn copy(place: &Place, contender: &Contender, round: usize) -> Result
     let mut values = Vec::new();
     for (name, metric) in SOURCES.iter().filter(|_| !contender.has_state()) {
         let from = source(place, name);
-        for (tool, run) in [(CP, cp as fn(&Place, &Contender, &Path, usize) -> Result<f64>), (TAR, tar)] {
+        for (tool, run) in TOOLS {
             values.push(Value { metric, by: Some(tool), value: run(place, contender, &from, round)? });
         }
     }
@@ -46,24 +54,23 @@ fn source(place: &Place, name: &str) -> PathBuf {
     place.copies().join(name)
 }
 
-/// Measures a copy of the source `name` into the directory `to`.
-///
-/// What earlier copies wrote is on the disk by then. Afterwards the copy leaves the page cache, so
-/// that the next one finds pages as free as this one did: in a virtual machine, memory that was never
-/// used comes several times more slowly.
-fn measure(place: &Place, contender: &Contender, words: &[OsString], name: &str, to: &Path) -> Result<f64> {
+/// Measures a copy. What earlier ones wrote is on the disk by then.
+fn measure(place: &Place, contender: &Contender, words: &[OsString]) -> Result<f64> {
     rustix::fs::sync();
     let measured = contender.measured(place, &[], words)?;
     rustix::fs::sync();
-    let copy = to.join(name);
-    if copy.is_file() {
-        let failed =
-            |error: std::io::Error| Failure::io(format!("dropping `{}` from memory", copy.display()), &error);
-        let file = File::open(&copy).map_err(failed)?;
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
-            .map_err(|error| failed(error.into()))?;
-    }
     Ok(measured.milliseconds)
+}
+
+/// Removes a copy of the large file, which is one inode, so that the next one finds memory as free as
+/// this one did: in a virtual machine, pages that were never used come several times more slowly.
+fn forget(name: &str, to: &Path) -> Result<()> {
+    let copy = to.join(name);
+    match copy.is_file() {
+        true => fs::remove_file(&copy)
+            .map_err(|error| Failure::io(format!("removing `{}`", copy.display()), &error)),
+        false => Ok(()),
+    }
 }
 
 /// A new directory for this copy's result.
@@ -76,7 +83,9 @@ fn target(place: &Place, what: &str, round: usize) -> Result<PathBuf> {
 fn cp(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
     let to = target(place, &format!("cp-{}", name(from)), round)?;
     let words = ["cp".into(), "-a".into(), from.into(), to.clone().into()];
-    measure(place, contender, &words, &name(from), &to)
+    let taken = measure(place, contender, &words)?;
+    forget(&name(from), &to)?;
+    Ok(taken)
 }
 
 fn tar(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
@@ -85,7 +94,17 @@ fn tar(place: &Place, contender: &Contender, from: &Path, round: usize) -> Resul
     let parent = from.parent().unwrap_or(Path::new("/"));
     let script = format!("tar -C {} -cf - {} | tar -C {} -xf -", quoted(parent), name(from), quoted(&to));
     let words = ["sh".into(), "-c".into(), script.into()];
-    measure(place, contender, &words, &name(from), &to)
+    let taken = measure(place, contender, &words)?;
+    forget(&name(from), &to)?;
+    Ok(taken)
+}
+
+fn range(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
+    let to = target(place, &format!("range-{}", name(from)), round)?;
+    let words = [place.program("copyrange").into(), from.into(), to.clone().into()];
+    let taken = measure(place, contender, &words)?;
+    forget(&name(from), &to)?;
+    Ok(taken)
 }
 
 fn name(path: &Path) -> String {
@@ -106,9 +125,11 @@ fn ours(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
         let back = target(place, &format!("back-{name}"), round)?;
         let upload = contender.copy_words(place, source(place, name).into(), inside.clone());
         let download = contender.copy_words(place, inside, back.clone().into());
-        for (by, words, to) in [(UPLOAD, upload, &root), (DOWNLOAD, download, &back)] {
-            values.push(Value { metric, by: Some(by), value: measure(place, contender, &words, name, to)? });
+        for (by, words) in [(UPLOAD, upload), (DOWNLOAD, download)] {
+            values.push(Value { metric, by: Some(by), value: measure(place, contender, &words)? });
         }
+        forget(name, &root)?;
+        forget(name, &back)?;
     }
     contender.act(place, Action::DeleteForce, &id)?;
     Ok(values)

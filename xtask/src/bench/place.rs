@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::options::Options;
 use crate::command;
 use crate::failure::{Failure, Result};
 use crate::workspace;
@@ -89,9 +88,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn make(options: &Options) -> Result<Place> {
-        let place = Place { directory: workspace::target().join("bench"), fifo: options.fifo };
-        for name in ["measure", "floor"] {
+    pub(super) fn make(fifo: bool) -> Result<Place> {
+        let place = Place { directory: workspace::target().join("bench"), fifo };
+        for name in ["measure", "floor", "copyrange"] {
             place.compile(name, &["-O2", "-static"])?;
         }
         for name in ["noop", "pause"] {
