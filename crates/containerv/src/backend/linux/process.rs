@@ -26,10 +26,15 @@ pub(crate) fn start_time(pid: u32) -> Option<u64> {
     rest.split(' ').nth(19)?.parse().ok()
 }
 
+/// Opens whatever process has this number now.
+pub(crate) fn open_number(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
 /// Opens a recorded process; `None` if it has ended and was reaped.
 pub(crate) fn open(record: &ProcessRecord) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(record.pid).ok()?)?;
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    let pidfd = open_number(record.pid)?;
     // The number is compared after it was pinned: what it means cannot change any more.
     (start_time(record.pid) == Some(record.start)).then_some(pidfd)
 }
