@@ -421,3 +421,24 @@ fn followed_logs_end_with_the_container() {
     place.line("run -d --name web host sh -c 'echo one; sleep 0.5; echo two'").ok();
     assert_eq!(place.line("logs -f web").ok(), "one\ntwo");
 }
+
+#[test]
+fn a_paused_container_of_version_1_is_removed_at_once() {
+    if !rustix::process::geteuid().is_root()
+        || !std::path::Path::new("/sys/fs/cgroup/unified/cgroup.procs").exists()
+    {
+        println!("skipped: needs root, and a machine that mixes both versions, to take one away");
+        return;
+    }
+    let place = Place::new();
+    let of_version_1 = |verbs: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args(["--mount", "--propagation", "private", "sh", "-ec"]);
+        command.arg(format!("umount /sys/fs/cgroup/unified; {verbs}")).arg(env!("CARGO_BIN_EXE_cv"));
+        Outcome::of(command.env("CONTAINERV_ROOT", place.join("root")).output().unwrap())
+    };
+    of_version_1("\"$0\" run -d --name web host sleep 1000; \"$0\" pause web").ok();
+    let before = Instant::now();
+    assert_eq!(of_version_1("\"$0\" rm -f web").ok(), "web");
+    assert!(before.elapsed() < Duration::from_secs(9));
+}

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use containerv_spec::OsText;
-use containerv_spec::cgroup::GroupSet;
+use containerv_spec::cgroup::{Controller, GroupSet};
 use containerv_spec::plan::{IdMaps, Namespace};
 use containerv_sys::linux::stage::Program;
 use containerv_sys::linux::stage::wire::{NO_FD, clone_mode, op, report};
@@ -131,6 +131,11 @@ impl System {
     fn kill_first(&self, directory: &Directory, journal: &Journal) {
         let Some(pidfd) = journal.process.as_ref().and_then(process::open) else { return };
         let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
+        let groups = &journal.intent.groups;
+        if groups.with(Controller::Freezer).is_some() {
+            // A frozen process of version 1 dies only once it is thawed.
+            let _ = cgroup::thaw(groups);
+        }
         if let Ok(id) = directory.name().parse() {
             // If it does not end, the next steps say what is in the way.
             let _ = self.children.wait_for_first(&id, &pidfd, Some(KILL_TIMEOUT), Aftermath::Removal);
