@@ -55,7 +55,7 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "kill", metrics: &[KILL], every: 1, run: kill },
     Case { name: "many", metrics: &[MANY], every: 5, run: many },
     Case { name: "memory", metrics: memory::METRICS, every: 5, run: memory::idle },
-    Case { name: copies::CASE, metrics: copies::METRICS, every: 5, run: copies::copy },
+    Case { name: copies::CASE, metrics: copies::METRICS, every: 6, run: copies::copy },
 ];
 
 impl Case {

@@ -159,12 +159,13 @@ fn make_sources(place: &Place) -> Result<()> {
     workspace::write(&done, "")
 }
 
-/// Removes the copies of this run; the sources stay for the next.
-pub(super) fn clean(place: &Place) {
-    let of_this_run = format!("-{}-", std::process::id());
-    for path in workspace::entries(&place.copies()) {
-        if path.to_string_lossy().contains(&of_this_run) {
-            super::place::remove(&path);
-        }
+/// Removes all copies; the sources stay for the next run. It comes last because it takes long: as
+/// many files as all rounds have made, on disks that are told of each.
+pub(super) fn clean() {
+    let copies = workspace::entries(&super::place::copies());
+    let made: Vec<_> = copies.iter().filter(|path| path.is_dir() && name(path) != "tree").collect();
+    if !made.is_empty() {
+        eprintln!("removing {} copies", made.len());
+        made.iter().for_each(|path| super::place::remove(path));
     }
 }

@@ -51,8 +51,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         options.library = product::build_library_measure()?;
     }
     let mut text = String::from(table::TITLE);
-    for (number, mode) in options.modes.iter().enumerate() {
-        enter(arguments, &options, *mode, number > 0)?;
+    for (left, mode) in (0..options.modes.len()).rev().zip(&options.modes) {
+        enter(arguments, &options, *mode, left > 0)?;
         text.push_str(&workspace::read(&part(*mode))?);
     }
     text.push_str(table::REMARKS);
@@ -60,6 +60,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if options.write && options.cv.is_some() {
         workspace::write(&workspace::root().join("docs/benchmarks.md"), text)?;
     }
+    copies::clean();
     Ok(())
 }
 
@@ -113,10 +114,7 @@ fn measure(options: &Options) -> Result<()> {
     let begin_load = place::load();
     let outcome = rounds(&place, &contenders, &cases, options.rounds, &mut samples);
     contenders.iter().for_each(|contender| contender.clean(&place));
-    if let Err(failure) = outcome {
-        copies::clean(&place);
-        return Err(failure);
-    }
+    outcome?;
     let report = table::Report {
         mode,
         fifo,
@@ -125,9 +123,7 @@ fn measure(options: &Options) -> Result<()> {
         samples: &samples,
         loads: (begin_load, place::load()),
     };
-    let written = workspace::write(&part(mode), report.to_string());
-    copies::clean(&place);
-    written
+    workspace::write(&part(mode), report.to_string())
 }
 
 /// Every case of every contender once in each round, shuffled.

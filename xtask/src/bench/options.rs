@@ -15,7 +15,7 @@ usage: cargo xtask bench [OPTION..]
   --mode MODE..        v1, v2 or as-is: which control groups the runtimes see, in a mount namespace
                        of the benchmark (default: as-is, but v1 where v1 and v2 are mixed, because
                        crun refuses that). Several give a part of the report each; files are copied
-                       in the first only
+                       in the last only
   --fifo               SCHED_FIFO, which keeps other work on this machine out; not in v1
   --no-write           do not write docs/benchmarks.md";
 

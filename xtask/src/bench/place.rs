@@ -137,7 +137,7 @@ impl Place {
 
     /// The largest directory: for files to copy.
     pub(super) fn copies(&self) -> PathBuf {
-        self.directory.join("copies")
+        copies()
     }
 
     /// What the last measured command printed.
@@ -217,6 +217,11 @@ fn allowed_calls() -> Result<Vec<String>> {
         return Err(Failure::new(format!("the C headers name only {} system calls", names.len())));
     }
     Ok(names)
+}
+
+/// Where files are copied from and to.
+pub(super) fn copies() -> PathBuf {
+    workspace::target().join("bench/copies")
 }
 
 /// The load averages of `/proc/loadavg`.
