@@ -28,6 +28,12 @@ pub(super) const CP: &str = "cp -a";
 pub(super) const TAR: &str = "tar";
 pub(super) const RANGE: &str = "copy_file_range";
 
+/// The directory of the sources, which is the container's root too: what is copied out of it is in the
+/// page cache as what is copied into it.
+const SOURCE: &str = "source";
+/// In there, where uploads go.
+const UPLOADS: &str = "uploads";
+
 /// Name of the case.
 pub(super) const CASE: &str = "copy";
 
@@ -51,7 +57,7 @@ pub(super) fn copy(place: &Place, contender: &Contender, round: usize) -> Result
 }
 
 fn source(place: &Place, name: &str) -> PathBuf {
-    place.copies().join(name)
+    place.copies().join(SOURCE).join(name)
 }
 
 /// Measures a copy. What earlier ones wrote is on the disk by then.
@@ -114,22 +120,19 @@ fn name(path: &Path) -> String {
 /// `cv cp` into a stopped container, and back out of it.
 fn ours(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     let id = format!("copy{round}");
-    let root = target(place, "root", round)?;
-    for name in ["proc", "dev", "sys"] {
-        workspace::make_directory(&root.join(name))?;
-    }
-    contender.measured(place, &[], &contender.create_in(place, &root, &id))?;
+    contender.measured(place, &[], &contender.create_in(place, &place.copies().join(SOURCE), &id))?;
     let mut values = Vec::new();
     for (name, metric) in SOURCES {
-        let inside = OsString::from(format!("{id}:/{name}"));
+        let into = format!("{UPLOADS}/{name}-{round}");
+        let inside = source(place, &into);
+        workspace::make_directory(&inside)?;
         let back = target(place, &format!("back-{name}"), round)?;
-        let upload = contender.copy_words(place, source(place, name).into(), inside.clone());
-        let download = contender.copy_words(place, inside, back.clone().into());
-        for (by, words) in [(UPLOAD, upload), (DOWNLOAD, download)] {
+        let upload = contender.copy_words(place, source(place, name).into(), format!("{id}:/{into}").into());
+        let download = contender.copy_words(place, format!("{id}:/{name}").into(), back.clone().into());
+        for (by, words, to) in [(UPLOAD, upload, &inside), (DOWNLOAD, download, &back)] {
             values.push(Value { metric, by: Some(by), value: measure(place, contender, &words)? });
+            forget(name, to)?;
         }
-        forget(name, &root)?;
-        forget(name, &back)?;
     }
     contender.act(place, Action::DeleteForce, &id)?;
     Ok(values)
@@ -142,7 +145,9 @@ fn make_sources(place: &Place) -> Result<()> {
     if done.exists() {
         return Ok(());
     }
-    workspace::make_directory(&place.copies())?;
+    for name in ["proc", "dev", "sys"] {
+        workspace::make_directory(&source(place, name))?;
+    }
     let block: Vec<u8> =
         (0..1 << 20).map(|at: u32| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
     let mut large = File::create(source(place, "large")).map_err(failed)?;
@@ -162,8 +167,10 @@ fn make_sources(place: &Place) -> Result<()> {
 /// Removes all copies; the sources stay for the next run. It comes last because it takes long: as
 /// many files as all rounds have made, on disks that are told of each.
 pub(super) fn clean() {
-    let copies = workspace::entries(&super::place::copies());
-    let made: Vec<_> = copies.iter().filter(|path| path.is_dir() && name(path) != "tree").collect();
+    let copies = super::place::copies();
+    let mut made = workspace::entries(&copies);
+    made.retain(|path| name(path) != SOURCE);
+    made.extend(workspace::entries(&copies.join(SOURCE).join(UPLOADS)));
     if !made.is_empty() {
         eprintln!("removing {} copies", made.len());
         made.iter().for_each(|path| super::place::remove(path));

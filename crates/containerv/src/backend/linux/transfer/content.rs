@@ -16,7 +16,7 @@ pub(super) const BUFFER: usize = 128 << 10;
 const BY_KERNEL: u64 = 256 << 10;
 
 /// Bytes moved by one copy_file_range(2), after which progress is told.
-const STRIDE: u64 = 16 << 20;
+const STRIDE: u64 = 1 << 20;
 
 /// How much of a source is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
