@@ -23,6 +23,18 @@ pub(crate) fn build_cv() -> Result<Option<PathBuf>> {
     Ok(built_cv())
 }
 
+/// Builds the program that measures the library, in the same way; `None` when this tree has none.
+pub(crate) fn build_library_measure() -> Result<Option<PathBuf>> {
+    if !workspace::has_crate("containerv-tests") {
+        return Ok(None);
+    }
+    let package = ["--package", "containerv-tests", "--bin", "measure-library"];
+    command::run(
+        command::cargo().args(["build", "--quiet", "--release", "--target", STATIC_TARGET]).args(package),
+    )?;
+    Ok(Some(workspace::target().join(STATIC_TARGET).join("release/measure-library")))
+}
+
 /// The `cv` that was built, if one was.
 pub(crate) fn built_cv() -> Option<PathBuf> {
     let path = workspace::target().join(STATIC_TARGET).join("release/cv");

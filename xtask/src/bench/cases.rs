@@ -41,6 +41,8 @@ const STATE: &str = "state, ms";
 const DELETE: &str = "delete (ended), ms";
 const LIFE: &str = "create + start + delete, ms";
 const EXEC: &str = "exec, ms";
+const SPAWN: &str = "spawn by the library, ms";
+const PLAN: &str = "request to plan, µs";
 const EXEC_PEAK: &str = "exec, peak RSS, KiB";
 const KILL: &str = "kill + delete (running), ms";
 const MANY: &str = "100 runs, 8 at once, ms";
@@ -49,11 +51,11 @@ pub(super) const CASES: &[Case] = &[
     Case { name: "run", metrics: &[RUN, RUN_PEAK], every: 1, run: run_once },
     Case { name: "unfiltered", metrics: &[RUN_UNFILTERED], every: 1, run: run_unfiltered },
     Case { name: "lifecycle", metrics: &[CREATE, START, STATE, DELETE, LIFE], every: 1, run: lifecycle },
-    Case { name: "exec", metrics: &[EXEC, EXEC_PEAK], every: 1, run: exec },
+    Case { name: "exec", metrics: &[EXEC, EXEC_PEAK, SPAWN, PLAN], every: 1, run: exec },
     Case { name: "kill", metrics: &[KILL], every: 1, run: kill },
     Case { name: "many", metrics: &[MANY], every: 5, run: many },
     Case { name: "memory", metrics: memory::METRICS, every: 5, run: memory::idle },
-    Case { name: "copy", metrics: copies::METRICS, every: 4, run: copies::copy },
+    Case { name: copies::CASE, metrics: copies::METRICS, every: 6, run: copies::copy },
 ];
 
 impl Case {
@@ -101,8 +103,19 @@ fn exec(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     let id = format!("exec{round}");
     contender.act(place, Action::RunDetached, &id)?;
     let measured = contender.act(place, Action::Exec, &id)?;
+    let library = contender.library(place, &id)?;
     contender.act(place, Action::DeleteForce, &id)?;
-    Ok(vec![value(EXEC, measured.milliseconds), value(EXEC_PEAK, measured.peak_kib)])
+    let mut values = vec![value(EXEC, measured.milliseconds), value(EXEC_PEAK, measured.peak_kib)];
+    match library {
+        Some(library) => {
+            values.push(value(SPAWN, library.spawn_ns / 1e6));
+            values.push(value(PLAN, library.plan_ns / 1e3));
+        }
+        None if contender.is_ours() => {}
+        // What a program that uses such a runtime has instead.
+        None => values.push(value(SPAWN, measured.milliseconds)),
+    }
+    Ok(values)
 }
 
 fn kill(place: &Place, contender: &Contender, round: usize) -> Result<Values> {

@@ -14,11 +14,15 @@ use crate::workspace;
 /// Runtimes of the package archive.
 const PACKAGED: &[&str] = &["crun", "runc"];
 
+/// How often the library does each thing, for one value.
+const LIBRARY_REPETITIONS: &str = "20";
+
 #[derive(Debug)]
 enum Kind {
     /// What the kernel alone costs; it can only run a command.
     Floor,
-    Cv(PathBuf),
+    /// `cv`, and the program that measures the library.
+    Cv(PathBuf, Option<PathBuf>),
     /// A program with the command line of an OCI runtime.
     Oci(Vec<String>),
 }
@@ -58,11 +62,18 @@ pub(super) struct Measured {
     pub(super) peak_kib: f64,
 }
 
+/// What the library takes within a program, in nanoseconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Library {
+    pub(super) spawn_ns: f64,
+    pub(super) plan_ns: f64,
+}
+
 /// The floor, ours and the peers; one that does not run here is named with the reason and left out.
 pub(super) fn all(options: &Options, place: &Place) -> Vec<Contender> {
     let mut contenders = Vec::new();
     if let Some(cv) = &options.cv {
-        contenders.push(Contender::new("cv", Kind::Cv(cv.clone())));
+        contenders.push(Contender::new("cv", Kind::Cv(cv.clone(), options.library.clone())));
     }
     contenders.push(Contender::new("floor", Kind::Floor));
     for name in PACKAGED.iter().filter(|name| workspace::find_program(name).is_some()) {
@@ -86,7 +97,7 @@ impl Contender {
     fn new(name: &str, kind: Kind) -> Contender {
         let program = match &kind {
             Kind::Floor => None,
-            Kind::Cv(path) => Some(path.display().to_string()),
+            Kind::Cv(path, _) => Some(path.display().to_string()),
             Kind::Oci(words) => words.first().cloned(),
         };
         let answer = program.and_then(|program| command::output(Command::new(program).arg("--version")).ok());
@@ -99,7 +110,7 @@ impl Contender {
     }
 
     pub(super) fn is_ours(&self) -> bool {
-        matches!(self.kind, Kind::Cv(_))
+        matches!(self.kind, Kind::Cv(..))
     }
 
     /// Whether it has containers that outlive a command.
@@ -110,6 +121,19 @@ impl Contender {
     /// Does it, measured.
     pub(super) fn act(&self, place: &Place, action: Action, id: &str) -> Result<Measured> {
         self.measured(place, &[], &self.words(place, action, id))
+    }
+
+    /// Measures the library with the running container `id`; `None` for others than ours.
+    pub(super) fn library(&self, place: &Place, id: &str) -> Result<Option<Library>> {
+        let Kind::Cv(_, Some(program)) = &self.kind else { return Ok(None) };
+        let words = [program.into(), place.state(&self.name).into(), id.into(), LIBRARY_REPETITIONS.into()];
+        self.measured(place, &[], &words)?;
+        let printed = workspace::read(&place.output())?;
+        let last = printed.lines().last().unwrap_or_default();
+        match last.split(' ').filter_map(|word| word.parse().ok()).collect::<Vec<f64>>()[..] {
+            [spawn_ns, plan_ns] => Ok(Some(Library { spawn_ns, plan_ns })),
+            _ => Err(Failure::new(format!("measure-library printed `{last}`"))),
+        }
     }
 
     /// Runs `count` containers, `at_once` of them at the same time; the time is that of all.
@@ -143,7 +167,7 @@ impl Contender {
     pub(super) fn words(&self, place: &Place, action: Action, id: &str) -> Vec<OsString> {
         match &self.kind {
             Kind::Floor => floor_words(place, action),
-            Kind::Cv(_) => {
+            Kind::Cv(..) => {
                 let mut words = self.cv(place);
                 words.extend(cv_words(place, action, id));
                 words
@@ -160,7 +184,7 @@ impl Contender {
     /// `cv` and its state directory; nothing for others.
     fn cv(&self, place: &Place) -> Vec<OsString> {
         match &self.kind {
-            Kind::Cv(cv) => vec![cv.into(), "--root".into(), place.state(&self.name).into()],
+            Kind::Cv(cv, _) => vec![cv.into(), "--root".into(), place.state(&self.name).into()],
             Kind::Floor | Kind::Oci(_) => Vec::new(),
         }
     }
@@ -215,7 +239,7 @@ impl Contender {
         let state = place.state(&self.name);
         let (program, arguments) = match &self.kind {
             Kind::Floor => return Vec::new(),
-            Kind::Cv(cv) => (cv.clone().into_os_string(), vec!["ps", "-aq"]),
+            Kind::Cv(cv, _) => (cv.clone().into_os_string(), vec!["ps", "-aq"]),
             Kind::Oci(words) => (OsString::from(&words[0]), vec!["list", "-q"]),
         };
         let output = command::output(Command::new(program).arg("--root").arg(state).args(arguments));
@@ -233,7 +257,7 @@ fn floor_words(place: &Place, action: Action) -> Vec<OsString> {
 fn cv_words(place: &Place, action: Action, id: &str) -> Vec<OsString> {
     let isolated = |verb: &[&str], program: &str| {
         let mut words: Vec<OsString> = verb.iter().map(OsString::from).collect();
-        words.extend(["--network".into(), "none".into(), "--rootfs".into()]);
+        words.extend(["--network", "none", "--cgroupns", "host", "--rootfs"].map(OsString::from));
         words.push(place.root().into());
         words.push(format!("/{program}").into());
         words

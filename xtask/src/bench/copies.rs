@@ -1,6 +1,7 @@
-//! Copies of one large file and of many small ones into a container's root, beside `cp` and `tar`.
+//! Copies of one large file and of many small ones into a container's root, beside `cp`,
+//! `tar` and a program that uses copy_file_range(2).
 //!
-//! Nothing is deleted between the rounds: ext4 makes files more slowly for seconds after it.
+//! No tree is deleted between the rounds: ext4 makes files more slowly for seconds after it.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -25,6 +26,19 @@ pub(super) const UPLOAD: &str = "upload";
 pub(super) const DOWNLOAD: &str = "download";
 pub(super) const CP: &str = "cp -a";
 pub(super) const TAR: &str = "tar";
+pub(super) const RANGE: &str = "copy_file_range";
+
+/// The directory of the sources, which is the container's root too: what is copied out of it is in the
+/// page cache as what is copied into it.
+const SOURCE: &str = "source";
+/// In there, where uploads go.
+const UPLOADS: &str = "uploads";
+
+/// Name of the case.
+pub(super) const CASE: &str = "copy";
+
+type Tool = fn(&Place, &Contender, &Path, usize) -> Result<f64>;
+const TOOLS: &[(&str, Tool)] = &[(CP, cp), (TAR, tar), (RANGE, range)];
 
 /// The plain tools are measured where the floor's turn is: they are what the machine can do.
 pub(super) fn copy(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
@@ -35,7 +49,7 @@ pub(super) fn copy(place: &Place, contender: &Contender, round: usize) -> Result
     let mut values = Vec::new();
     for (name, metric) in SOURCES.iter().filter(|_| !contender.has_state()) {
         let from = source(place, name);
-        for (tool, run) in [(CP, cp as fn(&Place, &Contender, &Path, usize) -> Result<f64>), (TAR, tar)] {
+        for (tool, run) in TOOLS {
             values.push(Value { metric, by: Some(tool), value: run(place, contender, &from, round)? });
         }
     }
@@ -43,27 +57,26 @@ pub(super) fn copy(place: &Place, contender: &Contender, round: usize) -> Result
 }
 
 fn source(place: &Place, name: &str) -> PathBuf {
-    place.copies().join(name)
+    place.copies().join(SOURCE).join(name)
 }
 
-/// Measures a copy of the source `name` into the directory `to`.
-///
-/// What earlier copies wrote is on the disk by then. Afterwards the copy leaves the page cache, so
-/// that the next one finds pages as free as this one did: in a virtual machine, memory that was never
-/// used comes several times more slowly.
-fn measure(place: &Place, contender: &Contender, words: &[OsString], name: &str, to: &Path) -> Result<f64> {
+/// Measures a copy. What earlier ones wrote is on the disk by then.
+fn measure(place: &Place, contender: &Contender, words: &[OsString]) -> Result<f64> {
     rustix::fs::sync();
     let measured = contender.measured(place, &[], words)?;
     rustix::fs::sync();
-    let copy = to.join(name);
-    if copy.is_file() {
-        let failed =
-            |error: std::io::Error| Failure::io(format!("dropping `{}` from memory", copy.display()), &error);
-        let file = File::open(&copy).map_err(failed)?;
-        rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed)
-            .map_err(|error| failed(error.into()))?;
-    }
     Ok(measured.milliseconds)
+}
+
+/// Removes a copy of the large file, which is one inode, so that the next one finds memory as free as
+/// this one did: in a virtual machine, pages that were never used come several times more slowly.
+fn forget(name: &str, to: &Path) -> Result<()> {
+    let copy = to.join(name);
+    match copy.is_file() {
+        true => fs::remove_file(&copy)
+            .map_err(|error| Failure::io(format!("removing `{}`", copy.display()), &error)),
+        false => Ok(()),
+    }
 }
 
 /// A new directory for this copy's result.
@@ -76,7 +89,9 @@ fn target(place: &Place, what: &str, round: usize) -> Result<PathBuf> {
 fn cp(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
     let to = target(place, &format!("cp-{}", name(from)), round)?;
     let words = ["cp".into(), "-a".into(), from.into(), to.clone().into()];
-    measure(place, contender, &words, &name(from), &to)
+    let taken = measure(place, contender, &words)?;
+    forget(&name(from), &to)?;
+    Ok(taken)
 }
 
 fn tar(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
@@ -85,7 +100,17 @@ fn tar(place: &Place, contender: &Contender, from: &Path, round: usize) -> Resul
     let parent = from.parent().unwrap_or(Path::new("/"));
     let script = format!("tar -C {} -cf - {} | tar -C {} -xf -", quoted(parent), name(from), quoted(&to));
     let words = ["sh".into(), "-c".into(), script.into()];
-    measure(place, contender, &words, &name(from), &to)
+    let taken = measure(place, contender, &words)?;
+    forget(&name(from), &to)?;
+    Ok(taken)
+}
+
+fn range(place: &Place, contender: &Contender, from: &Path, round: usize) -> Result<f64> {
+    let to = target(place, &format!("range-{}", name(from)), round)?;
+    let words = [place.program("copyrange").into(), from.into(), to.clone().into()];
+    let taken = measure(place, contender, &words)?;
+    forget(&name(from), &to)?;
+    Ok(taken)
 }
 
 fn name(path: &Path) -> String {
@@ -95,19 +120,18 @@ fn name(path: &Path) -> String {
 /// `cv cp` into a stopped container, and back out of it.
 fn ours(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
     let id = format!("copy{round}");
-    let root = target(place, "root", round)?;
-    for name in ["proc", "dev", "sys"] {
-        workspace::make_directory(&root.join(name))?;
-    }
-    contender.measured(place, &[], &contender.create_in(place, &root, &id))?;
+    contender.measured(place, &[], &contender.create_in(place, &place.copies().join(SOURCE), &id))?;
     let mut values = Vec::new();
     for (name, metric) in SOURCES {
-        let inside = OsString::from(format!("{id}:/{name}"));
+        let into = format!("{UPLOADS}/{name}-{round}");
+        let inside = source(place, &into);
+        workspace::make_directory(&inside)?;
         let back = target(place, &format!("back-{name}"), round)?;
-        let upload = contender.copy_words(place, source(place, name).into(), inside.clone());
-        let download = contender.copy_words(place, inside, back.clone().into());
-        for (by, words, to) in [(UPLOAD, upload, &root), (DOWNLOAD, download, &back)] {
-            values.push(Value { metric, by: Some(by), value: measure(place, contender, &words, name, to)? });
+        let upload = contender.copy_words(place, source(place, name).into(), format!("{id}:/{into}").into());
+        let download = contender.copy_words(place, format!("{id}:/{name}").into(), back.clone().into());
+        for (by, words, to) in [(UPLOAD, upload, &inside), (DOWNLOAD, download, &back)] {
+            values.push(Value { metric, by: Some(by), value: measure(place, contender, &words)? });
+            forget(name, to)?;
         }
     }
     contender.act(place, Action::DeleteForce, &id)?;
@@ -121,7 +145,9 @@ fn make_sources(place: &Place) -> Result<()> {
     if done.exists() {
         return Ok(());
     }
-    workspace::make_directory(&place.copies())?;
+    for name in ["proc", "dev", "sys"] {
+        workspace::make_directory(&source(place, name))?;
+    }
     let block: Vec<u8> =
         (0..1 << 20).map(|at: u32| at.wrapping_mul(2_654_435_761).to_le_bytes()[3]).collect();
     let mut large = File::create(source(place, "large")).map_err(failed)?;
@@ -138,12 +164,15 @@ fn make_sources(place: &Place) -> Result<()> {
     workspace::write(&done, "")
 }
 
-/// Removes the copies of this run; the sources stay for the next.
-pub(super) fn clean(place: &Place) {
-    let of_this_run = format!("-{}-", std::process::id());
-    for path in workspace::entries(&place.copies()) {
-        if path.to_string_lossy().contains(&of_this_run) {
-            super::place::remove(&path);
-        }
+/// Removes all copies; the sources stay for the next run. It comes last because it takes long: as
+/// many files as all rounds have made, on disks that are told of each.
+pub(super) fn clean() {
+    let copies = super::place::copies();
+    let mut made = workspace::entries(&copies);
+    made.retain(|path| name(path) != SOURCE);
+    made.extend(workspace::entries(&copies.join(SOURCE).join(UPLOADS)));
+    if !made.is_empty() {
+        eprintln!("removing {} copies", made.len());
+        made.iter().for_each(|path| super::place::remove(path));
     }
 }

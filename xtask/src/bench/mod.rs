@@ -12,6 +12,7 @@ mod place;
 mod samples;
 mod table;
 
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -46,15 +47,34 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     if options.cv.is_none() {
         options.cv = product::build_cv()?;
     }
-    enter(arguments, &options)
+    if options.library.is_none() {
+        options.library = product::build_library_measure()?;
+    }
+    let mut text = String::from(table::TITLE);
+    for (left, mode) in (0..options.modes.len()).rev().zip(&options.modes) {
+        enter(arguments, &options, *mode, left > 0)?;
+        text.push_str(&workspace::read(&part(*mode))?);
+    }
+    text.push_str(table::REMARKS);
+    println!("{text}");
+    if options.write && options.cv.is_some() {
+        workspace::write(&workspace::root().join("docs/benchmarks.md"), text)?;
+    }
+    copies::clean();
+    Ok(())
+}
+
+/// Where one mode's part of the report is until all are there.
+fn part(mode: Mode) -> PathBuf {
+    workspace::target().join("bench").join(format!("part-{}.md", mode.word()))
 }
 
 /// Runs this program again in a mount namespace of its own, with the control groups that were asked
 /// for and a tmpfs for state: files made on ext4 after a large removal are slow for a while.
-fn enter(arguments: &[String], options: &Options) -> Result<()> {
+fn enter(arguments: &[String], options: &Options, mode: Mode, without_copies: bool) -> Result<()> {
     let state = workspace::target().join("bench/state");
     workspace::make_directory(&state)?;
-    let groups = match options.mode {
+    let groups = match mode {
         Mode::AsIs => "",
         Mode::V1 => "! test -e /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified\n",
         Mode::V2 => "mount -t cgroup2 cgroup2 /sys/fs/cgroup\n",
@@ -66,39 +86,44 @@ fn enter(arguments: &[String], options: &Options) -> Result<()> {
     let this = std::env::current_exe().map_err(|error| Failure::io("finding this program", &error))?;
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--propagation", "private", "sh", "-ec", &script, "sh"]);
-    unshare.arg(this).args(["bench", "--inside"]).args(arguments).args(["--mode", options.mode.word()]);
-    if let Some(cv) = &options.cv {
-        unshare.arg("--cv").arg(cv);
+    unshare.arg(this).arg("bench").args(arguments).args(["--inside", "--mode", mode.word()]);
+    if without_copies {
+        unshare.arg("--without-copies");
+    }
+    for (option, path) in [("--cv", &options.cv), ("--library", &options.library)] {
+        if let Some(path) = path {
+            unshare.arg(option).arg(path);
+        }
     }
     let status = unshare.status().map_err(|error| Failure::io("starting `unshare`", &error))?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("the benchmark: {status}"))) }
 }
 
+/// Measures in one mode, the last that is named.
 fn measure(options: &Options) -> Result<()> {
-    let place = Place::make(options)?;
+    let mode = options.modes.last().copied().unwrap_or(Mode::AsIs);
+    let fifo = options.fifo && mode.takes_fifo();
+    let place = Place::make(fifo)?;
     let contenders = contender::all(options, &place);
-    let cases: Vec<&Case> = CASES
-        .iter()
-        .filter(|case| options.only.is_empty() || options.only.iter().any(|name| name == case.name))
-        .collect();
+    let wanted = |case: &Case| match &*options.only {
+        [] => case.name != copies::CASE || !options.without_copies,
+        only => only.iter().any(|name| name == case.name),
+    };
+    let cases: Vec<&Case> = CASES.iter().filter(|case| wanted(case)).collect();
     let mut samples = Samples::default();
     let begin_load = place::load();
     let outcome = rounds(&place, &contenders, &cases, options.rounds, &mut samples);
     contenders.iter().for_each(|contender| contender.clean(&place));
-    copies::clean(&place);
     outcome?;
     let report = table::Report {
-        options,
+        mode,
+        fifo,
+        rounds: options.rounds,
         contenders: &contenders,
         samples: &samples,
         loads: (begin_load, place::load()),
     };
-    let text = report.to_string();
-    println!("{text}");
-    if options.write && contenders.iter().any(Contender::is_ours) {
-        workspace::write(&workspace::root().join("docs/benchmarks.md"), text)?;
-    }
-    Ok(())
+    workspace::write(&part(mode), report.to_string())
 }
 
 /// Every case of every contender once in each round, shuffled.

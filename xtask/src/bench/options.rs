@@ -12,10 +12,11 @@ usage: cargo xtask bench [OPTION..]
   --only CASE..        these cases only; then docs/benchmarks.md is not written
   --peer NAME=COMMAND  one more OCI runtime beside crun and runc; may be given again
   --cv PATH            measure this `cv` instead of one built now
-  --mode MODE          v1, v2 or as-is: which control groups the runtimes see, in a mount namespace
+  --mode MODE..        v1, v2 or as-is: which control groups the runtimes see, in a mount namespace
                        of the benchmark (default: as-is, but v1 where v1 and v2 are mixed, because
-                       crun refuses that)
-  --fifo               SCHED_FIFO, which keeps other work on this machine out; not with v1
+                       crun refuses that). Several give a part of the report each; files are copied
+                       in the last only
+  --fifo               SCHED_FIFO, which keeps other work on this machine out; not in v1
   --no-write           do not write docs/benchmarks.md";
 
 /// Which control groups the runtimes see.
@@ -27,6 +28,11 @@ pub(super) enum Mode {
 }
 
 impl Mode {
+    /// Whether SCHED_FIFO processes can run there: a v1 group without a realtime budget takes none.
+    pub(super) fn takes_fifo(self) -> bool {
+        self != Mode::V1
+    }
+
     /// As `--mode` takes it.
     pub(super) fn word(self) -> &'static str {
         match self {
@@ -44,9 +50,13 @@ pub(super) struct Options {
     /// Name and command of further OCI runtimes.
     pub(super) peers: Vec<(String, String)>,
     pub(super) cv: Option<PathBuf>,
-    pub(super) mode: Mode,
+    /// The program that measures the library.
+    pub(super) library: Option<PathBuf>,
+    pub(super) modes: Vec<Mode>,
     pub(super) fifo: bool,
     pub(super) write: bool,
+    /// Without this case.
+    pub(super) without_copies: bool,
     /// This process is already in the mount namespace.
     pub(super) inside: bool,
 }
@@ -58,9 +68,11 @@ pub(super) fn parse(arguments: &[String]) -> Result<Option<Options>> {
         only: Vec::new(),
         peers: Vec::new(),
         cv: None,
-        mode: default_mode(),
+        library: None,
+        modes: Vec::new(),
         fifo: false,
         write: true,
+        without_copies: false,
         inside: false,
     };
     let mut words = arguments.iter().map(String::as_str).peekable();
@@ -71,9 +83,16 @@ pub(super) fn parse(arguments: &[String]) -> Result<Option<Options>> {
             "--rounds" => options.rounds = rounds(value()?)?,
             "--peer" => options.peers.push(peer(value()?)?),
             "--cv" => options.cv = Some(absolute(value()?)?),
-            "--mode" => options.mode = mode(value()?)?,
+            "--library" => options.library = Some(absolute(value()?)?),
+            "--mode" => {
+                options.modes.push(mode(value()?)?);
+                while let Some(name) = words.next_if(|word| !word.starts_with("--")) {
+                    options.modes.push(mode(name)?);
+                }
+            }
             "--fifo" => options.fifo = true,
             "--no-write" => options.write = false,
+            "--without-copies" => options.without_copies = true,
             "--inside" => options.inside = true,
             "--help" | "-h" => return Ok(None),
             "--only" => {
@@ -84,7 +103,10 @@ pub(super) fn parse(arguments: &[String]) -> Result<Option<Options>> {
             other => return Err(Failure::usage(format!("no option `{other}`\n{USAGE}"))),
         }
     }
-    if options.fifo && options.mode == Mode::V1 {
+    if options.modes.is_empty() {
+        options.modes.push(default_mode());
+    }
+    if options.fifo && options.modes == [Mode::V1] {
         return Err(Failure::usage(
             "--fifo and v1: a v1 group without a realtime budget takes no SCHED_FIFO process; use --mode v2",
         ));
@@ -105,7 +127,7 @@ fn peer(value: &str) -> Result<(String, String)> {
 }
 
 fn absolute(value: &str) -> Result<PathBuf> {
-    std::path::absolute(value).map_err(|error| Failure::io(format!("--cv `{value}`"), &error))
+    std::path::absolute(value).map_err(|error| Failure::io(format!("`{value}`"), &error))
 }
 
 fn mode(value: &str) -> Result<Mode> {
@@ -140,11 +162,12 @@ mod tests {
 
     #[test]
     fn options_are_read() {
-        let options = parsed(&["--only", "run", "exec", "--peer", "a=/b c=d", "--mode", "v2", "--fifo"]);
+        let words = ["--only", "run", "exec", "--peer", "a=/b c=d", "--mode", "v2", "v1", "--fifo"];
+        let options = parsed(&words);
         let options = options.unwrap().unwrap();
         assert_eq!(options.only, ["run", "exec"]);
         assert_eq!(options.peers, [("a".to_owned(), "/b c=d".to_owned())]);
-        assert!(options.fifo && options.mode == Mode::V2 && !options.write);
+        assert!(options.fifo && options.modes == [Mode::V2, Mode::V1] && !options.write);
     }
 
     #[test]

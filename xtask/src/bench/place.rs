@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::options::Options;
 use crate::command;
 use crate::failure::{Failure, Result};
 use crate::workspace;
@@ -89,9 +88,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    pub(super) fn make(options: &Options) -> Result<Place> {
-        let place = Place { directory: workspace::target().join("bench"), fifo: options.fifo };
-        for name in ["measure", "floor"] {
+    pub(super) fn make(fifo: bool) -> Result<Place> {
+        let place = Place { directory: workspace::target().join("bench"), fifo };
+        for name in ["measure", "floor", "copyrange"] {
             place.compile(name, &["-O2", "-static"])?;
         }
         for name in ["noop", "pause"] {
@@ -138,7 +137,7 @@ impl Place {
 
     /// The largest directory: for files to copy.
     pub(super) fn copies(&self) -> PathBuf {
-        self.directory.join("copies")
+        copies()
     }
 
     /// What the last measured command printed.
@@ -218,6 +217,11 @@ fn allowed_calls() -> Result<Vec<String>> {
         return Err(Failure::new(format!("the C headers name only {} system calls", names.len())));
     }
     Ok(names)
+}
+
+/// Where files are copied from and to.
+pub(super) fn copies() -> PathBuf {
+    workspace::target().join("bench/copies")
 }
 
 /// The load averages of `/proc/loadavg`.

@@ -336,11 +336,12 @@ impl Monitor {
         let (kind, step) = (words[0] as u32, (words[0] >> 32) as u32);
         match (count, kind) {
             (0, _) => {
-                sys::close(self.gate);
-                self.gate = -1;
+                // Who waits for the start is told first: closing takes longer.
                 if self.failure.is_none() {
                     self.tell_start();
                 }
+                sys::close(self.gate);
+                self.gate = -1;
             }
             (_, report::TERMINAL) => {
                 let _ = set_nonblocking(fd);

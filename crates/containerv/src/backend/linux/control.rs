@@ -73,7 +73,8 @@ fn word(payload: &[u8], at: usize) -> u32 {
 pub(super) fn start(directory: &Directory, request: &Request) -> Result<()> {
     let socket = connect(directory)?;
     send(&socket, frame::START, &[])?;
-    let mut buffer = vec![0u8; frame::HEAD + frame::MAX_PAYLOAD];
+    // Only those who attach are sent more than two words.
+    let mut buffer = [0u8; frame::HEAD + 8];
     while let Some((kind, payload)) = receive(&socket, &mut buffer)? {
         match kind {
             frame::STARTED | frame::EXITED => return Ok(()),

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use containerv_spec::OsText;
 use containerv_spec::cgroup::GroupSet;
@@ -27,6 +27,12 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a supervisor gets to write its record; a client that does not read may hold it up.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// How often the supervisor's lock is looked at while its process is waited for.
+const SUPERVISOR_ROUND: Duration = Duration::from_millis(100);
+
+/// The same if its process is not known, or has ended without letting go.
+const SUPERVISOR_PAUSE: Duration = Duration::from_millis(1);
 
 /// One step of a removal.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,6 +120,7 @@ impl System {
                 self.kill_first(directory, journal);
                 Ok(())
             }
+            Removal::AwaitSupervisor => await_supervisor(directory, journal.monitor),
             Removal::Tree => self.remove_tree(directory, journal.intent.maps.as_ref()),
             other => execute(other, directory),
         }
@@ -188,25 +195,37 @@ fn execute(step: &Removal, directory: &Directory) -> Result<()> {
             Err(error) => Err(error),
         },
         Removal::KillGroups(groups) => {
+            // Usually everybody has ended with the first process.
+            if cgroup::wait_until_empty(groups, Duration::ZERO)? {
+                return Ok(());
+            }
             cgroup::kill(groups)?;
             cgroup::wait_until_empty(groups, KILL_TIMEOUT).map(drop)
         }
-        Removal::AwaitSupervisor => await_supervisor(directory),
         Removal::Interface(name) => veth::remove(name, &directory.name()),
         Removal::Groups(groups) => cgroup::remove(groups),
         Removal::Name(path) => remove_name(path, directory),
-        Removal::KillFirst | Removal::Tree => Ok(()),
+        Removal::KillFirst | Removal::AwaitSupervisor | Removal::Tree => Ok(()),
     }
 }
 
-/// The supervisor writes its record after the first process has ended.
-fn await_supervisor(directory: &Directory) -> Result<()> {
-    let mut pause = Duration::from_micros(20);
-    let mut waited = Duration::ZERO;
-    while waited < SUPERVISOR_TIMEOUT && directory.is_supervised()? {
-        std::thread::sleep(pause);
-        waited += pause;
-        pause = (pause * 2).min(Duration::from_millis(2));
+/// The supervisor writes its record after the first process has ended, and lets go of its lock when
+/// it ends itself. The lock tells; the process only wakes: its number may be another one's by now.
+fn await_supervisor(directory: &Directory, monitor: Option<u32>) -> Result<()> {
+    let deadline = Instant::now() + SUPERVISOR_TIMEOUT;
+    let mut monitor = monitor.and_then(process::open_number);
+    while directory.is_supervised()? {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        match monitor.take() {
+            Some(pidfd) if !process::wait_end(&pidfd, Some(left.min(SUPERVISOR_ROUND)))? => {
+                monitor = Some(pidfd);
+            }
+            Some(_) => {}
+            None => std::thread::sleep(SUPERVISOR_PAUSE),
+        }
     }
     Ok(())
 }

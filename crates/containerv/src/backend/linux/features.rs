@@ -125,7 +125,8 @@ fn request(sample: &Value, cpus: Option<&str>) -> Result<Request, Error> {
         "process": { "args": ["/bin/true"], "search_path": false, "env": [], "set_home": false, "cwd": "/" },
     });
     merge(&mut value, sample);
-    let mut request: Request = serde_json::from_value(value)
+    // By way of bytes: values are read nowhere else, and reading them takes 90 KB of code.
+    let mut request: Request = serde_json::from_slice(value.to_string().as_bytes())
         .map_err(|error| Error::new(crate::ErrorKind::Other, "a sample is damaged").with_source(error))?;
     if let (Some(wanted), Some(cpus)) = (&mut request.limits.cpuset_cpus, cpus) {
         *wanted = cpus.split([',', '-']).next().unwrap_or("0").to_owned();

@@ -1,11 +1,11 @@
 //! Processes of the host by number, without mistaking one for another.
 
-use std::fs;
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use containerv_spec::ContainerId;
 use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
@@ -14,17 +14,27 @@ use crate::{Error, ErrorKind, Result};
 
 /// Returns when a process started, in clock ticks since the machine did; `None` if it is gone.
 pub(crate) fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::open(format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
+    // 52 fields: 51 numbers of 20 digits at most, and a name of 64 bytes at most. One read gives all.
+    let mut bytes = [0u8; 2048];
+    let count = rustix::io::read(&file, &mut bytes).ok()?;
+    let stat = bytes.get(..count)?;
     // The command's name, in parentheses, may hold anything: fields are counted behind the last.
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
     rest.split(' ').nth(19)?.parse().ok()
 }
 
+/// Opens whatever process has this number now.
+pub(crate) fn open_number(pid: u32) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
+    rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()
+}
+
 /// Opens a recorded process; `None` if it has ended and was reaped.
 pub(crate) fn open(record: &ProcessRecord) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(record.pid).ok()?)?;
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    let pidfd = open_number(record.pid)?;
     // The number is compared after it was pinned: what it means cannot change any more.
     (start_time(record.pid) == Some(record.start)).then_some(pidfd)
 }

@@ -430,9 +430,7 @@ impl Directory {
     }
 
     fn parse_exit(&self, alive: OwnedFd) -> Result<Option<Exit>> {
-        let mut bytes = Vec::new();
-        let read = File::from(alive).take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes);
-        read.map_err(|error| {
+        let bytes = read_document(alive).map_err(|error| {
             Error::io(error, format!("cannot read `{}`", self.path.join("alive").display()))
         })?;
         if bytes.is_empty() { Ok(None) } else { parse(&bytes, &self.path.join("alive")).map(Some) }
@@ -474,14 +472,11 @@ impl Directory {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
         let failed =
             |error: io::Error| Error::io(error, format!("cannot read `{}`", self.path.join(name).display()));
-        let file = match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
-            Ok(fd) => File::from(fd),
-            Err(Errno::NOENT) => return Ok(None),
-            Err(errno) => return Err(failed(errno.into())),
-        };
-        let mut bytes = Vec::new();
-        file.take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(Some(bytes))
+        match rustix::fs::openat(&self.fd, name, flags, Mode::empty()) {
+            Ok(fd) => read_document(fd).map(Some).map_err(failed),
+            Err(Errno::NOENT) => Ok(None),
+            Err(errno) => Err(failed(errno.into())),
+        }
     }
 
     /// Writes a file under another name and renames it.
@@ -497,6 +492,15 @@ impl Directory {
         write()
             .map_err(|error| Error::io(error, format!("cannot write `{}`", self.path.join(name).display())))
     }
+}
+
+/// Reads a whole file. Its size is only where to begin: it may grow meanwhile.
+fn read_document(fd: OwnedFd) -> io::Result<Vec<u8>> {
+    let size = rustix::fs::fstat(&fd)?.st_size;
+    let size = u64::try_from(size).unwrap_or(0).min(MAX_DOCUMENT_BYTES);
+    let mut bytes = Vec::with_capacity(size as usize);
+    File::from(fd).take(MAX_DOCUMENT_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// flock(2), again after a signal.

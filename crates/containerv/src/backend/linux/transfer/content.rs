@@ -9,8 +9,14 @@ use super::make::Obstacle;
 use super::meter::Meter;
 use super::node::Node;
 
-/// Bytes moved by one pair of calls: more brings nothing, and copy_file_range(2) is slower on ext4.
-pub(super) const BUFFER: usize = 1 << 20;
+/// Bytes moved by one pair of calls: more bring nothing, and many more leave the processor's cache.
+pub(super) const BUFFER: usize = 128 << 10;
+
+/// Size from which on files are copied by copy_file_range(2). For small ones the call only costs time.
+const BY_KERNEL: u64 = 256 << 10;
+
+/// Bytes moved by one copy_file_range(2), after which progress is told.
+const STRIDE: u64 = 1 << 20;
 
 /// How much of a source is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +41,7 @@ pub(super) fn copy(
         return copy_sparse(from, node.size, to, buffer, meter);
     }
     let most = if extent == Extent::ToEnd { u64::MAX } else { node.size };
-    let mut done = 0;
+    let mut done = if node.size < BY_KERNEL { 0 } else { copy_by_kernel(from, to, most, meter) };
     while done < most {
         let room = buffer.len().min(usize::try_from(most - done).unwrap_or(usize::MAX));
         let count = retry_on_intr(|| rustix::io::read(from, &mut buffer[..room])).map_err(Obstacle::Read)?;
@@ -51,6 +57,23 @@ pub(super) fn copy(
         }
     }
     Ok(())
+}
+
+/// Lets the kernel copy; returns how many bytes it did. What it cannot do, or says is wrong, is left to
+/// who reads and writes from there on.
+fn copy_by_kernel(from: BorrowedFd<'_>, to: BorrowedFd<'_>, most: u64, meter: &mut Meter) -> u64 {
+    let mut done = 0;
+    while done < most {
+        let count = usize::try_from(STRIDE.min(most - done)).unwrap_or(usize::MAX);
+        match retry_on_intr(|| rustix::fs::copy_file_range(from, None, to, None, count)) {
+            Ok(0) | Err(_) => break,
+            Ok(count) => {
+                done += count as u64;
+                meter.moved(count as u64);
+            }
+        }
+    }
+    done
 }
 
 fn copy_sparse(
