@@ -4,7 +4,7 @@
 //! Each step may find its work already done.
 
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,9 +17,9 @@ use containerv_sys::linux::stage::wire::{NO_FD, clone_mode, op, report};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::children::Aftermath;
-use super::execute::{Fault, die_at};
+use super::execute::{Fault, die_at, duplicate};
 use super::store::{Directory, Entry, Journal, path};
-use super::{System, cgroup, idmap, process, transfer, veth};
+use super::{System, cgroup, idmap, process, streams, transfer, veth};
 use crate::{Error, ErrorKind, Result};
 
 /// How long processes get to disappear after SIGKILL.
@@ -27,6 +27,25 @@ const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How long a supervisor gets to write its record; a client that does not read may hold it up.
 const SUPERVISOR_TIMEOUT: Duration = Duration::from_secs(12);
+
+/// How many descriptors a removal has open at most at the same time.
+const RESERVED: usize = 6;
+
+/// Descriptors for the removal of a container that cannot be made because they have run out.
+/// Dropping it makes them free.
+pub(crate) struct Reserve {
+    _held: Vec<OwnedFd>,
+}
+
+impl Reserve {
+    /// Takes them.
+    pub(crate) fn take() -> Result<Self> {
+        let first = streams::null(false)?;
+        let mut held = (1..RESERVED).map(|_| duplicate(&first)).collect::<Result<Vec<_>>>()?;
+        held.push(first);
+        Ok(Self { _held: held })
+    }
+}
 
 /// One step of a removal.
 #[derive(Clone, Debug, PartialEq)]
@@ -110,10 +129,7 @@ impl System {
 
     fn remove_step(&self, step: &Removal, directory: &Directory, journal: &Journal) -> Result<()> {
         match step {
-            Removal::KillFirst => {
-                self.kill_first(directory, journal);
-                Ok(())
-            }
+            Removal::KillFirst => self.kill_first(directory, journal),
             Removal::Tree => self.remove_tree(directory, journal.intent.maps.as_ref()),
             other => execute(other, directory),
         }
@@ -121,8 +137,8 @@ impl System {
 
     /// Kills the first process and waits for its end, which the kernel delays until everything else
     /// in its PID namespace has ended and was reaped.
-    fn kill_first(&self, directory: &Directory, journal: &Journal) {
-        let Some(pidfd) = journal.process.as_ref().and_then(process::open) else { return };
+    fn kill_first(&self, directory: &Directory, journal: &Journal) -> Result<()> {
+        let Some(pidfd) = process::open(journal.process.as_ref())? else { return Ok(()) };
         let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
         // If that fails, the next steps say what is in the way.
         let _ = cgroup::thaw_killed(&journal.intent.groups);
@@ -131,6 +147,7 @@ impl System {
         }
         // A keeper may be a child of this very process, if orphans come here.
         let _ = containerv_sys::linux::process::wait(&pidfd, false);
+        Ok(())
     }
 
     /// Removes the directory. What ids of the container's user namespace own is removed by a

@@ -13,25 +13,52 @@ use super::store::{ProcessRecord, Store};
 use crate::{Error, ErrorKind, Result};
 
 /// Returns when a process started, in clock ticks since the machine did; `None` if it is gone.
-pub(crate) fn start_time(pid: u32) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+pub(crate) fn start_time(pid: u32) -> Result<Option<u64>> {
+    let path = format!("/proc/{pid}/stat");
+    match fs::read(&path) {
+        Ok(stat) => Ok(parse_start_time(&stat)),
+        Err(error) if is_gone(error.raw_os_error()) => Ok(None),
+        Err(error) => Err(Error::io(error, format!("cannot read `{path}`"))),
+    }
+}
+
+fn parse_start_time(stat: &[u8]) -> Option<u64> {
     // The command's name, in parentheses, may hold anything: fields are counted behind the last.
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
     rest.split(' ').nth(19)?.parse().ok()
 }
 
-/// Opens a recorded process; `None` if it has ended and was reaped.
-pub(crate) fn open(record: &ProcessRecord) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(record.pid).ok()?)?;
-    let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()?;
+/// Says whether this is how the kernel tells that a process is no more. Everything else, such as
+/// too many open files, says nothing about the process.
+fn is_gone(errno: Option<i32>) -> bool {
+    [Errno::NOENT, Errno::SRCH, Errno::INVAL].iter().any(|gone| errno == Some(gone.raw_os_error()))
+}
+
+/// Opens a recorded process; `None` if there is none, or it has ended and was reaped.
+pub(crate) fn open(record: Option<&ProcessRecord>) -> Result<Option<OwnedFd>> {
+    let number = record.and_then(|record| Pid::from_raw(i32::try_from(record.pid).ok()?));
+    let (Some(record), Some(number)) = (record, number) else { return Ok(None) };
+    let pidfd = match rustix::process::pidfd_open(number, PidfdFlags::empty()) {
+        Ok(pidfd) => pidfd,
+        Err(errno) if is_gone(Some(errno.raw_os_error())) => return Ok(None),
+        Err(errno) => {
+            let message = format!("cannot open process {}", record.pid);
+            return Err(Error::os(errno.raw_os_error(), message));
+        }
+    };
     // The number is compared after it was pinned: what it means cannot change any more.
-    (start_time(record.pid) == Some(record.start)).then_some(pidfd)
+    Ok((start_time(record.pid)? == Some(record.start)).then_some(pidfd))
 }
 
 /// Opens a recorded process that has not ended.
-pub(crate) fn open_running(record: &ProcessRecord) -> Option<OwnedFd> {
-    open(record).filter(|pidfd| !has_ended(pidfd))
+pub(crate) fn open_running(record: Option<&ProcessRecord>) -> Result<Option<OwnedFd>> {
+    Ok(open(record)?.filter(|pidfd| !has_ended(pidfd)))
+}
+
+/// Says whether a recorded process has not ended.
+pub(crate) fn runs(record: Option<&ProcessRecord>) -> Result<bool> {
+    Ok(open_running(record)?.is_some())
 }
 
 /// The first process of a running container.
@@ -49,8 +76,8 @@ pub(crate) fn first_of(store: &Store, id: &ContainerId) -> Result<First> {
             .with_hint("`cv ps -a` lists all containers")
     })?;
     let journal = directory.journal()?;
-    let running =
-        journal.process.and_then(|record| Some(First { pidfd: open_running(&record)?, pid: record.pid }));
+    let record = journal.process.as_ref();
+    let running = open_running(record)?.zip(record).map(|(pidfd, record)| First { pidfd, pid: record.pid });
     running.ok_or_else(|| not_running(&directory.called()))
 }
 
