@@ -1,6 +1,7 @@
 //! Results to return values and `errno`; the place where panics stop.
 
 use std::ffi::c_int;
+use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub(crate) use containerv::Result;
@@ -14,7 +15,12 @@ pub(crate) fn invalid(message: impl Into<String>) -> Error {
 
 /// Runs a function that returns 0 or -1.
 pub(crate) fn status(name: &str, body: impl FnOnce() -> Result<()>) -> c_int {
-    match run(name, body) {
+    let guarded = || {
+        #[cfg(target_os = "linux")]
+        crate::linux::occupy_streams();
+        body()
+    };
+    match run(name, guarded) {
         Some(()) => 0,
         None => -1,
     }
@@ -50,13 +56,13 @@ fn run<T>(name: &str, body: impl FnOnce() -> Result<T>) -> Option<T> {
 }
 
 /// Tells a person why, if that person asked: a C caller gets a number only.
-#[allow(clippy::print_stderr, reason = "asked for by the environment")]
 fn explain(name: &str, error: &Error) {
     if std::env::var_os("CONTAINERV_DEBUG").is_none_or(|value| value.is_empty()) {
         return;
     }
     let hint = error.hint().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
-    eprintln!("{name}: {error}{hint}");
+    // One write for the line, and no `eprintln`, which panics where nothing can be written.
+    let _ = std::io::stderr().write_all(format!("{name}: {error}{hint}\n").as_bytes());
 }
 
 /// Returns the number for `errno`: the system's own if there is one.

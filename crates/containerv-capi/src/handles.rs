@@ -23,7 +23,6 @@ pub(crate) struct Registry {
     /// Options.
     pub(crate) options: Table<Mutex<crate::options::Options>>,
     /// Containers.
-    /// Containers.
     #[cfg(target_os = "linux")]
     pub(crate) containers: Table<crate::linux::container::Entry>,
     /// The host of the containers made last.

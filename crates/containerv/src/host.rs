@@ -26,12 +26,13 @@ pub struct Host {
 impl Host {
     /// Opens the host with its usual state root: `CONTAINERV_ROOT` if it is set, else
     /// `/run/containerv` and `/var/lib/containerv` for root and the XDG directories for others.
+    /// In a set-user-ID program the environment does not count.
     ///
     /// # Errors
     ///
     /// If no directory can be found. Nothing is made before the first container.
     pub fn open() -> Result<Self> {
-        match std::env::var_os(ROOT_VARIABLE).filter(|root| !root.is_empty()) {
+        match System::variable(ROOT_VARIABLE).filter(|root| !root.is_empty()) {
             Some(root) => Self::open_at(PathBuf::from(root)),
             None => {
                 let (run, data) = System::default_roots()?;

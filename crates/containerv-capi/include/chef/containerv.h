@@ -24,7 +24,8 @@
  *     EINVAL   an object that must be there is NULL, or is not alive: destroyed or deleted before,
  *              made by another process (objects do not survive fork()), or never made
  *     ENOMEM, EMFILE, ENFILE, ENOSPC, EAGAIN
- *              the system is out of something
+ *              the system is out of something; only where malloc() would have to fail, the library
+ *              ends the program as abort() does
  *
  * Ownership
  *   What a function takes stays the caller's and is only read during the call, unless its
@@ -32,13 +33,20 @@
  *
  * Threads and processes
  *   Every function may be called from any thread at any time, for the same container as well; a
- *   call that waits holds up no other. No function may be called from a signal handler, and no
- *   thread may be cancelled (pthread_cancel()) during a call. The library installs no signal
- *   handler and waits for no process that it did not start. Processes
- *   of a container are children of the process that made it: do not take their status from the
- *   library with wait() or waitpid(-1); if it happens all the same, it is harmless.
+ *   call that waits holds up no other. No thread may be cancelled (pthread_cancel()) during a call.
+ *   A signal handler may call a function only if the signal has met a thread that waits, in pause(),
+ *   sigsuspend() or a containerv_spawn() with CV_SPAWN_WAIT: then containerv_destroy() works there
+ *   as well. Elsewhere it may wait for ever for a lock that the interrupted thread has, as with
+ *   malloc(). The library installs no signal handler and waits for no process that it did not
+ *   start. Processes of a container are children of the process that made it: do not take their
+ *   status from the library with wait() or waitpid(-1); if it happens all the same, it is harmless.
  *
  *   A container belongs to the process that made it, and ends with that process, however that ends.
+ *   What is known of it is kept below /run/containerv, or below the directory that the environment
+ *   variable CONTAINERV_ROOT names; a set-user-ID program does not look at that.
+ *
+ *   Where standard input, output or error of the calling process is closed, a call that returns
+ *   `int` opens /dev/null in its place, until the next execve().
  *
  * Enumerations are sets of bits. In C++ they are combined with `|` as in C.
  */
@@ -118,8 +126,8 @@ struct containerv_mount {
      */
     char* what;
     /**
-     * Where: an absolute path in the container. A path with `..`, or that meets a symbolic link
-     * which leaves the root, is refused.
+     * Where: an absolute path in the container. A path with `..` is refused, and one that meets a
+     * symbolic link which leaves the root or is absolute.
      */
     char* where;
     /** Kernel name of the file system type, such as "tmpfs". NULL for a bind. */
@@ -153,7 +161,7 @@ struct containerv_spawn_options {
 /**
  * Returns new options: no capabilities, no mounts.
  *
- * The caller releases them with containerv_options_delete(). NULL without memory.
+ * The caller releases them with containerv_options_delete().
  */
 struct containerv_options* containerv_options_new(void);
 
@@ -249,7 +257,7 @@ int containerv_create(const char* rootFs, struct containerv_options* options, st
  * `path` is the program in the container, absolute or relative to its root; it is not searched
  * for. It is also the program's own name (argv[0]). `options` may be NULL: no arguments, empty
  * environment, root. The working directory is `/`. Standard input, output and error are those of
- * the calling process.
+ * the calling process; no other descriptor of it is passed on.
  *
  * On success `*pidOut`, if `pidOut` is not NULL, names the process for containerv_kill(); on
  * failure it is untouched. On Linux another process of the container gets the same number only
@@ -284,9 +292,10 @@ int containerv_kill(struct containerv_container* container, process_handle_t pid
  * Copies files of the host into a container; `count` pairs, source first.
  *
  * `containerPaths[i]` is relative to the container's root, with or without a slash in front; `..`
- * and symbolic links never lead out of it. Only regular files are copied. A file that is there is
- * replaced; directories are not made. The permission bits are those of the source less the
- * caller's umask, and the owner is the container's root.
+ * and symbolic links never lead out of it. `hostPaths[i]` is relative to the working directory
+ * unless it begins with a slash. Only regular files are copied. Whatever is there under the name,
+ * but for a directory, is replaced; directories are not made. The permission bits are those of the
+ * source less the caller's umask, and the owner is the container's root.
  *
  * One bad pair does not stop the others. -1 if any failed, with the errno of the first.
  *
@@ -327,15 +336,18 @@ int containerv_destroy(struct containerv_container* container);
  *
  * `containerId` is what containerv_id() gave, or any unique prefix of the whole id. The process
  * enters the container's namespaces and control groups; root and working directory become the
- * container's root; its user becomes the container's root, with the privileges that programs
- * of the container have and the same system call filter. The process itself keeps its process id:
- * its children are the first to be in the container's process namespace. All or nothing.
+ * container's root; its privileges become those that programs of the container have, with the same
+ * system call filter. In a container with CV_CAP_USERS it becomes the user and group 0; otherwise its
+ * ids and supplementary groups stay as they are. The process itself keeps its process id: its
+ * children are the first to be in the container's process namespace. All or nothing.
  *
  * Errors:
  *   ENOENT   there is no such container
  *   ESRCH    the container has ended
- *   EINVAL   `containerId` is NULL, or the process has more than one thread
- *   EPERM    the caller may not do this: it needs root
+ *   EINVAL   `containerId` is NULL or the beginning of several ids, or the process has more than
+ *            one thread
+ *   EPERM, EACCES
+ *            the caller may not do this: it needs root
  *   ENOSYS   always, on Windows: a process cannot be moved into a container there
  */
 int containerv_join(const char* containerId);
@@ -351,20 +363,20 @@ const char* containerv_id(struct containerv_container* container);
 #ifdef __cplusplus
 } /* extern "C" */
 
-/* In C the bits of an enumeration combine to a value of its type; C++ needs to be told. */
-inline constexpr enum containerv_capabilities operator|(enum containerv_capabilities a, enum containerv_capabilities b)
-{
-    return static_cast<enum containerv_capabilities>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
-}
+/*
+ * In C the bits of an enumeration combine to a value of its type; C++ needs to be told. An operator
+ * of the program's own goes first, and the whole header may be included in an extern "C" block.
+ */
+extern "C++" {
+template <typename Bits> struct containerv_bits;
+template <> struct containerv_bits<enum containerv_capabilities> { typedef enum containerv_capabilities type; };
+template <> struct containerv_bits<enum containerv_mount_flags> { typedef enum containerv_mount_flags type; };
+template <> struct containerv_bits<enum container_spawn_flags> { typedef enum container_spawn_flags type; };
 
-inline constexpr enum containerv_mount_flags operator|(enum containerv_mount_flags a, enum containerv_mount_flags b)
+template <typename Bits> constexpr typename containerv_bits<Bits>::type operator|(Bits a, Bits b)
 {
-    return static_cast<enum containerv_mount_flags>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
+    return static_cast<Bits>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
 }
-
-inline constexpr enum container_spawn_flags operator|(enum container_spawn_flags a, enum container_spawn_flags b)
-{
-    return static_cast<enum container_spawn_flags>(static_cast<unsigned>(a) | static_cast<unsigned>(b));
 }
 #endif
 

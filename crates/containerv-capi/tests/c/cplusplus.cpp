@@ -1,6 +1,19 @@
 // The headers in C++: bits combine, fields of a zeroed structure mean their defaults, symbols link.
+#ifdef WRAPPED
+// As programs include headers that have no such block of their own.
+extern "C" {
 #include <chef/containerv-user-linux.h>
 #include <chef/containerv.h>
+}
+// And an operator of their own, where the header did not bring one.
+inline constexpr containerv_capabilities operator|(containerv_capabilities a, containerv_capabilities b)
+{
+    return static_cast<containerv_capabilities>(int(a) | int(b));
+}
+#else
+#include <chef/containerv-user-linux.h>
+#include <chef/containerv.h>
+#endif
 
 #include <cerrno>
 #include <cstdio>

@@ -1,6 +1,8 @@
 /* containerv_create, containerv_id and containerv_destroy. */
 #include "check.h"
 
+#include <sys/resource.h>
+
 static void what_cannot_be_a_root(void)
 {
     struct containerv_container* out = NULL;
@@ -106,14 +108,21 @@ static void a_life(void)
     WORKS(containerv_destroy(other));
 }
 
+/* Neither the host's name nor its mounts change, whatever a container without capabilities does. */
 static void no_options_and_no_capabilities(void)
 {
     struct containerv_container* container = NULL;
+    char                         name[256] = "", mounts[8192];
 
+    CHECK(gethostname(name, sizeof name - 1) == 0);
+    snprintf(mounts, sizeof mounts, "%s", contents("/proc/self/mountinfo"));
     WORKS(containerv_create(root, NULL, &container));
     announce(container);
     WORKS(shell(container, "hostname > /bare; ls /proc | wc -l >> /bare"));
     HOLDS(below(root, "bare"), "containerv-host\n0");
+    WORKS(shell(container, "hostname other; mount -t tmpfs none /mnt; true"));
+    CHECK(same(contents("/proc/self/mountinfo"), mounts));
+    CHECK(gethostname(mounts, sizeof mounts) == 0 && same(mounts, name));
     WORKS(containerv_destroy(container));
 }
 
@@ -129,6 +138,48 @@ static void a_root_relative_to_the_working_directory(void)
     CHECK(chdir(copy) == 0);
     WORKS(containerv_create(slash + 1, NULL, &container));
     announce(container);
+    WORKS(containerv_destroy(container));
+}
+
+/* Whatever step the lack of descriptors meets, nothing is left behind and the next call works. */
+static void without_descriptors(enum containerv_capabilities caps)
+{
+    struct containerv_container* container = NULL;
+    struct containerv_options*   options = containerv_options_new();
+    struct rlimit                before, few;
+    int                          number = 0, used = 0, result = -1;
+
+    containerv_options_set_caps(options, caps);
+    if ((caps & CV_CAP_NETWORK) != 0) {
+        containerv_options_set_network(options, "10.213.78.2", "255.255.255.252", "10.213.78.1");
+    }
+
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    for (few = before; result != 0 && used < 200; used++) {
+        few.rlim_cur = (rlim_t)used;
+        CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+        errno = UNTOUCHED;
+        result = containerv_create(root, options, &container);
+        number = errno;
+        CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        if (result != 0) {
+            CHECK(result == -1 && container == NULL && number == EMFILE);
+        }
+    }
+    CHECK(result == 0 && number == UNTOUCHED && used > 3);
+    announce(container);
+    for (used = 0, result = -1; result != 0 && used < 200; used++) {
+        few.rlim_cur = (rlim_t)used;
+        CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+        errno = UNTOUCHED;
+        result = containerv_spawn(container, "/bin/true", NULL, NULL);
+        number = errno;
+        CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+        CHECK(result == 0 ? number == UNTOUCHED : result == -1 && number == EMFILE);
+    }
+    CHECK(result == 0);
+    containerv_options_delete(options);
+    WORKS(shell(container, "exit 0"));
     WORKS(containerv_destroy(container));
 }
 
@@ -159,6 +210,11 @@ int main(int argc, char** argv)
     a_life();
     no_options_and_no_capabilities();
     a_root_relative_to_the_working_directory();
+    /* For Valgrind descriptors above the limit are closed, which they are not. */
+    if (getenv("UNDER_VALGRIND") == NULL) {
+        without_descriptors((enum containerv_capabilities)0);
+        without_descriptors(USUAL | CV_CAP_NETWORK | CV_CAP_CGROUPS);
+    }
     several_on_one_root();
     CHECK(descriptors() == before);
     return finish();

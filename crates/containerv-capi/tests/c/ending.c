@@ -73,12 +73,12 @@ static void nothing_to_wait_for(void)
 /* The creator gets SIGKILL: nobody can tidy up, and the container ends all the same. */
 static void with_its_creator(void)
 {
-    int   ends[2];
-    pid_t creator;
+    int   ends[2], last[2];
+    pid_t creator, heir;
     char  byte = 0;
     int   i;
 
-    CHECK(pipe(ends) == 0);
+    CHECK(pipe(ends) == 0 && pipe(last) == 0);
     fflush(stdout);
     creator = fork();
     if (creator == 0) {
@@ -86,10 +86,18 @@ static void with_its_creator(void)
         struct containerv_container*    container = NULL;
         struct containerv_spawn_options how;
 
+        close(last[1]);
         memset(&how, 0, sizeof how);
         how.arguments = sleep_time;
         containerv_options_set_caps(options, USUAL);
-        if (containerv_create(root, options, &container) != 0 ||
+        /* Its own child holds copies of all descriptors, and lives on. */
+        heir = containerv_create(root, options, &container) == 0 ? fork() : -1;
+        if (heir == 0) {
+            close(ends[1]);
+            (void)!read(last[0], &byte, 1);
+            _exit(0);
+        }
+        if (heir == -1 ||
             containerv_spawn(container, "/bin/sleep", &how, NULL) != 0 || write(ends[1], "x", 1) != 1) {
             _exit(1);
         }
@@ -103,6 +111,29 @@ static void with_its_creator(void)
         nap(10);
     }
     CHECK(!sleeper_runs());
+    close(last[0]);
+    close(last[1]);
+}
+
+static void* creates(void* argument)
+{
+    (void)argument;
+    return make(USUAL);
+}
+
+/* It is the process that a container ends with, not the thread. */
+static void a_thread_that_has_ended(void)
+{
+    struct containerv_container* container = NULL;
+    void*                        made = NULL;
+    pthread_t                    thread;
+
+    CHECK(pthread_create(&thread, NULL, creates, NULL) == 0 && pthread_join(thread, &made) == 0);
+    container = (struct containerv_container*)made;
+    nap(300);
+    WORKS(shell(container, "echo > /outlives"));
+    CHECK(access(below(root, "outlives"), F_OK) == 0);
+    WORKS(containerv_destroy(container));
 }
 
 /* Kills every process of the machine that is in this process namespace. */
@@ -146,6 +177,7 @@ int main(int argc, char** argv)
     deaf_processes_and_orphans_end_too(USUAL);
     deaf_processes_and_orphans_end_too(CV_CAP_FILESYSTEM);
     nothing_to_wait_for();
+    a_thread_that_has_ended();
     behind_its_back();
     with_its_creator();
     return finish();

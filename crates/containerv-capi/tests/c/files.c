@@ -106,6 +106,64 @@ static void failures_are_told_and_do_not_stop_the_rest(void)
     FAILS(one(1, hosts[0], NULL), EINVAL);
 }
 
+/* Whatever the container has put there: nothing blocks, and only a name in the root is replaced. */
+static void what_is_no_regular_file(void)
+{
+    struct stat found;
+
+    CHECK(mkfifo(below(root, "fifo"), 0666) == 0 && mkfifo(below(scratch, "fifo"), 0666) == 0);
+    FAILS(one(0, "/fifo", below(scratch, "from-fifo")), EINVAL);
+    FAILS(one(1, below(scratch, "fifo"), "/from-fifo"), EINVAL);
+    FAILS(one(0, "/dev/null", below(scratch, "from-device")), EINVAL);
+    WORKS(one(1, below(scratch, "short"), "/fifo"));
+    CHECK(lstat(below(root, "fifo"), &found) == 0 && S_ISREG(found.st_mode));
+    put(below(root, "behind"), "old");
+    CHECK(symlink("behind", below(root, "link")) == 0 && symlink("/behind", below(root, "absolute")) == 0);
+    WORKS(one(1, below(scratch, "short"), "/link"));
+    HOLDS(below(root, "behind"), "short");
+    put(below(root, "behind"), "old");
+    WORKS(one(1, below(scratch, "short"), "/absolute"));
+    HOLDS(below(root, "behind"), "short");
+    CHECK(lstat(below(root, "link"), &found) == 0 && S_ISLNK(found.st_mode));
+    CHECK(symlink("loop", below(root, "loop")) == 0);
+    FAILS(one(0, "/loop", below(scratch, "from-loop")), ELOOP);
+}
+
+static void paths_relative_to_the_working_directory(void)
+{
+    char before[4096];
+
+    CHECK(getcwd(before, sizeof before) != NULL && chdir(scratch) == 0);
+    WORKS(one(1, "short", "relative"));
+    HOLDS(below(root, "relative"), "short");
+    WORKS(one(0, "relative", "relative-back"));
+    HOLDS(below(scratch, "relative-back"), "short");
+    CHECK(chdir(before) == 0);
+}
+
+static void a_full_disk_is_told(void)
+{
+    /* The container's /dev is a small file system in memory. */
+    WORKS(shell(container, "cat /dev/zero > /dev/shm/all 2>/dev/null; true"));
+    FAILS(one(1, below(scratch, "large"), "/dev/shm/more"), ENOSPC);
+    WORKS(shell(container, "rm /dev/shm/all; test -e /dev/shm/more && echo left > /left-over; true"));
+    CHECK(access(below(root, "left-over"), F_OK) != 0);
+}
+
+static void without_mounts_of_its_own(void)
+{
+    struct containerv_container* usual = container;
+
+    container = make(CV_CAP_IPC);
+    WORKS(one(1, below(scratch, "short"), "/bare"));
+    HOLDS(below(root, "bare"), "short");
+    FAILS(one(1, below(scratch, "secret"), "/escape/planted"), ENOENT);
+    WORKS(one(0, "bare", below(scratch, "bare-back")));
+    HOLDS(below(scratch, "bare-back"), "short");
+    WORKS(containerv_destroy(container));
+    container = usual;
+}
+
 static void counts(void)
 {
     const char* path = "/x";
@@ -150,8 +208,12 @@ int main(int argc, char** argv)
     what_is_there_is_replaced();
     paths_stay_in_the_root();
     failures_are_told_and_do_not_stop_the_rest();
+    what_is_no_regular_file();
+    paths_relative_to_the_working_directory();
     counts();
     a_large_file_and_a_mounted_place();
+    a_full_disk_is_told();
+    without_mounts_of_its_own();
     WORKS(containerv_destroy(container));
     return finish();
 }

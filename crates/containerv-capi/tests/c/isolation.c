@@ -75,6 +75,29 @@ static void processes_are_numbered_from_one(void)
     WORKS(containerv_destroy(container));
 }
 
+/* Without a process namespace an id is the machine's; it serves to kill all the same. */
+static void processes_of_the_machine(void)
+{
+    struct containerv_container*    container = with(CV_CAP_FILESYSTEM, NULL);
+    struct containerv_spawn_options how;
+    process_handle_t                pid = 0;
+    int                             i;
+
+    memset(&how, 0, sizeof how);
+    how.arguments = "600";
+    WORKS(containerv_spawn(container, "/bin/sleep", &how, &pid));
+    CHECK(pid > 1 && kill(pid, 0) == 0);
+    FAILS(containerv_kill(container, getpid()), ESRCH);
+    WORKS(containerv_kill(container, pid));
+    for (i = 0; i < 2000 && kill(pid, 0) == 0; i++) {
+        nap(10);
+        /* Reaped with the next call, whatever that is. */
+        FAILS(containerv_kill(container, pid), ESRCH);
+    }
+    CHECK(kill(pid, 0) == -1);
+    WORKS(containerv_destroy(container));
+}
+
 static void only_loopback(void)
 {
     struct containerv_container* container = with(USUAL | CV_CAP_NETWORK, NULL);
@@ -152,7 +175,14 @@ static void check_limits(struct containerv_container* container, const char* mem
 
 static void own_limits(struct containerv_options* options)
 {
-    containerv_options_set_cgroup_limits(options, "64M", "200", "50");
+    char memory[] = "64M", weight[] = "200", pids[] = "50";
+
+    containerv_options_set_cgroup_limits(options, "1X", "0", "-1");
+    containerv_options_set_cgroup_limits(options, memory, weight, pids);
+    /* The texts are copied. */
+    memset(memory, 'x', sizeof memory - 1);
+    memset(weight, 'x', sizeof weight - 1);
+    memset(pids, 'x', sizeof pids - 1);
 }
 
 static void no_limits(struct containerv_options* options)
@@ -193,6 +223,8 @@ static void a_limit_is_not_used_up_by_the_past(void)
 
 static void ranges(struct containerv_options* options)
 {
+    containerv_options_set_users(options, 1, 1, 1);
+    containerv_options_set_groups(options, 1, 1, 0);
     containerv_options_set_users(options, 100000, 0, 1000);
     containerv_options_set_groups(options, 200000, 0, 1000);
 }
@@ -200,10 +232,13 @@ static void ranges(struct containerv_options* options)
 /* (host start, start inside, count), as the names of the arguments say. */
 static void mapped_ids(void)
 {
-    struct containerv_container* container;
-    struct stat                  found;
-    const char*                  names[] = {"", "proc", "sys", "dev", "tmp"};
-    size_t                       i;
+    struct containerv_container*    container;
+    struct containerv_spawn_options how;
+    struct containerv_user          user = {NULL, 500, 600};
+    struct stat                     found;
+    const char*                     names[] = {"", "proc", "sys", "dev", "tmp"};
+    const char *                    from = below(scratch, "sent"), *to = "/sent", *back = below(scratch, "sent-back");
+    size_t                          i;
 
     for (i = 0; i < sizeof names / sizeof names[0]; i++) {
         (void)mkdir(below(root, names[i]), 0755);
@@ -213,6 +248,18 @@ static void mapped_ids(void)
     WORKS(shell(container, "id > /ids; cat /proc/self/uid_map /proc/self/gid_map | tr -s ' ' >> /ids"));
     HOLDS(below(root, "ids"), "uid=0 gid=0\n 0 100000 1000\n 0 200000 1000");
     CHECK(stat(below(root, "ids"), &found) == 0 && found.st_uid == 100000 && found.st_gid == 200000);
+    put(below(scratch, "sent"), "sent");
+    WORKS(containerv_upload(container, &from, &to, 1));
+    CHECK(stat(below(root, "sent"), &found) == 0 && found.st_uid == 100000 && found.st_gid == 200000);
+    WORKS(containerv_download(container, &to, &back, 1));
+    CHECK(stat(back, &found) == 0 && found.st_uid == geteuid() && found.st_gid == getegid());
+    memset(&how, 0, sizeof how);
+    how.arguments = "-c \"id > /tmp/as; grep ^Groups: /proc/self/status >> /tmp/as\"";
+    how.as_user = &user;
+    how.flags = CV_SPAWN_WAIT;
+    WORKS(containerv_spawn(container, "/bin/sh", &how, NULL));
+    WORKS(shell(container, "cat /tmp/as > /as"));
+    HOLDS(below(root, "as"), "uid=500 gid=600\nGroups:\t ");
     WORKS(containerv_destroy(container));
     for (i = 0; i < sizeof names / sizeof names[0]; i++) {
         CHECK(chown(below(root, names[i]), 0, 0) == 0);
@@ -234,6 +281,7 @@ int main(int argc, char** argv)
     one_namespace_for_each_bit();
     unknown_bits_mean_nothing();
     processes_are_numbered_from_one();
+    processes_of_the_machine();
     only_loopback();
     a_pair_of_interfaces();
     limits();

@@ -120,8 +120,9 @@ static void what_cannot_join(void)
     child = fork();
     if (child == 0) {
         CHECK(setgid(65534) == 0 && setuid(65534) == 0);
-        errno = 0;
-        CHECK(containerv_join(getenv("TEST_ID")) == -1 && errno != 0);
+        if (container != NULL) {
+            FAILS(containerv_join(getenv("TEST_ID")), EACCES);
+        }
         leave_child();
     }
     join_child(child);
@@ -136,6 +137,81 @@ static void a_container_that_has_ended(void)
     snprintf(id, sizeof id, "%s", containerv_id(other));
     WORKS(containerv_destroy(other));
     FAILS(containerv_join(id), ENOENT);
+}
+
+/* A set-user-ID program: real and effective user differ. Its caller, who has less power, must not
+ * choose where containers are looked for. */
+static void the_environment_of_a_weaker_caller(char** argv)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        /* The kernel treats this program like one with the bit. */
+        CHECK(setresuid(1234, 0, 0) == 0);
+        execl(argv[0], argv[0], root, scratch, (char*)NULL);
+        _exit(1);
+    }
+    join_child(child);
+}
+
+static void as_a_program_with_more_power(void)
+{
+    CHECK(getenv("CONTAINERV_ROOT") != NULL && getenv("TEST_ID") != NULL);
+    FAILS(containerv_join(getenv("TEST_ID")), ENOENT);
+    leave_child();
+}
+
+/* Without user ids of its own a container leaves the caller's as they are. */
+static void ids_of_the_caller_stay(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        uid_t real, effective, saved;
+
+        CHECK(setresuid(1234, 0, 0) == 0);
+        WORKS(containerv_join(getenv("TEST_ID")));
+        CHECK(getresuid(&real, &effective, &saved) == 0 && real == 1234 && effective == 0 && saved == 0);
+        leave_child();
+    }
+    join_child(child);
+}
+
+static void with_ids_of_its_own(void)
+{
+    struct containerv_container* other = make(USUAL | CV_CAP_USERS);
+    char                         id[64];
+    pid_t                        child;
+
+    snprintf(id, sizeof id, "%s", containerv_id(other));
+    child = fork();
+    if (child == 0) {
+        uid_t real, effective, saved;
+
+        CHECK(setresuid(1234, 0, 0) == 0);
+        WORKS(containerv_join(id));
+        CHECK(getresuid(&real, &effective, &saved) == 0 && real == 0 && effective == 0 && saved == 0);
+        leave_child();
+    }
+    join_child(child);
+    WORKS(containerv_destroy(other));
+}
+
+static void a_prefix_of_the_id(void)
+{
+    pid_t child = fork();
+
+    if (child == 0) {
+        char id[64];
+
+        snprintf(id, sizeof id, "%.8s", getenv("TEST_ID"));
+        WORKS(containerv_join(id));
+        CHECK(access("/mark", F_OK) == 0);
+        /* A member is where nobody can look for containers. */
+        FAILS(containerv_join(id), ENOENT);
+        leave_child();
+    }
+    join_child(child);
 }
 
 static void without_mounts_of_its_own(void)
@@ -163,6 +239,9 @@ static void without_mounts_of_its_own(void)
 int main(int argc, char** argv)
 {
     start(argc, argv);
+    if (getuid() != geteuid()) {
+        as_a_program_with_more_power();
+    }
     put(below(root, "mark"), "");
     what_cannot_join();
     container = make(USUAL);
@@ -170,6 +249,10 @@ int main(int argc, char** argv)
     what_cannot_join();
     a_member_sees_the_container();
     a_member_has_the_containers_rights();
+    a_prefix_of_the_id();
+    the_environment_of_a_weaker_caller(argv);
+    ids_of_the_caller_stay();
+    with_ids_of_its_own();
     without_mounts_of_its_own();
     a_container_that_has_ended();
     WORKS(containerv_destroy(container));

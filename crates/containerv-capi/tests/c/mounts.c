@@ -1,6 +1,8 @@
 /* Mounts: kinds, flags, and targets that lead out of the root. */
 #include "check.h"
 
+#include <sys/mount.h>
+
 static struct containerv_options* options;
 
 static int with(struct containerv_mount* mounts, int count, struct containerv_container** out)
@@ -51,6 +53,80 @@ static void kinds_and_flags(void)
     WORKS(containerv_destroy(container));
     HOLDS(below(root, "point"), "covered");
     CHECK(stat(below(root, "new/dir"), &made) == 0 && S_ISDIR(made.st_mode) && (made.st_mode & 07777) == 0755);
+}
+
+/* What is mounted below a source comes along only if that is asked for, and read-only if that is. */
+static void mounts_below_the_source(void)
+{
+    struct containerv_container* container = NULL;
+    struct containerv_mount      mounts[3];
+    pid_t                        child = fork();
+
+    if (child == 0) {
+        options = containerv_options_new();
+        CHECK(unshare(CLONE_NEWNS) == 0 && mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0);
+        CHECK(mkdir(below(scratch, "tree"), 0755) == 0 && mkdir(below(scratch, "tree/sub"), 0755) == 0);
+        CHECK(mount("none", below(scratch, "tree/sub"), "tmpfs", 0, NULL) == 0);
+        put(below(scratch, "tree/sub/deep"), "deep");
+        mounts[0] = mount_of(below(scratch, "tree"), "/all", NULL, CV_MOUNT_BIND | CV_MOUNT_RECURSIVE | CV_MOUNT_CREATE);
+        mounts[1] = mount_of(below(scratch, "tree"), "/one", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE);
+        mounts[2] = mount_of(below(scratch, "tree"), "/locked", NULL,
+                             CV_MOUNT_BIND | CV_MOUNT_RECURSIVE | CV_MOUNT_READONLY | CV_MOUNT_CREATE);
+        WORKS(with(mounts, 3, &container));
+        announce(container);
+        WORKS(shell(container, "cat /all/sub/deep /locked/sub/deep > /deep; ls /one/sub | wc -l >> /deep;"
+                               "echo x > /locked/sub/x; echo x > /locked/x; echo x > /all/sub/y"));
+        HOLDS(below(root, "deep"), "deepdeep0");
+        HOLDS(below(scratch, "tree/sub/x"), "(none)");
+        HOLDS(below(scratch, "tree/x"), "(none)");
+        HOLDS(below(scratch, "tree/sub/y"), "x");
+        WORKS(containerv_destroy(container));
+        containerv_options_delete(options);
+        leave_child();
+    }
+    join_child(child);
+}
+
+/* The array is read by containerv_create(), not before, and needed no longer. */
+static void the_array_is_read_late(void)
+{
+    struct containerv_container* container = NULL;
+    struct containerv_mount      mount = mount_of("/nowhere", "relative", "bad", 0x8);
+    char                         what[4096], where[] = "/late";
+
+    snprintf(what, sizeof what, "%s", below(scratch, "source"));
+    containerv_options_set_caps(options, USUAL);
+    containerv_options_set_mounts(options, &mount, 7);
+    containerv_options_set_mounts(options, &mount, 1);
+    mount = mount_of(what, where, NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE);
+    WORKS(containerv_create(root, options, &container));
+    announce(container);
+    memset(&mount, 0xff, sizeof mount);
+    memset(what, 'x', sizeof what - 1);
+    memset(where, 'x', sizeof where - 1);
+    containerv_options_set_mounts(options, NULL, 0);
+    WORKS(shell(container, "cat /late/file > /seen-late"));
+    HOLDS(below(root, "seen-late"), "of the host");
+    WORKS(containerv_destroy(container));
+}
+
+/* Links within the root are followed if they are relative: others say nothing about the root. */
+static void targets_through_links(void)
+{
+    struct containerv_container* container = NULL;
+    struct containerv_mount      mount = mount_of(below(scratch, "source"), "/near/x", NULL, CV_MOUNT_BIND | CV_MOUNT_CREATE);
+
+    CHECK(mkdir(below(root, "inside"), 0755) == 0 && symlink("inside", below(root, "near")) == 0);
+    CHECK(symlink("/inside", below(root, "far")) == 0);
+    WORKS(with(&mount, 1, &container));
+    announce(container);
+    WORKS(shell(container, "cat /inside/x/file > /seen-near"));
+    HOLDS(below(root, "seen-near"), "of the host");
+    WORKS(containerv_destroy(container));
+    mount.where = (char*)"/far/x";
+    container = NULL;
+    FAILS(with(&mount, 1, &container), EXDEV);
+    CHECK(container == NULL);
 }
 
 static void what_the_kernel_gives(void)
@@ -114,6 +190,9 @@ int main(int argc, char** argv)
     start(argc, argv);
     options = containerv_options_new();
     kinds_and_flags();
+    mounts_below_the_source();
+    the_array_is_read_late();
+    targets_through_links();
     what_the_kernel_gives();
     mounts_that_cannot_be();
     containerv_options_delete(options);

@@ -79,6 +79,47 @@ static void paths(void)
     CHECK(pid == UNTOUCHED);
 }
 
+static void nothing_but_a_path(void)
+{
+    unlink(below(root, "arguments"));
+    WORKS(containerv_spawn(container, "/bin/arguments", NULL, NULL));
+    /* It is not waited for: the last of its files tells that it is through. */
+    CHECK(appears(below(root, "directory")));
+    nap(50);
+    HOLDS(below(root, "arguments"), "/bin/arguments");
+    HOLDS(below(root, "environment"), "");
+}
+
+static void a_path_with_blanks_and_quotes(void)
+{
+    CHECK(link(below(root, "bin/arguments"), below(root, "bin/a \"b c")) == 0);
+    WORKS(run("/bin/a \"b c", "d", NULL, NULL));
+    HOLDS(below(root, "arguments"), "/bin/a \"b c|d");
+}
+
+/* Waiting is for the program, not for what it leaves behind. */
+static void waiting_for_one_that_leaves_others(void)
+{
+    double begin = seconds();
+
+    WORKS(run("/bin/sh", "-c \"sleep 600 > /dev/null 2>&1 & echo $! > /left\"", NULL, NULL));
+    CHECK(seconds() - begin < 60);
+    CHECK(atoi(contents(below(root, "left"))) > 1);
+}
+
+static void one_that_has_ended_by_itself(void)
+{
+    struct containerv_spawn_options options;
+    process_handle_t                pid = 0;
+
+    memset(&options, 0, sizeof options);
+    options.arguments = "-c \"echo > /over\"";
+    WORKS(containerv_spawn(container, "/bin/sh", &options, &pid));
+    CHECK(appears(below(root, "over")));
+    nap(500);
+    FAILS(containerv_kill(container, pid), ESRCH);
+}
+
 static void flags(void)
 {
     struct containerv_spawn_options options;
@@ -233,9 +274,13 @@ int main(int argc, char** argv)
     arguments();
     environment_and_directory();
     paths();
+    nothing_but_a_path();
+    a_path_with_blanks_and_quotes();
     flags();
     users();
     waiting();
+    waiting_for_one_that_leaves_others();
+    one_that_has_ended_by_itself();
     killing();
     a_second_kill_of_one_that_goes_on_is_refused();
     ids();

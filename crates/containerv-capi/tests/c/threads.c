@@ -1,8 +1,8 @@
 /* Any thread, at any time; destroying from another thread, also one that waits for a signal. */
 #include "check.h"
 
-#define THREADS 8
-#define ROUNDS 3
+#define THREADS 16
+#define ROUNDS 2
 
 static void* whole_lives(void* argument)
 {

@@ -1,12 +1,14 @@
 //! What `cargo xtask install` puts in place, as other builds find it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::{Bed, built, sources, tool};
+use crate::support::{Bed, built, obstacle, sources, tool};
+use containerv::Host;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -23,8 +25,24 @@ fn installed(bed: &Bed) -> PathBuf {
 
 fn run(bed: &Bed, program: &Path) {
     let mut command = Command::new(program);
-    let ran = bed.run(command.env("LD_LIBRARY_PATH", bed.path("prefix/lib")), LIMIT);
+    command.env("LD_LIBRARY_PATH", bed.path("prefix/lib"));
+    let ran = bed.run(command.arg(bed.path("root")).arg(bed.path("scratch")), LIMIT);
     ran.assert_success(&program.display().to_string());
+}
+
+/// A program that does with the library what those do that know the original only. Its last
+/// container ends with it, and it does not tidy up.
+fn client() -> PathBuf {
+    sources().join(if obstacle().is_none() { "clients.c" } else { "prototypes.c" })
+}
+
+fn tidy_up(bed: &Bed) {
+    let host = Host::open_at(bed.path("state")).unwrap();
+    let deadline = Instant::now() + LIMIT;
+    while !bed.leftovers(&BTreeSet::new()).is_empty() {
+        assert!(Instant::now() < deadline, "{:?}", bed.leftovers(&BTreeSet::new()));
+        host.repair(false).unwrap();
+    }
 }
 
 fn pkg_config(prefix: &Path, arguments: &[&str]) -> Vec<String> {
@@ -33,10 +51,13 @@ fn pkg_config(prefix: &Path, arguments: &[&str]) -> Vec<String> {
     tool("env", arguments).split_whitespace().map(str::to_owned).collect()
 }
 
-fn compile(bed: &Bed, flags: Vec<String>) -> PathBuf {
-    let (source, program) = (sources().join("prototypes.c"), bed.path("program"));
-    let flags: Vec<&OsStr> = flags.iter().map(OsStr::new).collect();
-    tool("gcc", [source.as_ref()].into_iter().chain(flags).chain(["-o".as_ref(), program.as_ref()]));
+fn compile(bed: &Bed, (compiler, standard): (&str, &str), flags: &[String]) -> PathBuf {
+    let (source, program) = (client(), bed.path("program"));
+    let strict = ["-Wall", "-Wextra", "-Werror", "-pedantic", standard].map(OsStr::new);
+    let language = ["-x", if compiler == "g++" { "c++" } else { "c" }].map(OsStr::new);
+    let files = [source.as_ref(), "-x".as_ref(), "none".as_ref(), "-o".as_ref(), program.as_os_str()];
+    let flags = flags.iter().map(OsStr::new);
+    tool(compiler, strict.into_iter().chain(language).chain(files).chain(flags));
     program
 }
 
@@ -45,16 +66,27 @@ fn pkg_config_finds_headers_and_libraries() {
     let bed = Bed::new("install");
     let prefix = installed(&bed);
     assert_eq!(pkg_config(&prefix, &["--modversion"]), [env!("CARGO_PKG_VERSION")]);
-    let program = compile(&bed, pkg_config(&prefix, &["--cflags", "--libs"]));
-    run(&bed, &program);
-    let needed = tool("readelf", ["-d", &program.display().to_string()]);
-    assert!(needed.contains("[libcontainerv.so.0]"), "{needed}");
-    let mut flags = pkg_config(&prefix, &["--static", "--cflags", "--libs"]);
-    flags
+    bed.make_root();
+    let shared = pkg_config(&prefix, &["--cflags", "--libs"]);
+    let mut archive = pkg_config(&prefix, &["--static", "--cflags", "--libs"]);
+    // All libraries, the system's as well.
+    let whole: Vec<String> = archive.iter().cloned().chain(["-static".to_owned()]).collect();
+    archive
         .iter_mut()
         .filter(|flag| *flag == "-lcontainerv")
         .for_each(|flag| *flag = "-l:libcontainerv.a".to_owned());
-    run(&bed, &compile(&bed, flags));
+    for language in [("gcc", "-std=c99"), ("gcc", "-std=c11"), ("g++", "-std=c++17")] {
+        let program = compile(&bed, language, &shared);
+        run(&bed, &program);
+        let needed = tool("readelf", ["-d", &program.display().to_string()]);
+        assert!(needed.contains("[libcontainerv.so.0]"), "{needed}");
+        let program = compile(&bed, language, &archive);
+        run(&bed, &program);
+        let needed = tool("readelf", ["-d", &program.display().to_string()]);
+        assert!(!needed.contains("libcontainerv"), "{needed}");
+    }
+    run(&bed, &compile(&bed, ("gcc", "-std=c99"), &whole));
+    tidy_up(&bed);
     let links =
         ["libcontainerv.so", "libcontainerv.so.0"].map(|name| fs::read_link(prefix.join("lib").join(name)));
     let full = format!("libcontainerv.so.{}", env!("CARGO_PKG_VERSION"));
@@ -69,9 +101,10 @@ fn cmake_finds_both_targets() {
     }
     let bed = Bed::new("cmake");
     let prefix = installed(&bed);
+    bed.make_root();
     let project = bed.path("project");
     fs::create_dir(&project).unwrap();
-    fs::copy(sources().join("prototypes.c"), project.join("main.c")).unwrap();
+    fs::copy(client(), project.join("main.c")).unwrap();
     let text = "cmake_minimum_required(VERSION 3.16)\nproject(consumer C)\nfind_package(containerv 0.1 REQUIRED)\n\
                 add_executable(shared main.c)\ntarget_link_libraries(shared containerv)\n\
                 add_executable(static main.c)\ntarget_link_libraries(static containerv-static)\n";
@@ -83,5 +116,6 @@ fn cmake_finds_both_targets() {
     tool("cmake", ["--build".as_ref(), build.as_os_str()]);
     run(&bed, &build.join("shared"));
     run(&bed, &build.join("static"));
+    tidy_up(&bed);
     assert!(!tool("readelf", ["-d", &build.join("static").display().to_string()]).contains("libcontainerv"));
 }

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use crate::support::{Bed, include, library, obstacle, sources, tool};
 
+/// The compiler for Windows.
+const MINGW: &str = "x86_64-w64-mingw32-gcc";
+
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the static library needs from the system.
-const NATIVE: [&str; 5] = ["-lgcc_s", "-lutil", "-lrt", "-lm", "-ldl"];
+const NATIVE: [&str; 4] = ["-lutil", "-lrt", "-lm", "-ldl"];
 
 fn run(bed: &Bed, program: &Path) -> String {
     let ran = bed.run(&mut Command::new(program), LIMIT);
@@ -43,8 +46,11 @@ fn every_function_has_its_type_and_links() {
 fn the_headers_are_cplusplus_too() {
     let bed = Bed::new("cplusplus");
     for standard in ["-std=c++11", "-std=c++14", "-std=c++17", "-std=c++20"] {
-        let program = bed.compile(&sources().join("cplusplus.cpp"), library(), &[standard, "-pedantic"]);
-        assert_eq!(run(&bed, &program), expected("cplusplus"), "{standard}");
+        for included in ["-DPLAIN", "-DWRAPPED"] {
+            let flags = [standard, included, "-pedantic"];
+            let program = bed.compile(&sources().join("cplusplus.cpp"), library(), &flags);
+            assert_eq!(run(&bed, &program), expected("cplusplus"), "{standard} {included}");
+        }
     }
 }
 
@@ -59,6 +65,22 @@ fn each_header_stands_alone_and_may_be_included_twice() {
         )
         .unwrap();
         bed.compile(&source, library(), &["-std=c99", "-pedantic", "-Wconversion"]);
+    }
+}
+
+#[test]
+fn the_header_is_for_windows_too() {
+    if Command::new(MINGW).arg("--version").output().is_err() {
+        println!("skipped: {MINGW} is not installed");
+        return;
+    }
+    let bed = Bed::new("windows");
+    let include = include().display().to_string();
+    for name in ["windows", "prototypes"] {
+        let source = sources().join(format!("{name}.c")).display().to_string();
+        let object = bed.path("object").display().to_string();
+        let flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I", &include, "-c", "-o"];
+        tool(MINGW, flags.into_iter().chain([object.as_str(), source.as_str()]));
     }
 }
 

@@ -34,7 +34,7 @@ macro_rules! programs {
     )* };
 }
 
-programs!(options, create, spawn, mounts, files, threads, forks, signals, join, isolation, ending);
+programs!(options, create, spawn, streams, mounts, files, threads, forks, signals, join, isolation, ending);
 
 /// Runs a program of checks, and looks for what it has left on the machine.
 fn check(name: &str, under: Under) {

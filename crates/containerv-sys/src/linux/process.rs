@@ -1,7 +1,8 @@
 //! Waiting for processes by descriptor.
 
-// UNSAFETY: one ioctl(2) that rustix does not know, and signals that it keeps from safe code.
-#![allow(unsafe_code, reason = "PIDFD_GET_INFO has no safe wrapper")]
+// UNSAFETY: one ioctl(2) and one entry of the auxiliary vector that rustix does not know, and
+// signals that it keeps from safe code.
+#![allow(unsafe_code, reason = "PIDFD_GET_INFO and AT_SECURE have no safe wrapper")]
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -33,6 +34,13 @@ pub fn wait(pidfd: &impl AsFd, block: bool) -> io::Result<Option<Ended>> {
             Err(error) => Err(error.into()),
         };
     }
+}
+
+/// Says whether this program was given rights that its caller does not have, as a set-user-ID
+/// program is: then its environment is the word of somebody with less power.
+pub fn is_elevated() -> bool {
+    // SAFETY: reads the vector that the kernel has passed to this program; nothing else happens.
+    unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
 }
 
 /// Returns a real-time signal, 34 to 64. The C library keeps 32 and 33 for itself.

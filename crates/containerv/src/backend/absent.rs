@@ -1,6 +1,7 @@
 //! The backend of a system that has none yet: everything is unavailable, with the reason.
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -43,6 +44,10 @@ pub(crate) struct Ends {
 impl System {
     pub(crate) fn new(_run: PathBuf, _data: PathBuf, _fault: Option<u32>) -> Self {
         Self
+    }
+
+    pub(crate) fn variable(name: &str) -> Option<OsString> {
+        std::env::var_os(name)
     }
 
     pub(crate) fn default_roots() -> Result<(PathBuf, PathBuf)> {

@@ -258,6 +258,12 @@ impl Channel {
         }
     }
 
+    /// Lets nobody go on any more: a stage that awaits it ends. Its reports can still be received.
+    pub fn hang_up(&self) {
+        // It fails only where the other end is closed already.
+        let _ = rustix::net::shutdown(&self.0, rustix::net::Shutdown::Write);
+    }
+
     /// Lets a stage that awaits it go on. One that has ended instead has reported why.
     pub fn go(&self) -> io::Result<()> {
         match rustix::net::send(&self.0, &[1], SendFlags::NOSIGNAL) {

@@ -80,6 +80,22 @@ fn an_unknown_operation_is_refused() {
 }
 
 #[test]
+fn a_stage_that_awaits_ends_when_nobody_will_let_it_go_on() {
+    let mut program = Program::new();
+    sibling(&mut program);
+    program.op(2, op::AWAIT);
+    program.op(3, op::EXEC).list(["/bin/true"]).list(["true"]).list::<&str>([]).int(0);
+    let mut spawned = StageFile::new().unwrap().spawn(program, &[]).unwrap();
+    let pid = spawned.channel.receive().unwrap().unwrap().value as i32;
+    spawned.reap_outer();
+    spawned.channel.hang_up();
+    while spawned.channel.receive().unwrap().is_some() {}
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
+    assert_eq!(process::wait(&pidfd, true).unwrap(), Some(Ended::Code(125)));
+}
+
+#[test]
 fn a_stage_that_awaits_ends_with_its_library() {
     let mut program = Program::new();
     sibling(&mut program);

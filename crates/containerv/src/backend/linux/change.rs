@@ -61,7 +61,7 @@ impl System {
             |problems| Error::problems(format!("cannot update container `{}`", directory.called()), problems);
         let steps = lower::cgroup::plan_update(&facts, &journal.intent.groups, &request.limits, change)
             .map_err(failed)?;
-        if super::process::first_of(&self.store, id).is_ok() {
+        if super::process::runs(journal.process.as_ref())? {
             cgroup::execute_all(&steps).map_err(|error| {
                 error.context(format!("cannot update container `{}`", directory.called()))
             })?;

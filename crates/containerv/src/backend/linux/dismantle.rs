@@ -4,7 +4,7 @@
 //! Each step may find its work already done.
 
 use std::fs;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -17,9 +17,9 @@ use containerv_sys::linux::stage::wire::{NO_FD, clone_mode, op, report};
 use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::children::Aftermath;
-use super::execute::{Fault, die_at};
+use super::execute::{Fault, die_at, duplicate};
 use super::store::{Directory, Entry, Journal, path};
-use super::{System, cgroup, idmap, process, transfer, veth};
+use super::{System, cgroup, idmap, process, streams, transfer, veth};
 use crate::{Error, ErrorKind, Result};
 
 /// How long processes get to disappear after SIGKILL.
@@ -33,6 +33,25 @@ const SUPERVISOR_ROUND: Duration = Duration::from_millis(100);
 
 /// The same if its process is not known, or has ended without letting go.
 const SUPERVISOR_PAUSE: Duration = Duration::from_millis(1);
+
+/// How many descriptors a removal has open at most at the same time.
+const RESERVED: usize = 6;
+
+/// Descriptors for the removal of a container that cannot be made because they have run out.
+/// Dropping it makes them free.
+pub(crate) struct Reserve {
+    _held: Vec<OwnedFd>,
+}
+
+impl Reserve {
+    /// Takes them.
+    pub(crate) fn take() -> Result<Self> {
+        let first = streams::null(false)?;
+        let mut held = (1..RESERVED).map(|_| duplicate(&first)).collect::<Result<Vec<_>>>()?;
+        held.push(first);
+        Ok(Self { _held: held })
+    }
+}
 
 /// One step of a removal.
 #[derive(Clone, Debug, PartialEq)]
@@ -116,10 +135,7 @@ impl System {
 
     fn remove_step(&self, step: &Removal, directory: &Directory, journal: &Journal) -> Result<()> {
         match step {
-            Removal::KillFirst => {
-                self.kill_first(directory, journal);
-                Ok(())
-            }
+            Removal::KillFirst => self.kill_first(directory, journal),
             Removal::AwaitSupervisor => await_supervisor(directory, journal.monitor),
             Removal::Tree => self.remove_tree(directory, journal.intent.maps.as_ref()),
             other => execute(other, directory),
@@ -128,8 +144,8 @@ impl System {
 
     /// Kills the first process and waits for its end, which the kernel delays until everything else
     /// in its PID namespace has ended and was reaped.
-    fn kill_first(&self, directory: &Directory, journal: &Journal) {
-        let Some(pidfd) = journal.process.as_ref().and_then(process::open) else { return };
+    fn kill_first(&self, directory: &Directory, journal: &Journal) -> Result<()> {
+        let Some(pidfd) = process::open(journal.process.as_ref())? else { return Ok(()) };
         let _ = rustix::process::pidfd_send_signal(&pidfd, Signal::KILL);
         // If that fails, the next steps say what is in the way.
         let _ = cgroup::thaw_killed(&journal.intent.groups);
@@ -138,6 +154,7 @@ impl System {
         }
         // A keeper may be a child of this very process, if orphans come here.
         let _ = containerv_sys::linux::process::wait(&pidfd, false);
+        Ok(())
     }
 
     /// Removes the directory. What ids of the container's user namespace own is removed by a
@@ -213,7 +230,7 @@ fn execute(step: &Removal, directory: &Directory) -> Result<()> {
 /// it ends itself. The lock tells; the process only wakes: its number may be another one's by now.
 fn await_supervisor(directory: &Directory, monitor: Option<u32>) -> Result<()> {
     let deadline = Instant::now() + SUPERVISOR_TIMEOUT;
-    let mut monitor = monitor.and_then(process::open_number);
+    let mut monitor = monitor.map_or(Ok(None), process::open_number)?;
     while directory.is_supervised()? {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {

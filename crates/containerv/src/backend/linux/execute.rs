@@ -59,17 +59,31 @@ pub(crate) fn host_steps(
     for (number, action) in plan.phase(Phase::Host) {
         match (action, &made) {
             (Action::MakeDirectory { path, mode }, None) => {
-                let directory = make_container_directory(path, *mode, store)?;
-                let lock = directory.lock()?;
-                let journal = directory.open_journal()?;
-                directory.note(&journal, &Entry::Intent(Box::new(intent(plan, request))))?;
-                *made = Some((directory, lock));
+                make_container_directory(path, *mode, store)?;
+                let held = hold(path, intent(plan, request));
+                *made = Some(held.inspect_err(|_| remove_unused(path))?);
             }
             (other, _) => host_action(other, request)?,
         }
         die_at(fault, number);
     }
     Ok(())
+}
+
+/// Takes a new directory and notes what is going to be made.
+fn hold(text: &OsText, intent: Intent) -> Result<Held> {
+    let directory = Directory::open(path(text).to_owned())?;
+    let lock = directory.lock()?;
+    let journal = directory.open_journal()?;
+    directory.note(&journal, &Entry::Intent(Box::new(intent)))?;
+    Ok((directory, lock))
+}
+
+/// Removes a directory that never held more than a journal. This takes no descriptor, the lack of
+/// which may be why.
+fn remove_unused(text: &OsText) {
+    let _ = fs::remove_file(path(text).join("journal"));
+    let _ = fs::remove_dir(path(text));
 }
 
 /// Executes the host steps of a container that exists and is started again: what it has already
@@ -126,16 +140,14 @@ pub(crate) fn intent(plan: &LinuxPlan, request: &Request) -> Intent {
     intent
 }
 
-fn make_container_directory(text: &OsText, mode: u32, store: &Store) -> Result<Directory> {
+fn make_container_directory(text: &OsText, mode: u32, store: &Store) -> Result<()> {
     match fs::DirBuilder::new().mode(mode).create(path(text)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             store.make_roots()?;
-            make_directory(text, mode)?;
+            make_directory(text, mode)
         }
-        Err(error) => return Err(Error::io(error, format!("cannot make `{text}`"))),
-        Ok(()) => {}
+        other => other.map_err(|error| Error::io(error, format!("cannot make `{text}`"))),
     }
-    Directory::open(path(text).to_owned())
 }
 
 fn make_directory(text: &OsText, mode: u32) -> Result<()> {
@@ -222,8 +234,16 @@ pub(crate) fn start(
         Error::io(error, "cannot start the stage")
             .with_hint("the sysctl `vm.memfd_noexec` must not be 2, and a process must be allowed to be made")
     })?;
-    let mut following =
-        Following { run, spawned, started: None, monitor: None, inside: None, terminal: None, record };
+    let mut following = Following {
+        run,
+        spawned,
+        made: None,
+        started: None,
+        monitor: None,
+        inside: None,
+        terminal: None,
+        record,
+    };
     let followed = following.follow().map_err(|error| following.give_up(error));
     following.spawned.reap_outer();
     match (followed, following.started) {
@@ -245,6 +265,8 @@ pub(crate) fn start(
 struct Following<'a> {
     run: &'a Run<'a>,
     spawned: Spawned,
+    /// The number of the new process, and the process once it is opened.
+    made: Option<i32>,
     started: Option<Started>,
     monitor: Option<u32>,
     /// What the new process tells of itself, maybe before the one that made it tells its number:
@@ -277,11 +299,20 @@ impl Following<'_> {
     /// it has reported it, and what it says itself tells more than how it was missed.
     fn give_up(&mut self, error: Error) -> Error {
         let mut told = None;
+        if self.started.is_none() && self.made.is_some() {
+            // It could not be opened, so it cannot be killed, and it awaits what will not come.
+            self.spawned.channel.hang_up();
+        }
         loop {
             if let Some(started) = &self.started {
                 let _ = rustix::process::pidfd_send_signal(&started.pidfd, rustix::process::Signal::KILL);
             }
-            let Ok(Some(report)) = self.spawned.channel.receive() else { return told.unwrap_or(error) };
+            let Ok(Some(report)) = self.spawned.channel.receive() else {
+                // By now there may be a descriptor for it again, by which it is reaped.
+                let unopened = self.made.filter(|_| self.started.is_none());
+                self.started = self.started.take().or_else(|| open_started(unopened?).ok());
+                return told.unwrap_or(error);
+            };
             if let Some(errno) = report.failure() {
                 told = Some(explain::step_failed(self.run.plan, report.step, errno));
             } else if report.kind == report::CHILD {
@@ -312,8 +343,9 @@ impl Following<'_> {
 
     /// The new process is known: everything that it waits for is done now.
     fn child(&mut self, pid: i32) -> Result<()> {
+        self.made = Some(pid);
         let pid = self.started.insert(open_started(pid)?).pid;
-        let start = process::start_time(pid).unwrap_or(0);
+        let start = process::start_time(pid)?.unwrap_or(0);
         for (number, action) in self.run.plan.phase(Phase::Beside) {
             let done = match action {
                 Action::MapIds(maps) => idmap::write(pid, maps),

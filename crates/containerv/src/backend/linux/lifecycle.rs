@@ -13,6 +13,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
 use rustix::process::Signal;
 
 use super::children::Aftermath;
+use super::dismantle::Reserve;
 use super::encode::Handles;
 use super::events::action;
 use super::execute::{self, Held, Run, Started, duplicate};
@@ -102,6 +103,7 @@ impl System {
         let places = self.store.places(&request);
         let plan = lower(&request, &machine, &places, launch)?;
         let mut made: Option<Held> = None;
+        let reserve = Reserve::take()?;
         let result = execute::host_steps(&plan, &request, &self.store, self.fault, &mut made)
             .and_then(|()| self.begin(&plan, &request, launch, stdio, &made));
         match (result, made) {
@@ -110,6 +112,7 @@ impl System {
                 Ok(Made { request, process, ends })
             }
             (Err(error), made) => {
+                drop(reserve);
                 if let Some((directory, _lock)) = made {
                     let journal = directory.journal().unwrap_or_default();
                     let dismantled = self.dismantle(&directory, &journal, None);
@@ -232,7 +235,7 @@ impl System {
                 execute::die_at(self.fault, 2);
                 Ok(())
             }),
-            (false, _) if running_unsupervised(&journal) => return Ok(()),
+            (false, _) if process::runs(journal.process.as_ref())? => return Ok(()),
             (false, _) => self.notice_end(&directory, &request).and_then(|_| {
                 let launch = if request.process.is_none() { Launch::Keeper } else { Launch::Detached };
                 self.run_again(&directory, &journal, &request, launch)
@@ -248,7 +251,8 @@ impl System {
         let _lock = directory.lock()?;
         let journal = directory.journal()?;
         let request = directory.request()?;
-        if request.process.is_none() || directory.is_supervised()? || running_unsupervised(&journal) {
+        if request.process.is_none() || directory.is_supervised()? || process::runs(journal.process.as_ref())?
+        {
             return Ok(());
         }
         self.notice_end(&directory, &request)
@@ -317,7 +321,7 @@ impl System {
         let directory = self.directory(id)?;
         let journal = directory.journal()?;
         let exit = directory.exit()?;
-        let alive = directory.is_supervised()? || running_unsupervised(&journal);
+        let alive = directory.is_supervised()? || process::runs(journal.process.as_ref())?;
         let status = status(&directory, &journal, alive, exit.is_some())?;
         let pid = journal.process.filter(|_| alive).map(|record| record.pid);
         let ended = matches!(status, Status::Exited | Status::Dead);
@@ -359,7 +363,10 @@ impl System {
     ) -> Result<()> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
-        let Ok(first) = process::first_of(&self.store, id) else { return Ok(()) };
+        let first = match process::first_of(&self.store, id) {
+            Err(error) if error.kind() == ErrorKind::InvalidState => return Ok(()),
+            other => other?,
+        };
         let witness = directory.witness().ok();
         let keeper = request.process.is_none();
         let usual = if keeper { Signal::TERM.as_raw() } else { i32::from(request.stop.signal) };
@@ -386,7 +393,7 @@ impl System {
         let request = directory.request()?;
         // Opened before the end, at which the container may remove itself.
         let witness = directory.witness().ok();
-        if let Some(pidfd) = journal.process.as_ref().and_then(process::open) {
+        if let Some(pidfd) = process::open(journal.process.as_ref())? {
             self.children.wait_for_first(id, &pidfd, None, Aftermath::Usual)?;
             reap_keeper(&request, &pidfd);
         }
@@ -411,7 +418,7 @@ impl System {
         let directory = self.directory(id)?;
         let _lock = directory.lock()?;
         let journal = directory.journal()?;
-        let alive = directory.is_supervised()? || running_unsupervised(&journal);
+        let alive = directory.is_supervised()? || process::runs(journal.process.as_ref())?;
         if alive && !force && journal.started_unix_ns.is_some() && !journal.removing {
             let message = format!("container `{}` is running", directory.called());
             return Err(Error::new(ErrorKind::InvalidState, message)
@@ -429,10 +436,6 @@ fn reap_keeper(request: &Request, pidfd: &OwnedFd) {
     if request.process.is_none() {
         let _ = containerv_sys::linux::process::wait(pidfd, false);
     }
-}
-
-fn running_unsupervised(journal: &Journal) -> bool {
-    journal.process.as_ref().and_then(process::open_running).is_some()
 }
 
 fn status(directory: &Directory, journal: &Journal, alive: bool, ended: bool) -> Result<Status> {

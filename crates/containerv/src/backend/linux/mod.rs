@@ -30,9 +30,11 @@ mod transfer;
 mod veth;
 mod view;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
+use containerv_sys::linux::process::is_elevated;
 use containerv_sys::linux::stage::StageFile;
 
 use crate::{Error, ErrorKind, Result};
@@ -63,13 +65,18 @@ impl System {
         }
     }
 
+    /// Reads the environment, which does not count in a program with more rights than its caller:
+    /// a state directory names files that are written to and control groups that are joined.
+    pub(crate) fn variable(name: &str) -> Option<OsString> {
+        if is_elevated() { None } else { std::env::var_os(name) }
+    }
+
     /// The two roots: `/run` and `/var/lib` for root, the XDG directories for others.
     pub(crate) fn default_roots() -> Result<(PathBuf, PathBuf)> {
         if rustix::process::geteuid().is_root() {
             return Ok(("/run/containerv".into(), "/var/lib/containerv".into()));
         }
-        let absolute =
-            |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let absolute = |name: &str| Self::variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let home = || absolute("HOME");
         let data = absolute("XDG_DATA_HOME").or_else(|| home().map(|home| home.join(".local/share")));
         let data = data.map(|directory| directory.join("containerv")).ok_or_else(|| {

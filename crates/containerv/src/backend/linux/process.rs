@@ -13,35 +13,58 @@ use super::store::{ProcessRecord, Store};
 use crate::{Error, ErrorKind, Result};
 
 /// Returns when a process started, in clock ticks since the machine did; `None` if it is gone.
-pub(crate) fn start_time(pid: u32) -> Option<u64> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::open(format!("/proc/{pid}/stat"), flags, Mode::empty()).ok()?;
+pub(crate) fn start_time(pid: u32) -> Result<Option<u64>> {
+    let path = format!("/proc/{pid}/stat");
     // 52 fields: 51 numbers of 20 digits at most, and a name of 64 bytes at most. One read gives all.
     let mut bytes = [0u8; 2048];
-    let count = rustix::io::read(&file, &mut bytes).ok()?;
-    let stat = bytes.get(..count)?;
+    let read = rustix::fs::open(&path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|file| rustix::io::read(&file, &mut bytes));
+    match read {
+        Ok(count) => Ok(bytes.get(..count).and_then(parse_start_time)),
+        Err(errno) if is_gone(errno) => Ok(None),
+        Err(errno) => Err(Error::os(errno.raw_os_error(), format!("cannot read `{path}`"))),
+    }
+}
+
+fn parse_start_time(stat: &[u8]) -> Option<u64> {
     // The command's name, in parentheses, may hold anything: fields are counted behind the last.
     let end = stat.iter().rposition(|byte| *byte == b')')?;
     let rest = std::str::from_utf8(stat.get(end + 2..)?).ok()?;
     rest.split(' ').nth(19)?.parse().ok()
 }
 
-/// Opens whatever process has this number now.
-pub(crate) fn open_number(pid: u32) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
-    rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok()
+/// Says whether this is how the kernel tells that a process is no more. Everything else, such as
+/// too many open files, says nothing about the process.
+fn is_gone(errno: Errno) -> bool {
+    [Errno::NOENT, Errno::SRCH, Errno::INVAL].contains(&errno)
 }
 
-/// Opens a recorded process; `None` if it has ended and was reaped.
-pub(crate) fn open(record: &ProcessRecord) -> Option<OwnedFd> {
-    let pidfd = open_number(record.pid)?;
+/// Opens whatever process has this number now; `None` if there is none.
+pub(crate) fn open_number(pid: u32) -> Result<Option<OwnedFd>> {
+    let Some(number) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return Ok(None) };
+    match rustix::process::pidfd_open(number, PidfdFlags::empty()) {
+        Ok(pidfd) => Ok(Some(pidfd)),
+        Err(errno) if is_gone(errno) => Ok(None),
+        Err(errno) => Err(Error::os(errno.raw_os_error(), format!("cannot open process {pid}"))),
+    }
+}
+
+/// Opens a recorded process; `None` if there is none, or it has ended and was reaped.
+pub(crate) fn open(record: Option<&ProcessRecord>) -> Result<Option<OwnedFd>> {
+    let Some(record) = record else { return Ok(None) };
+    let Some(pidfd) = open_number(record.pid)? else { return Ok(None) };
     // The number is compared after it was pinned: what it means cannot change any more.
-    (start_time(record.pid) == Some(record.start)).then_some(pidfd)
+    Ok((start_time(record.pid)? == Some(record.start)).then_some(pidfd))
 }
 
 /// Opens a recorded process that has not ended.
-pub(crate) fn open_running(record: &ProcessRecord) -> Option<OwnedFd> {
-    open(record).filter(|pidfd| !has_ended(pidfd))
+pub(crate) fn open_running(record: Option<&ProcessRecord>) -> Result<Option<OwnedFd>> {
+    Ok(open(record)?.filter(|pidfd| !has_ended(pidfd)))
+}
+
+/// Says whether a recorded process has not ended.
+pub(crate) fn runs(record: Option<&ProcessRecord>) -> Result<bool> {
+    Ok(open_running(record)?.is_some())
 }
 
 /// The first process of a running container.
@@ -59,8 +82,8 @@ pub(crate) fn first_of(store: &Store, id: &ContainerId) -> Result<First> {
             .with_hint("`cv ps -a` lists all containers")
     })?;
     let journal = directory.journal()?;
-    let running =
-        journal.process.and_then(|record| Some(First { pidfd: open_running(&record)?, pid: record.pid }));
+    let record = journal.process.as_ref();
+    let running = open_running(record)?.zip(record).map(|(pidfd, record)| First { pidfd, pid: record.pid });
     running.ok_or_else(|| not_running(&directory.called()))
 }
 

@@ -55,8 +55,7 @@ impl System {
         let journal = journal.unwrap_or_else(|_| directory.salvaged_journal());
         let object = directory.name().get(..12).unwrap_or_default().to_owned();
         let mut note = |action: String| actions.push(RepairAction { object: object.clone(), action });
-        let alive =
-            directory.is_supervised()? || journal.process.as_ref().and_then(process::open_running).is_some();
+        let alive = directory.is_supervised()? || process::runs(journal.process.as_ref())?;
         let finished = journal.ready || journal.started_unix_ns.is_some();
         let stays = finished || journal.again;
         if readable && stays && !journal.removing {
@@ -88,8 +87,9 @@ impl System {
         dry_run: bool,
         note: &mut dyn FnMut(String),
     ) -> Result<()> {
+        let first_runs = process::runs(journal.process.as_ref())?;
         let left = |removal: &Removal| match removal {
-            Removal::KillFirst => journal.process.as_ref().and_then(process::open_running).is_some(),
+            Removal::KillFirst => first_runs,
             Removal::Groups(groups) => {
                 groups.groups.iter().any(|group| super::store::path(&group.path).exists())
             }

@@ -193,7 +193,7 @@ impl System {
         let request = directory.request()?;
         let name = request.called().to_owned();
         let journal = directory.journal()?;
-        let first = process::first_of(&self.store, id).map_err(|_| process::not_running(&name))?;
+        let first = process::first_of(&self.store, id)?;
         if journal.started_unix_ns.is_none() {
             return Err(process::not_running(&name));
         }

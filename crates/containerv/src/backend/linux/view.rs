@@ -51,8 +51,9 @@ impl System {
         let journal = directory.journal()?;
         let (uids, gids) =
             journal.intent.maps.clone().map_or_else(Default::default, |maps| (maps.uids, maps.gids));
-        match journal.process.as_ref().and_then(|record| Some((process::open_running(record)?, record.pid))) {
-            Some((_pinned, pid)) => Ok(View { root: root_of(pid)?, keeper: None, uids, gids }),
+        let record = journal.process.as_ref();
+        match process::open_running(record)?.zip(record) {
+            Some((_pinned, record)) => Ok(View { root: root_of(record.pid)?, keeper: None, uids, gids }),
             None => {
                 let (root, keeper) = self.mount_view(&directory, &directory.request()?)?;
                 Ok(View { root, keeper: Some(keeper), uids, gids })

@@ -84,7 +84,7 @@ impl System {
         let journal = directory.journal()?;
         let started = journal.started_unix_ns.is_some();
         let kills = cgroup::oom_kills(&journal.intent.groups);
-        if directory.is_supervised()? || journal.process.as_ref().and_then(process::open_running).is_some() {
+        if directory.is_supervised()? || process::runs(journal.process.as_ref())? {
             if let Some(kills) = kills.filter(|kills| started && *kills > 0) {
                 self.announce_kills(&Subject::of(request), kills);
             }

@@ -332,7 +332,7 @@ impl Events {
         }
         let removes_itself = |directory: &&Directory| directory.request().is_ok_and(|it| it.auto_remove);
         let witness = directory.as_ref().filter(removes_itself).and_then(|it| it.witness().ok());
-        let pidfd = record.as_ref().and_then(process::open);
+        let pidfd = process::open(record.as_ref())?;
         self.forget(&subject.id);
         self.running.insert(subject.id.clone(), Watched { subject, pidfd, witness, shortage });
         Ok(())

@@ -18,7 +18,7 @@ impl System {
         let directory = self.directory(id)?;
         let journal = directory.journal()?;
         let request = directory.request()?;
-        let pidfd = journal.process.as_ref().and_then(process::open);
+        let pidfd = process::open(journal.process.as_ref())?;
         let first =
             journal.process.as_ref().filter(|_| pidfd.as_ref().is_some_and(|it| !process::has_ended(it)));
         let mut counted = cgroup::stats(&journal.intent.groups);
