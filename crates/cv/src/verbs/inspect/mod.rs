@@ -49,7 +49,9 @@ pub fn inspect(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         }
         Some(format) => {
             for document in documents {
-                let document: Value = serde_json::to_value(&document).map_err(failed)?;
+                // By way of bytes, which are written above too: a writer of values is as much code again.
+                let bytes = serde_json::to_vec(&document).map_err(failed)?;
+                let document: Value = serde_json::from_slice(&bytes).map_err(failed)?;
                 output::print(format.render(&document)?)?;
             }
         }
