@@ -100,7 +100,7 @@ fn a_tmpfs_has_the_size_and_mode_that_were_asked_for() {
 fn options_of_a_mount_are_in_effect() {
     let bed = Bed::new();
     let data = bed.make_directory("data");
-    fs::copy("/usr/bin/busybox", data.join("true")).unwrap();
+    containerv_tests::machine::run("cp", &["/usr/bin/busybox", data.join("true").to_str().unwrap()]);
     let plain = bind(&bed, "data", "/mnt");
     let mut noexec = plain.clone();
     noexec.options.noexec = true;

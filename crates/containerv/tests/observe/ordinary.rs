@@ -1,11 +1,10 @@
 //! Looking at containers of an ordinary user, who has no control groups here.
 
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 
 use containerv::LogOptions;
 
-use crate::place::{Place, can_run, wait_until};
+use crate::place::{Place, can_run, copy_program, wait_until};
 
 /// Set for the copy of this program that runs as an ordinary user.
 const ROLE: &str = "CONTAINERV_TEST_ORDINARY_USER";
@@ -22,8 +21,7 @@ fn an_ordinary_user_sees_processes_usage_logs_and_events() {
     }
     // The program may be in a directory that others cannot enter.
     let copy = std::env::temp_dir().join(format!("containerv-observe-user-{}", std::process::id()));
-    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
-    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
+    copy_program(&std::env::current_exe().unwrap(), &copy);
     let output = std::process::Command::new(&copy)
         .args(["--exact", "ordinary::an_ordinary_user_sees_processes_usage_logs_and_events"])
         .env_clear()

@@ -76,12 +76,19 @@ impl Drop for Place {
     }
 }
 
+/// Copies a program by another process: a child that this one starts elsewhere meanwhile would
+/// hold the copy open for writing, and it could not be executed.
+pub(crate) fn copy_program(from: &Path, to: &Path) {
+    let status = std::process::Command::new("cp").arg(from).arg(to).status().unwrap();
+    assert!(status.success(), "{} cannot be copied", from.display());
+    std::fs::set_permissions(to, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
 fn make_rootfs(root: &Path) {
     for directory in ["bin", "proc", "sys", "dev", "etc", "tmp"] {
         std::fs::create_dir_all(root.join(directory)).unwrap();
     }
-    std::fs::copy(BUSYBOX, root.join("bin/busybox")).expect("install the package `busybox-static`");
-    std::fs::set_permissions(root.join("bin/busybox"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    copy_program(Path::new(BUSYBOX), &root.join("bin/busybox"));
     for applet in APPLETS {
         symlink("busybox", root.join("bin").join(applet)).unwrap();
     }

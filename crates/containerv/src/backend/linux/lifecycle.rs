@@ -236,7 +236,7 @@ impl System {
                 Ok(())
             }),
             (false, _) if process::runs(journal.process.as_ref())? => return Ok(()),
-            (false, _) => self.notice_end(&directory, &request).and_then(|_| {
+            (false, _) => self.notice_end(&directory, &request, None).and_then(|_| {
                 let launch = if request.process.is_none() { Launch::Keeper } else { Launch::Detached };
                 self.run_again(&directory, &journal, &request, launch)
             }),
@@ -255,7 +255,7 @@ impl System {
         {
             return Ok(());
         }
-        self.notice_end(&directory, &request)
+        self.notice_end(&directory, &request, None)
             .and_then(|_| self.run_again(&directory, &journal, &request, Launch::Prepared))
             .map_err(|error| not_started(error, &request))
     }
@@ -335,16 +335,19 @@ impl System {
         let number = parse_signal(signal)?;
         let first = process::first_of(&self.store, id)?;
         let directory = self.directory(id)?;
-        let sent = rustix::process::pidfd_send_signal(&first.pidfd, number);
+        let send = || rustix::process::pidfd_send_signal(&first.pidfd, number);
+        let sent = match directory.request() {
+            Ok(request) => {
+                self.announce_done(&request, action::KILL, &[("signal", signal.to_string())], send)
+            }
+            Err(_) => send(),
+        };
         sent.map_err(|errno| {
             Error::os(
                 errno.raw_os_error(),
                 format!("cannot send signal {signal} to container `{}`", directory.called()),
             )
         })?;
-        if let Ok(request) = directory.request() {
-            self.announce(&request, action::KILL, &[("signal", signal.to_string())]);
-        }
         if number == Signal::KILL {
             cgroup::thaw_killed(&directory.journal()?.intent.groups)?;
         }

@@ -74,13 +74,18 @@ impl System {
             self.announce_end(request, End { started: true, exit, kills: None, destroyed: true });
         } else if let Ok(Some(_lock)) = directory.try_lock() {
             // Whoever has the lock instead is about to see the end as well.
-            let _ = self.notice_end(directory, request);
+            let _ = self.notice_end(directory, request, witness);
         }
     }
 
     /// Looks whether a container has ended or was short of memory, and writes that down. The caller
     /// holds its lock, so that nobody starts it again meanwhile. Returns whether it runs.
-    pub(crate) fn notice_end(&self, directory: &Directory, request: &Request) -> Result<bool> {
+    pub(crate) fn notice_end(
+        &self,
+        directory: &Directory,
+        request: &Request,
+        witness: Option<&Witness>,
+    ) -> Result<bool> {
         let journal = directory.journal()?;
         let started = journal.started_unix_ns.is_some();
         let kills = cgroup::oom_kills(&journal.intent.groups);
@@ -91,7 +96,8 @@ impl System {
             return Ok(true);
         }
         if started {
-            let exit = directory.exit()?;
+            // A monitor that removes its container takes no lock: by now its record may be gone.
+            let exit = directory.exit()?.or_else(|| witness.and_then(Witness::exit));
             self.announce_end(request, End { started, exit, kills, destroyed: false });
         }
         Ok(false)

@@ -120,6 +120,25 @@ impl System {
         let _ = file::append(&self.store, |_| vec![event]);
     }
 
+    /// Does something to a container and writes it down, before anybody else can write down what
+    /// came of it.
+    pub(crate) fn announce_done<E>(
+        &self,
+        request: &Request,
+        action: &str,
+        more: &[(&str, String)],
+        act: impl Fn() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut done = None;
+        let _ = file::append(&self.store, |_| {
+            let result = done.insert(act());
+            let event = || Subject::of(request).event(action, now_unix_ns(), more);
+            result.is_ok().then(event).into_iter().collect()
+        });
+        // Without the log it is done all the same.
+        done.unwrap_or_else(act)
+    }
+
     /// Writes down that processes of a container that lives were killed because memory ran out:
     /// `kills` of them since its start. What was told of that is not told again.
     fn announce_kills(&self, subject: &Subject, kills: u64) {

@@ -23,6 +23,8 @@ use crate::{Error, ErrorKind, Result};
 const RETRY: Duration = Duration::from_millis(5);
 /// How often counts are read that nothing announces.
 const ROUND: Duration = Duration::from_millis(500);
+/// How long a monitor gets to remove its container. If it was killed, a repair does it later.
+const REMOVAL: Duration = Duration::from_secs(10);
 /// Longest time between two looks at one that was stopped or works on it for long.
 const MAX_RETRY: Duration = Duration::from_millis(500);
 
@@ -59,8 +61,10 @@ struct Watched {
     subject: Subject,
     /// Its first process; `None` if that cannot be watched, so that it is asked for now and then.
     pidfd: Option<OwnedFd>,
-    /// Tells its exit once its directory is gone.
+    /// Tells its exit once its directory is gone; if it removes itself.
     witness: Option<Witness>,
+    /// Since when its end is known.
+    ended: Option<Instant>,
     shortage: Shortage,
 }
 
@@ -137,7 +141,7 @@ impl System {
         let Some(_lock) = directory.try_lock()? else { return Ok(false) };
         // A directory that is just being removed has no request any more.
         let Ok(request) = directory.request() else { return Ok(false) };
-        self.notice_end(&directory, &request).map(|runs| !runs)
+        self.notice_end(&directory, &request, witness).map(|runs| !runs)
     }
 }
 
@@ -275,12 +279,14 @@ impl Events {
     fn tell_ends(&mut self) -> Result<bool> {
         let mut settled = true;
         let mut done = Vec::new();
-        for (id, watched) in &self.running {
+        for (id, watched) in &mut self.running {
             if watched.pidfd.as_ref().is_some_and(|pidfd| !process::has_ended(pidfd)) {
                 continue;
             }
+            // Looked at first, so that a removal in between is told by the next line.
+            let stays = watched.is_being_removed() && self.system.store.find(id)?.is_some();
             let told = self.system.notice_end_of(&watched.subject, true, watched.witness.as_ref())?;
-            if told {
+            if told && !stays {
                 done.push(id.clone());
             } else if watched.pidfd.is_some() {
                 settled = false;
@@ -293,6 +299,7 @@ impl Events {
     fn keep_account(&mut self, event: &Event) -> Result<()> {
         match Last::of(&event.action) {
             Some(Last::Started) if self.follow => self.watch(Subject::of_event(event)),
+            Some(Last::Died) if self.running.get(&event.id).is_some_and(|it| it.witness.is_some()) => Ok(()),
             Some(Last::Died | Last::Destroyed) => {
                 self.forget(&event.id);
                 Ok(())
@@ -334,7 +341,15 @@ impl Events {
         let witness = directory.as_ref().filter(removes_itself).and_then(|it| it.witness().ok());
         let pidfd = process::open(record.as_ref())?;
         self.forget(&subject.id);
-        self.running.insert(subject.id.clone(), Watched { subject, pidfd, witness, shortage });
+        self.running.insert(subject.id.clone(), Watched { subject, pidfd, witness, ended: None, shortage });
         Ok(())
+    }
+}
+
+impl Watched {
+    /// Whether its monitor may be about to remove it, now that it has ended.
+    fn is_being_removed(&mut self) -> bool {
+        let ended = self.ended.get_or_insert_with(Instant::now);
+        self.witness.is_some() && ended.elapsed() < REMOVAL
     }
 }

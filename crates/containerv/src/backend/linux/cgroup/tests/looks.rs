@@ -29,7 +29,9 @@ fn check_run(output: &Output, tests: &[&str]) {
 fn as_nobody(look: &str, prepare: &str, tests: &[&str]) {
     // Nobody may be unable to reach the test program where it lies.
     let copy = std::env::temp_dir().join(format!("containerv-test-{look}-{}", std::process::id()));
-    std::fs::copy(std::env::current_exe().unwrap(), &copy).unwrap();
+    // Not written by this process, whose other threads start children (ETXTBSY).
+    let copied = Command::new("cp").arg(std::env::current_exe().unwrap()).arg(&copy).status().unwrap();
+    assert!(copied.success());
     let script = format!("{prepare}; exec setpriv --reuid 65534 --regid 65534 --clear-groups \"$0\" \"$@\"");
     let output = test_run(Command::new("sh").arg("-ec").arg(script).arg(&copy).env(LOOK, look), tests);
     std::fs::remove_file(&copy).unwrap();
