@@ -110,8 +110,12 @@ fn owner_bound_processes_end_with_the_owner() {
     }
     let host = containerv::Host::open_at(&root.0).unwrap();
     assert_eq!(host.containers().unwrap().len(), 1);
-    host.repair(false).unwrap();
-    assert_eq!(root.containers(), Vec::<String>::new());
+    // The container's first process ends after its last one, and what runs is not repaired.
+    while !root.containers().is_empty() {
+        assert!(begin.elapsed().as_secs() < 20, "{:?} is left", root.containers());
+        host.repair(false).unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
 }
 
 #[test]
