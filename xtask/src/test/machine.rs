@@ -22,7 +22,7 @@ const PROGRAMS: &[(&str, &[&str], &[&str])] = &[
     (
         "containerv-tests",
         &["isolation"],
-        &["--skip", "image::", "--skip", "life::a_detached", "--skip", "is_killed"],
+        &["--skip", "image", "--skip", "life::a_detached", "--skip", "is_killed"],
     ),
 ];
 
