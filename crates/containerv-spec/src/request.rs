@@ -407,6 +407,27 @@ pub struct Process {
     pub umask: Option<u32>,
 }
 
+impl Process {
+    /// A command of root's in `/`, looked up in `PATH`, with `HOME` and nothing else in its environment.
+    pub fn new(args: Vec<OsText>) -> Self {
+        Self {
+            args,
+            program: None,
+            search_path: true,
+            env: Vec::new(),
+            set_home: true,
+            cwd: "/".into(),
+            create_cwd: false,
+            user: String::new(),
+            groups: Vec::new(),
+            terminal: None,
+            open_stdin: false,
+            rlimits: Vec::new(),
+            umask: None,
+        }
+    }
+}
+
 /// A terminal's size in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TerminalSize {

@@ -195,19 +195,8 @@ impl Drop for HostMount {
 /// A shell that runs a script.
 pub fn shell(script: &str) -> Process {
     Process {
-        args: ["sh", "-c", script].map(OsText::from).to_vec(),
-        program: None,
-        search_path: true,
         env: containerv::default_environment(),
-        set_home: true,
-        cwd: "/".into(),
-        create_cwd: false,
-        user: String::new(),
-        groups: Vec::new(),
-        terminal: None,
-        open_stdin: false,
-        rlimits: Vec::new(),
-        umask: None,
+        ..Process::new(["sh", "-c", script].map(OsText::from).to_vec())
     }
 }
 

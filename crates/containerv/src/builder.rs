@@ -86,21 +86,7 @@ impl ContainerBuilder {
     #[must_use]
     pub fn command<S: AsRef<std::ffi::OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         let args = arguments.into_iter().map(|argument| os_text(argument.as_ref())).collect();
-        self.process = Some(Process {
-            args,
-            program: None,
-            search_path: true,
-            env: default_environment(),
-            set_home: true,
-            cwd: "/".into(),
-            create_cwd: false,
-            user: String::new(),
-            groups: Vec::new(),
-            terminal: None,
-            open_stdin: false,
-            rlimits: Vec::new(),
-            umask: None,
-        });
+        self.process = Some(Process { env: default_environment(), ..Process::new(args) });
         self
     }
 

@@ -253,19 +253,13 @@ impl<'a> Command<'a> {
     pub(crate) fn new(container: &'a Container, program: impl AsRef<OsStr>) -> Self {
         let own = container.request().process.as_ref();
         let process = Process {
-            args: vec![os_text(program.as_ref())],
-            program: None,
-            search_path: true,
             env: default_environment(),
-            set_home: true,
             cwd: own.map_or_else(|| "/".into(), |own| own.cwd.clone()),
-            create_cwd: false,
             user: own.map_or_else(String::new, |own| own.user.clone()),
             groups: own.map_or_else(Vec::new, |own| own.groups.clone()),
-            terminal: None,
-            open_stdin: false,
             rlimits: own.map_or_else(Vec::new, |own| own.rlimits.clone()),
             umask: own.and_then(|own| own.umask),
+            ..Process::new(vec![os_text(program.as_ref())])
         };
         Self { container, process, options: ExecOptions::default(), stdio: [None, None, None] }
     }

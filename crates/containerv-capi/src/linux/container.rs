@@ -186,20 +186,13 @@ unsafe fn process(path: OsText, options: *const SpawnOptions) -> (Process, u32) 
     let split = text.map_or_else(Vec::new, |text| arguments::split(text.as_bytes()));
     let args = std::iter::once(path.clone()).chain(split.into_iter().map(OsText::from_bytes)).collect();
     let process = Process {
-        args,
         program: Some(path),
         search_path: false,
         env,
         set_home: false,
-        cwd: "/".into(),
-        create_cwd: false,
         // A group is named in any case, so that none is taken from the container's own files.
         user: user.map_or_else(|| "0:0".to_owned(), |user| format!("{}:{}", user.uid, user.gid)),
-        groups: Vec::new(),
-        terminal: None,
-        open_stdin: false,
-        rlimits: Vec::new(),
-        umask: None,
+        ..Process::new(args)
     };
     (process, options.map_or(0, |options| options.flags))
 }

@@ -22,21 +22,7 @@ use serde_json::Value;
 use super::{Owned, Places, guid, lower, plan_windows};
 
 pub(super) fn process(arguments: &[&str]) -> Process {
-    Process {
-        args: arguments.iter().map(|argument| (*argument).into()).collect(),
-        program: None,
-        search_path: true,
-        env: Vec::new(),
-        set_home: false,
-        cwd: "/".into(),
-        create_cwd: false,
-        user: String::new(),
-        groups: Vec::new(),
-        terminal: None,
-        open_stdin: false,
-        rlimits: Vec::new(),
-        umask: None,
-    }
+    Process { set_home: false, ..Process::new(arguments.iter().map(|argument| (*argument).into()).collect()) }
 }
 
 /// A command in a container of one layer without a network.

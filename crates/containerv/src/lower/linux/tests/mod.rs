@@ -68,19 +68,8 @@ pub(super) fn user_machine() -> Machine {
 
 pub(super) fn process(arguments: &[&str]) -> Process {
     Process {
-        args: arguments.iter().map(|argument| (*argument).into()).collect(),
-        program: None,
-        search_path: true,
         env: vec!["PATH=/usr/bin:/bin".into()],
-        set_home: true,
-        cwd: "/".into(),
-        create_cwd: false,
-        user: String::new(),
-        groups: Vec::new(),
-        terminal: None,
-        open_stdin: false,
-        rlimits: Vec::new(),
-        umask: None,
+        ..Process::new(arguments.iter().map(|argument| (*argument).into()).collect())
     }
 }
 
