@@ -108,10 +108,20 @@ static void only_loopback(void)
     WORKS(containerv_destroy(container));
 }
 
+/* A network of four addresses for this process alone: variants of this program run at one time. */
+static void own_network(char container[16], char host[16])
+{
+    unsigned third = (unsigned)getpid() / 64 % 256, fourth = (unsigned)getpid() % 64 * 4;
+
+    snprintf(host, 16, "10.213.%u.%u", third, fourth + 1);
+    snprintf(container, 16, "10.213.%u.%u", third, fourth + 2);
+}
+
 static void addresses(struct containerv_options* options)
 {
-    char container[] = "10.213.77.2", mask[] = "255.255.255.252", host[] = "10.213.77.1";
+    char container[16], mask[] = "255.255.255.252", host[16];
 
+    own_network(container, host);
     containerv_options_set_network(options, container, mask, host);
     /* The texts are copied. */
     memset(container, 'x', sizeof container - 1);
@@ -122,16 +132,21 @@ static void addresses(struct containerv_options* options)
 static void a_pair_of_interfaces(void)
 {
     struct containerv_container* container = with(USUAL | CV_CAP_NETWORK, addresses);
-    char                         name[64], path[128], found[128];
+    char                         name[64], path[128], found[128], script[256], address[16], host[16];
 
+    own_network(address, host);
     snprintf(path, sizeof path, "/sys/class/net/veth%.11s", containerv_id(container));
     CHECK(access(path, F_OK) == 0);
     snprintf(name, sizeof name, "veth%sc", containerv_id(container) + 8);
-    WORKS(shell(container, "ls /sys/class/net > /net; ip -o -4 addr show scope global > /address;"
-                           "ping -c 1 -w 5 10.213.77.1 > /dev/null 2>&1; echo $? > /ping"));
+    snprintf(script, sizeof script,
+             "ls /sys/class/net > /net; ip -o -4 addr show scope global > /address;"
+             "ping -c 1 -w 5 %s > /dev/null 2>&1; echo $? > /ping",
+             host);
+    WORKS(shell(container, script));
     snprintf(found, sizeof found, "lo\n%s", name);
     HOLDS(below(root, "net"), found);
-    CHECK(strstr(contents(below(root, "address")), "10.213.77.2/30") != NULL);
+    snprintf(found, sizeof found, " %s/30 ", address);
+    CHECK(strstr(contents(below(root, "address")), found) != NULL);
     HOLDS(below(root, "ping"), "0");
     WORKS(containerv_destroy(container));
     CHECK(access(path, F_OK) != 0);
