@@ -79,8 +79,7 @@ impl Container {
         let inner = made.process.ok_or_else(|| {
             crate::Error::new(crate::ErrorKind::InvalidArgument, "the request has no command to attach to")
         })?;
-        let ends = made.ends;
-        Ok((container, Child { stdin: ends.stdin, stdout: ends.stdout, stderr: ends.stderr, inner }))
+        Ok((container, Child::new(inner, made.ends)))
     }
 
     pub(crate) fn open(host: &Host, id: ContainerId) -> Result<Self> {
@@ -159,7 +158,7 @@ impl Container {
     /// As [`Command::spawn`].
     pub fn exec(&self, process: &Process, stdio: StdioSet, options: ExecOptions) -> Result<Child> {
         let (inner, ends) = self.host.system.exec(self.id(), process, stdio, options)?;
-        Ok(Child { stdin: ends.stdin, stdout: ends.stdout, stderr: ends.stderr, inner })
+        Ok(Child::new(inner, ends))
     }
 
     /// Makes the calling process a member of the running container: its namespaces, control

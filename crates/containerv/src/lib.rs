@@ -86,5 +86,7 @@ pub use features::{Feature, FeatureLabel};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use lower::hcs::plan_windows;
-pub use process::{Child, Command, ExecOptions, ExitStatus, Output, Stdio, StdioSet, default_environment};
+pub use process::{
+    Child, Command, ExecOptions, ExitStatus, Output, Stdio, StdioSet, TerminalStreams, default_environment,
+};
 pub use stats::{InterfaceStats, ProcessInfo, Stats};

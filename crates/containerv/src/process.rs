@@ -1,7 +1,8 @@
 //! Commands in a container, in the vocabulary of `std::process`.
 
 use std::ffi::OsStr;
-use std::io::{PipeReader, PipeWriter, Read};
+use std::io::Read;
+use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use containerv_spec::OsText;
 use containerv_spec::request::{Process, TerminalSize};
@@ -22,6 +23,9 @@ pub enum Stdio {
     /// This descriptor.
     #[cfg(unix)]
     Fd(std::os::fd::OwnedFd),
+    /// This file or pipe.
+    #[cfg(windows)]
+    Handle(std::os::windows::io::OwnedHandle),
 }
 
 /// The three standard streams.
@@ -134,15 +138,36 @@ pub struct ExecOptions {
 #[derive(Debug)]
 pub struct Child {
     /// Writes to its standard input, if that is a pipe.
-    pub stdin: Option<PipeWriter>,
+    pub stdin: Option<ChildStdin>,
     /// Reads its standard output, if that is a pipe.
-    pub stdout: Option<PipeReader>,
+    pub stdout: Option<ChildStdout>,
     /// Reads its standard error, if that is a pipe.
-    pub stderr: Option<PipeReader>,
+    pub stderr: Option<ChildStderr>,
     pub(crate) inner: system::Process,
 }
 
+/// The caller's ends of a process's pipes.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) stdin: Option<ChildStdin>,
+    pub(crate) stdout: Option<ChildStdout>,
+    pub(crate) stderr: Option<ChildStderr>,
+}
+
+/// Both ways of a process's terminal.
+#[derive(Debug)]
+pub struct TerminalStreams {
+    /// What is written here is typed.
+    pub input: ChildStdin,
+    /// What the terminal shows.
+    pub output: ChildStdout,
+}
+
 impl Child {
+    pub(crate) fn new(inner: system::Process, ends: Ends) -> Self {
+        Self { stdin: ends.stdin, stdout: ends.stdout, stderr: ends.stderr, inner }
+    }
+
     /// Returns the process id on the host.
     pub fn id(&self) -> u32 {
         self.inner.pid()
@@ -207,6 +232,15 @@ impl Child {
         self.inner.take_terminal()
     }
 
+    /// Takes both ways of its terminal; afterwards [`Child::resize`] still works.
+    ///
+    /// # Errors
+    ///
+    /// If the process that uses the library has no more descriptors.
+    pub fn take_terminal_streams(&mut self) -> Result<Option<TerminalStreams>> {
+        self.inner.take_terminal_streams()
+    }
+
     /// Waits for the process to end and collects what it writes to pipes.
     ///
     /// # Errors
@@ -222,7 +256,7 @@ impl Child {
     }
 }
 
-fn read_all(mut pipe: PipeReader) -> Vec<u8> {
+fn read_all(mut pipe: impl Read) -> Vec<u8> {
     let mut bytes = Vec::new();
     // A pipe of ours fails only when memory runs out, which aborts anyway.
     let _ = pipe.read_to_end(&mut bytes);

@@ -16,9 +16,10 @@ mod volumes;
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{BufRead, BufReader, PipeReader};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::ChildStdout;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -110,7 +111,7 @@ impl Drop for Stopper<'_> {
 struct Attacker<'a> {
     bed: &'a Bed,
     child: Child,
-    output: BufReader<PipeReader>,
+    output: BufReader<ChildStdout>,
 }
 
 impl<'a> Attacker<'a> {

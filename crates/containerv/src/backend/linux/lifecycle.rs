@@ -21,7 +21,7 @@ use super::store::{Directory, Entry, Journal, text};
 use super::{System, cgroup, control, probe, process, running, streams};
 use crate::container::State;
 use crate::lower::linux::{Launch, lower};
-use crate::process::StdioSet;
+use crate::process::{Ends, StdioSet};
 use crate::{Error, ErrorKind, Result};
 
 /// How many clients may wait for the monitor to take them.
@@ -35,7 +35,7 @@ pub(crate) struct Made {
     /// The attached process.
     pub(crate) process: Option<running::Process>,
     /// The caller's ends of its pipes.
-    pub(crate) ends: streams::Ends,
+    pub(crate) ends: Ends,
 }
 
 /// Returns nanoseconds since 1970.
@@ -134,7 +134,7 @@ impl System {
         launch: Launch,
         stdio: Option<StdioSet>,
         made: &Option<Held>,
-    ) -> Result<(Option<running::Process>, streams::Ends)> {
+    ) -> Result<(Option<running::Process>, Ends)> {
         let Some((directory, _)) = made else {
             return Err(Error::new(ErrorKind::Other, "the plan makes no container directory"));
         };
@@ -192,9 +192,9 @@ impl System {
         launch: Launch,
         stdio: Option<StdioSet>,
         directory: &Directory,
-    ) -> Result<(Handles, streams::Ends)> {
+    ) -> Result<(Handles, Ends)> {
         let mut handles = Handles::default();
-        let mut ends = streams::Ends::default();
+        let mut ends = Ends::default();
         execute::open_handles(plan, &mut handles)?;
         execute::open_others(plan, &self.store, &mut handles)?;
         match launch {

@@ -18,7 +18,7 @@ use super::lifecycle::{now_unix_ns, parse_signal};
 use super::store::Directory;
 use super::{System, cgroup, probe, process, streams};
 use crate::lower::linux::{Joined, join};
-use crate::process::{ExecOptions, ExitStatus, StdioSet};
+use crate::process::{Ends, ExecOptions, ExitStatus, StdioSet, TerminalStreams};
 use crate::{Error, ErrorKind, Result};
 
 /// A process that this process has started and waits for.
@@ -89,6 +89,12 @@ impl Process {
 
     pub(crate) fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.terminal.take()
+    }
+
+    pub(crate) fn take_terminal_streams(&mut self) -> Result<Option<TerminalStreams>> {
+        let Some(master) = &self.terminal else { return Ok(None) };
+        let [input, output] = [execute::duplicate(master)?, execute::duplicate(master)?];
+        Ok(Some(TerminalStreams { input: input.into(), output: output.into() }))
     }
 
     pub(crate) fn wait(&mut self) -> Result<ExitStatus> {
@@ -188,7 +194,7 @@ impl System {
         process: &ProcessRequest,
         stdio: StdioSet,
         options: ExecOptions,
-    ) -> Result<(Process, streams::Ends)> {
+    ) -> Result<(Process, Ends)> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
         let name = request.called().to_owned();
@@ -222,7 +228,7 @@ fn join_handles(
     process: &ProcessRequest,
     first: &process::First,
     stdio: StdioSet,
-) -> Result<(Handles, streams::Ends)> {
+) -> Result<(Handles, Ends)> {
     let mut handles = Handles::default();
     execute::open_handles(plan, &mut handles)?;
     handles.own = Some(execute::duplicate(&first.pidfd)?);

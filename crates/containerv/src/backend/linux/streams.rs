@@ -7,19 +7,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::io::FdFlags;
 
 use super::execute::duplicate;
-use crate::process::{Stdio, StdioSet};
+use crate::process::{Ends, Stdio, StdioSet};
 use crate::{Error, Result};
-
-/// The caller's ends of pipes.
-#[derive(Debug, Default)]
-pub(crate) struct Ends {
-    /// Writes to the process.
-    pub(crate) stdin: Option<PipeWriter>,
-    /// Reads its output.
-    pub(crate) stdout: Option<PipeReader>,
-    /// Reads its error output.
-    pub(crate) stderr: Option<PipeReader>,
-}
 
 /// Makes the process's descriptors, all above 2.
 pub(crate) fn child_streams(stdio: StdioSet) -> Result<([OwnedFd; 3], Ends)> {
@@ -27,7 +16,7 @@ pub(crate) fn child_streams(stdio: StdioSet) -> Result<([OwnedFd; 3], Ends)> {
     let input = match stdio.stdin {
         Stdio::Piped => {
             let (reader, writer) = pipe()?;
-            ends.stdin = Some(writer);
+            ends.stdin = Some(OwnedFd::from(writer).into());
             duplicate(reader)?
         }
         other => simple(other, rustix::stdio::stdin(), false)?,
@@ -35,7 +24,7 @@ pub(crate) fn child_streams(stdio: StdioSet) -> Result<([OwnedFd; 3], Ends)> {
     let output = match stdio.stdout {
         Stdio::Piped => {
             let (reader, writer) = pipe()?;
-            ends.stdout = Some(reader);
+            ends.stdout = Some(OwnedFd::from(reader).into());
             duplicate(writer)?
         }
         other => simple(other, rustix::stdio::stdout(), true)?,
@@ -43,7 +32,7 @@ pub(crate) fn child_streams(stdio: StdioSet) -> Result<([OwnedFd; 3], Ends)> {
     let error = match stdio.stderr {
         Stdio::Piped => {
             let (reader, writer) = pipe()?;
-            ends.stderr = Some(reader);
+            ends.stderr = Some(OwnedFd::from(reader).into());
             duplicate(writer)?
         }
         other => simple(other, rustix::stdio::stderr(), true)?,
