@@ -30,13 +30,33 @@ pub fn from_name(name: &str) -> Option<WindowsSignal> {
     })
 }
 
-/// Finds a signal by the number that Linux gives it: 15 and 9 only.
+/// Numbers that stand for signals in requests. Those of Linux where there is a like one, with the numbers of
+/// Microsoft's C library for Ctrl+Break; the two ends of sessions have numbers that no system has.
+const NUMBERS: [(u8, &str); 7] = [
+    (15, "TERM"),
+    (9, "KILL"),
+    (2, "CTRLC"),
+    (21, "CTRLBREAK"),
+    (1, "CTRLCLOSE"),
+    (101, "CTRLLOGOFF"),
+    (102, "CTRLSHUTDOWN"),
+];
+
+/// Finds a signal by the number that requests have for it.
 pub fn from_number(number: u8) -> Option<WindowsSignal> {
-    match number {
-        15 => from_name("TERM"),
-        9 => from_name("KILL"),
-        _ => None,
-    }
+    NUMBERS.iter().find(|(own, _)| *own == number).and_then(|(_, name)| from_name(name))
+}
+
+/// Returns the number that requests have for a name, in any case, with or without `SIG`.
+pub fn number_of(name: &str) -> Option<u8> {
+    let upper = name.to_ascii_uppercase();
+    let upper = upper.strip_prefix("SIG").unwrap_or(&upper);
+    NUMBERS.iter().find(|(_, own)| *own == upper).map(|(number, _)| *number)
+}
+
+/// Returns the name of a signal's number.
+pub fn name_of(number: u8) -> Option<&'static str> {
+    NUMBERS.iter().find(|(own, _)| *own == number).map(|(_, name)| *name)
 }
 
 #[cfg(test)]
@@ -64,6 +84,12 @@ mod tests {
         }
         assert_eq!(from_number(15), from_name("TERM"));
         assert_eq!(from_number(9), from_name("KILL"));
-        assert_eq!(from_number(2), None);
+        assert_eq!(from_number(2), from_name("CTRLC"));
+        assert_eq!(from_number(3), None);
+        for (number, name) in NUMBERS {
+            assert_eq!((number_of(name), name_of(number)), (Some(number), Some(name)));
+            assert!(from_number(number).is_some());
+        }
+        assert_eq!((number_of("sigctrlc"), number_of("USR1"), name_of(3)), (Some(2), None, None));
     }
 }

@@ -1,47 +1,28 @@
 //! Executes plans for Windows: in order, the undo list on disk first, and backwards after a failure.
 
 use containerv_spec::plan::hcs::{Call, HcsPlan, HcsStep, Stage};
-use serde::{Deserialize, Serialize};
 
 use super::explain::Failure;
 use super::found::Values;
+use super::journal::Entry;
 use crate::{Error, Result};
 
 /// Does single calls; the system itself, or a test's model of it.
 pub(crate) trait Perform {
     /// Does a call in which everything is known, and returns what it has found.
     fn perform(&mut self, call: &Call) -> Result<Vec<String>, Failure>;
+
+    /// For tests of crashes: step `number` of the plan, counted from 1, is done.
+    fn done(&mut self, _number: u32) {}
+
+    /// The same of a call that undoes.
+    fn undone(&mut self) {}
 }
 
 /// Where intentions are written before anything is done.
 pub(crate) trait Record {
     /// Writes an entry, and returns after it is on the disk.
     fn record(&mut self, entry: &Entry) -> Result<()>;
-}
-
-/// One line of a container's journal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Entry {
-    /// A stage begins: what undoes all of it, in the order in which it is to be done.
-    Begun {
-        /// The stage.
-        stage: Stage,
-        /// Calls of which each may find nothing to undo.
-        undo: Vec<Call>,
-    },
-    /// A stage is complete, with what its steps have found.
-    Done {
-        /// The stage.
-        stage: Stage,
-        /// Values for later stages.
-        found: Values,
-    },
-    /// What was begun is undone.
-    Undone {
-        /// The stage.
-        stage: Stage,
-    },
 }
 
 /// Executes the steps of a stage. The first step of creation makes the directory that the journal
@@ -60,7 +41,7 @@ pub(crate) fn run(
     let mut journal = (stage == Stage::Start).then(&mut *open_journal).transpose()?;
     let steps: Vec<(usize, &HcsStep)> =
         plan.steps.iter().enumerate().filter(|(_, step)| step.stage == stage).collect();
-    let begun = Entry::Begun { stage, undo: undo_of(plan, stage) };
+    let begun = Entry::Begun { stage, isolation: plan.isolation, undo: undo_of(plan, stage) };
     if let Some(journal) = &mut journal {
         journal.record(&begun)?;
     }
@@ -72,12 +53,18 @@ pub(crate) fn run(
             Ok(())
         });
         if let Err(error) = outcome {
+            // An open file would keep the directory that creation has made.
+            journal = journal.filter(|_| stage == Stage::Start);
             // The failed step may have done a part of its work.
             let done = steps[..=place].iter().rev().flat_map(|(_, step)| &step.undo);
             let left = undo(done, performer);
+            if let (Some(journal), true) = (&mut journal, left.is_empty()) {
+                journal.record(&Entry::Undone { stage })?;
+            }
             let error = error.context(format!("step {} of the plan", number + 1));
             return Err(with_leftovers(error, &left));
         }
+        performer.done(u32::try_from(number + 1).unwrap_or(u32::MAX));
     }
     if let Some(journal) = &mut journal {
         journal.record(&Entry::Done { stage, found: values.clone() })?;
@@ -87,7 +74,10 @@ pub(crate) fn run(
 
 fn one(step: &HcsStep, values: &mut Values, performer: &mut impl Perform) -> Result<()> {
     let call = values.fill(&step.call)?;
-    let found = performer.perform(&call).map_err(|failure| failure.explain(call.name()))?;
+    let found = performer.perform(&call).map_err(|failure| match call {
+        Call::CreateProcess { .. } | Call::CreateProcessV1 { .. } => failure.explain_start(call.name()),
+        _ => failure.explain(call.name()),
+    })?;
     values.keep(&call, found)
 }
 
@@ -98,17 +88,22 @@ pub(crate) fn undo_of(plan: &HcsPlan, stage: Stage) -> Vec<Call> {
 }
 
 /// Undoes what may have been done, all of it whatever fails, and returns what failed. What is not
-/// there is undone.
+/// there is undone. The container's directory stays if anything failed.
 pub(crate) fn undo<'a>(
     calls: impl IntoIterator<Item = &'a Call>,
     performer: &mut impl Perform,
 ) -> Vec<Error> {
     let mut failed = Vec::new();
     for call in calls {
+        // The directory has the journal, which tells a repair what is left.
+        if matches!(call, Call::RemoveDirectory { .. }) && !failed.is_empty() {
+            continue;
+        }
         match performer.perform(call) {
             Err(failure) if !is_gone(call, &failure) => failed.push(failure.explain(call.name())),
             _ => {}
         }
+        performer.undone();
     }
     failed
 }

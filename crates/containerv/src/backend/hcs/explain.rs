@@ -64,6 +64,20 @@ impl Failure {
         }
     }
 
+    /// As [`Failure::explain`], of the start of a process: a program that is not there, or is none,
+    /// has kinds of its own.
+    pub(crate) fn explain_start(&self, doing: &str) -> Error {
+        let error = self.explain(doing);
+        let is_any = |codes: &[u32]| codes.iter().any(|code| self.is(*code));
+        if is_any(&[NO_FILE, NO_PATH]) {
+            return error.with_kind(ErrorKind::CommandNotFound);
+        }
+        if is_any(&[DENIED, NO_PROGRAM, NO_PROGRAM_OF_THIS_MACHINE]) {
+            return error.with_kind(ErrorKind::CommandNotExecutable);
+        }
+        error
+    }
+
     /// What the document says in words. Of an unknown code the whole document is told: nobody else
     /// knows what it means.
     fn said(&self, known: bool) -> Option<String> {
@@ -75,6 +89,17 @@ impl Failure {
         }
     }
 }
+
+/// `ERROR_FILE_NOT_FOUND`.
+const NO_FILE: u32 = 0x8007_0002;
+/// `ERROR_PATH_NOT_FOUND`.
+const NO_PATH: u32 = 0x8007_0003;
+/// `ERROR_ACCESS_DENIED`.
+const DENIED: u32 = 0x8007_0005;
+/// `ERROR_BAD_EXE_FORMAT`.
+const NO_PROGRAM: u32 = 0x8007_00C1;
+/// `ERROR_EXE_MACHINE_TYPE_MISMATCH`.
+const NO_PROGRAM_OF_THIS_MACHINE: u32 = 0x8007_00D8;
 
 const ABSENT: &str = "enable the Windows feature `Containers`; Windows 10 1809 and Windows Server 2019 are the oldest that have all that is used";
 

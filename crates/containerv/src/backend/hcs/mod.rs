@@ -1,9 +1,57 @@
 //! The Windows backend: containers by the Host Compute Service.
 //!
-//! Everything but the calls themselves compiles on every system.
+//! What decides, orders and undoes compiles on every system; only what calls Windows does not.
 
+#[cfg(windows)]
+mod attach;
+#[cfg(windows)]
+mod change;
+#[cfg(windows)]
+mod compute;
+#[cfg(windows)]
+mod delete;
+#[cfg(windows)]
+mod doctor;
+#[cfg(windows)]
+mod events;
+#[cfg(windows)]
+mod exec;
 mod execute;
 mod explain;
+#[cfg(windows)]
+mod features;
 mod found;
+mod journal;
+#[cfg(windows)]
+mod lifecycle;
+#[cfg(windows)]
+mod logs;
+#[cfg(windows)]
+mod monitor;
+#[cfg(windows)]
+mod observe;
 #[cfg(windows)]
 mod perform;
+#[cfg(windows)]
+mod probe;
+#[cfg(windows)]
+mod running;
+#[cfg(windows)]
+mod store;
+#[cfg(windows)]
+mod streams;
+#[cfg(windows)]
+mod supervise;
+#[cfg(windows)]
+mod system;
+#[cfg(windows)]
+mod transfer;
+
+#[cfg(windows)]
+pub(crate) use {
+    attach::{AttachedReader, AttachedWriter, Attachment},
+    events::Events,
+    logs::Logs,
+    running::Process,
+    system::System,
+};

@@ -20,12 +20,14 @@ mod system;
 mod tests;
 
 use containerv_spec::hcs::machine::WindowsMachine;
+use containerv_spec::hcs::process::ProcessParameters;
 use containerv_spec::plan::Plan;
 use containerv_spec::plan::hcs::{Call, HcsIsolation, HcsPlan, HcsStep, Stage};
-use containerv_spec::request::{CredentialSpec, Request};
+use containerv_spec::request::{CredentialSpec, Process, Request};
 use containerv_spec::{ContainerId, OsText, hcs};
 
 use crate::{Error, ErrorKind, Result};
+pub(crate) use process::Streams;
 
 /// Who made it, in documents; also the first part of the names of endpoints, by which leaked ones are found.
 const OWNER: &str = "containerv";
@@ -111,6 +113,36 @@ pub(crate) fn lower(
         notes: draft.notes,
         steps: draft.steps,
     })
+}
+
+/// Lowers a further process of a container: what the service takes for it.
+///
+/// # Errors
+///
+/// Everything that is wrong with the process.
+pub(crate) fn process_parameters(
+    request: &Request,
+    process: &Process,
+    streams: Streams,
+) -> Result<ProcessParameters> {
+    let machine = WindowsMachine::assumed();
+    let mut draft = Draft {
+        request,
+        machine: &machine,
+        places: &Places::below(DATA_ROOT, &request.id),
+        attached: true,
+        isolation: HcsIsolation::Process,
+        steps: Vec::new(),
+        notes: Vec::new(),
+        problems: Vec::new(),
+    };
+    draft.check_process(process);
+    let parameters = draft.parameters(process, streams);
+    if draft.problems.is_empty() {
+        return Ok(parameters);
+    }
+    let name = request.called();
+    Err(Error::problems(format!("cannot start a process in container `{name}`"), draft.problems))
 }
 
 impl Draft<'_> {

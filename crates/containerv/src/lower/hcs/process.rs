@@ -17,30 +17,47 @@ const MAX_ENVIRONMENT: usize = 32_767;
 /// The root of a container's own disk.
 const ROOT: &str = "C:\\";
 
+/// The pipes that a process is given.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Streams {
+    pub(crate) stdin: bool,
+    pub(crate) stdout: bool,
+    pub(crate) stderr: bool,
+}
+
 impl Draft<'_> {
     /// Starts the container's own command, if it has one.
     pub(super) fn process(&mut self) {
         let Some(process) = &self.request.process else { return };
         self.check_process(process);
-        let terminal = process.terminal;
         let writes = self.attached || self.request.log.driver == LogDriver::JsonFile;
-        let parameters = ProcessParameters {
-            command_line: self.command_line(process),
-            user: (!process.user.is_empty()).then(|| process.user.clone()),
-            working_directory: Some(self.working_directory(process)),
-            environment: self.environment(process),
-            emulate_console: terminal.is_some(),
-            create_std_in_pipe: process.open_stdin,
-            create_std_out_pipe: writes,
-            create_std_err_pipe: writes && terminal.is_none(),
-            console_size: terminal.map(|size| [size.rows, size.columns]),
+        let streams = Streams {
+            stdin: process.open_stdin,
+            stdout: writes,
+            stderr: writes && process.terminal.is_none(),
         };
+        let parameters = self.parameters(process, streams);
         let id = self.request.id.clone();
         if self.is_hyperv() {
             self.push(Stage::Start, Call::CreateProcessV1 { id, parameters }, Vec::new());
         } else {
             self.push(Stage::Start, Call::CreateProcess { id: id.clone(), parameters }, Vec::new());
             self.push(Stage::Start, Call::WatchProcess { id }, Vec::new());
+        }
+    }
+
+    pub(super) fn parameters(&mut self, process: &Process, streams: Streams) -> ProcessParameters {
+        let terminal = process.terminal;
+        ProcessParameters {
+            command_line: self.command_line(process),
+            user: (!process.user.is_empty()).then(|| process.user.clone()),
+            working_directory: Some(self.working_directory(process)),
+            environment: self.environment(process),
+            emulate_console: terminal.is_some(),
+            create_std_in_pipe: streams.stdin,
+            create_std_out_pipe: streams.stdout,
+            create_std_err_pipe: streams.stderr,
+            console_size: terminal.map(|size| [size.rows, size.columns]),
         }
     }
 
@@ -110,7 +127,7 @@ impl Draft<'_> {
         environment
     }
 
-    fn check_process(&mut self, process: &Process) {
+    pub(super) fn check_process(&mut self, process: &Process) {
         let user = &process.user;
         // `name:group` is of Linux; `domain\name` and `NT AUTHORITY\SYSTEM` are of Windows.
         if user.chars().any(|c| c.is_control() || matches!(c, ':' | '"' | '/')) || user.len() > 256 {

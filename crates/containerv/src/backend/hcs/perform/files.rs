@@ -71,8 +71,14 @@ fn security_of_roots(directory: &Path) -> io::Result<()> {
     security::create_directory(directory, &SecurityDescriptor::private()?)
 }
 
-pub(super) fn release_name(text: &OsText) -> Result<()> {
-    fs::remove_file(path(text)?).map_err(|error| Failure::io("DeleteFileW", error))
+/// A name is released only while it still leads to this container.
+pub(super) fn release_name(text: &OsText, id: &ContainerId) -> Result<()> {
+    let path = path(text)?;
+    match fs::read_to_string(path) {
+        Ok(owner) if owner != id.as_str() => return Ok(()),
+        _ => {}
+    }
+    fs::remove_file(path).map_err(|error| Failure::io("DeleteFileW", error))
 }
 
 pub(super) fn store_request(text: &OsText, request: &Request) -> Result<()> {

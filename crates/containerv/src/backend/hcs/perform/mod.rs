@@ -5,35 +5,38 @@ mod layers;
 mod network;
 mod system;
 
+use std::cell::RefCell;
 use std::time::Duration;
 
-use containerv_spec::Request;
-use containerv_spec::plan::hcs::Call;
+use containerv_spec::plan::hcs::{Call, HcsIsolation};
+use containerv_spec::{ContainerId, Request};
 use containerv_sys::windows::error::{Error as SystemError, Hresult};
 use containerv_sys::windows::hcs::Hcs;
 use containerv_sys::windows::holders::RestartManager;
 use containerv_sys::windows::library::Libraries;
+use containerv_sys::windows::lock::Lock;
 use containerv_sys::windows::network::Hcn;
+use containerv_sys::windows::process::Process as OwnProcess;
 use containerv_sys::windows::virtdisk::Virtdisk;
 use containerv_sys::windows::vmcompute::Vmcompute;
 
 use super::execute::Perform;
 use super::explain::Failure;
-use system::Live;
+pub(crate) use system::Live;
 
 type Result<T, E = Failure> = std::result::Result<T, E>;
 
 /// The longest that a compute system may take to come into being, start or answer.
-const PATIENCE: Option<Duration> = Some(Duration::from_secs(240));
+pub(super) const PATIENCE: Option<Duration> = Some(Duration::from_secs(240));
 /// The longest that one may take to end by force.
-const ENDING: Option<Duration> = Some(Duration::from_secs(30));
+pub(super) const ENDING: Option<Duration> = Some(Duration::from_secs(30));
 
 /// The DLLs of Windows that containers need.
 #[derive(Clone, Debug)]
 pub(crate) struct Windows {
-    hcs: Hcs,
-    vmcompute: Vmcompute,
-    hcn: Hcn,
+    pub(super) hcs: Hcs,
+    pub(super) vmcompute: Vmcompute,
+    pub(super) hcn: Hcn,
     virtdisk: Virtdisk,
     restart_manager: RestartManager,
 }
@@ -52,16 +55,65 @@ impl Windows {
     }
 }
 
+/// The hold on a container that ends with its directory: an open file would keep that.
+#[derive(Debug, Default)]
+pub(crate) struct Hold(RefCell<Option<Lock>>);
+
+impl Hold {
+    pub(crate) fn new(lock: Lock) -> Self {
+        Self(RefCell::new(Some(lock)))
+    }
+
+    pub(crate) fn set(&self, lock: Lock) {
+        self.0.replace(Some(lock));
+    }
+
+    fn release(&self) {
+        drop(self.0.take());
+    }
+}
+
+/// Ends this process at once if the number is the fault's: a crash, for tests.
+pub(crate) fn die_at(fault: Option<u32>, number: u32) {
+    if fault == Some(number)
+        && let Ok(Some(own)) = OwnProcess::open_to_end(std::process::id())
+    {
+        let _ = own.terminate(137);
+    }
+}
+
 /// Does the calls of one container.
 pub(crate) struct Performer<'a> {
     windows: &'a Windows,
-    request: &'a Request,
+    id: &'a ContainerId,
+    /// Missing where something is only undone.
+    request: Option<&'a Request>,
+    hold: Option<&'a Hold>,
+    fault: Option<u32>,
+    removal_fault: Option<u32>,
+    undone: u32,
     live: Live,
 }
 
 impl<'a> Performer<'a> {
-    pub(crate) fn new(windows: &'a Windows, request: &'a Request) -> Self {
-        Self { windows, request, live: Live::default() }
+    pub(crate) fn new(windows: &'a Windows, id: &'a ContainerId, request: Option<&'a Request>) -> Self {
+        let live = Live::default();
+        Self { windows, id, request, hold: None, fault: None, removal_fault: None, undone: 0, live }
+    }
+
+    /// Ends this hold before the directory is removed.
+    pub(crate) fn with_hold(self, hold: &'a Hold) -> Self {
+        Self { hold: Some(hold), ..self }
+    }
+
+    /// For tests: this process ends after that step.
+    pub(crate) fn with_fault(self, fault: Option<u32>) -> Self {
+        Self { fault, ..self }
+    }
+
+    /// For tests: this process ends after so many calls that undo.
+    pub(crate) fn with_removal_fault(self, removal_fault: Option<u32>) -> Self {
+        Self { removal_fault, ..self }
     }
 
     /// What was started, to go on with.
@@ -71,14 +123,30 @@ impl<'a> Performer<'a> {
 }
 
 impl Perform for Performer<'_> {
+    fn done(&mut self, number: u32) {
+        die_at(self.fault, number);
+    }
+
+    fn undone(&mut self) {
+        self.undone += 1;
+        die_at(self.removal_fault, self.undone);
+    }
+
     fn perform(&mut self, call: &Call) -> Result<Vec<String>> {
         let nothing = |()| Vec::new();
         match call {
             Call::MakeDirectory { path } => files::make_directory(path).map(nothing),
-            Call::RemoveDirectory { path } => files::remove_directory(path).map(nothing),
-            Call::ReserveName { path } => files::reserve_name(path, &self.request.id).map(nothing),
-            Call::ReleaseName { path } => files::release_name(path).map(nothing),
-            Call::StoreRequest { path } => files::store_request(path, self.request).map(nothing),
+            Call::RemoveDirectory { path } => {
+                self.hold.inspect(|hold| hold.release());
+                files::remove_directory(path).map(nothing)
+            }
+            Call::ReserveName { path } => files::reserve_name(path, self.id).map(nothing),
+            Call::ReleaseName { path } => files::release_name(path, self.id).map(nothing),
+            Call::StoreRequest { path } => {
+                let request =
+                    self.request.ok_or_else(|| Failure::words("WriteFile", "there is no request"))?;
+                files::store_request(path, request).map(nothing)
+            }
             Call::MakeSource { path } => files::make_source(path).map(nothing),
             Call::ResolvePath { path, .. } => files::resolve(path).map(one),
             Call::ReadCredentialSpec { source, .. } => files::credential_spec(source).map(one),
@@ -105,18 +173,18 @@ impl Perform for Performer<'_> {
             Call::GetServiceProperties { query, found } => self.credentials(query, found),
             Call::CreateSystem { id, document } => self.create_system(id, document).map(nothing),
             Call::WatchSystem { .. } => self.watch_system().map(nothing),
-            Call::StartSystem { .. } => self.start_system().map(nothing),
-            Call::TerminateSystem { id } => self.terminate_system(id).map(nothing),
+            Call::StartSystem { .. } | Call::StartSystemV1 { .. } => self.start_system().map(nothing),
+            Call::TerminateSystem { id } => self.terminate_system(HcsIsolation::Process, id).map(nothing),
             Call::CloseSystem { .. } | Call::CloseSystemV1 { .. } => {
                 self.live = Live::default();
                 Ok(Vec::new())
             }
-            Call::CreateProcess { parameters, .. } => self.create_process(parameters).map(nothing),
+            Call::CreateProcess { parameters, .. } | Call::CreateProcessV1 { parameters, .. } => {
+                self.create_process(parameters).map(nothing)
+            }
             Call::WatchProcess { .. } => self.watch_process().map(nothing),
             Call::CreateSystemV1 { id, document } => self.create_system_v1(id, document).map(nothing),
-            Call::StartSystemV1 { .. } => self.start_system_v1().map(nothing),
-            Call::TerminateSystemV1 { id } => self.terminate_system_v1(id).map(nothing),
-            Call::CreateProcessV1 { parameters, .. } => self.create_process_v1(parameters).map(nothing),
+            Call::TerminateSystemV1 { id } => self.terminate_system(HcsIsolation::Hyperv, id).map(nothing),
         }
     }
 }
@@ -126,7 +194,7 @@ fn one(value: String) -> Vec<String> {
 }
 
 /// A document as the service takes it.
-fn json(function: &'static str, document: &impl serde::Serialize) -> Result<String> {
+pub(super) fn json(function: &'static str, document: &impl serde::Serialize) -> Result<String> {
     serde_json::to_string(document).map_err(|error| Failure::words(function, error.to_string()))
 }
 

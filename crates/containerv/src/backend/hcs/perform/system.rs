@@ -6,61 +6,27 @@ use containerv_spec::hcs::process::ProcessParameters;
 use containerv_spec::hcs::service::{CredentialInstances, ModifyService, ServiceProperties, ServiceQuery};
 use containerv_spec::hcs::system::ComputeSystem;
 use containerv_spec::hcs::v1::ContainerConfig;
-use containerv_sys::windows::hcs::{self, ProcessInfo, Waited};
-use containerv_sys::windows::notices::Notices;
-use containerv_sys::windows::vmcompute;
+use containerv_spec::plan::hcs::HcsIsolation;
+use containerv_sys::windows::hcs::ProcessInfo;
 
-use super::{ENDING, PATIENCE, Performer, Result, json};
+use super::{PATIENCE, Performer, Result, json};
+use crate::backend::hcs::compute::{Process, System};
 use crate::backend::hcs::explain::Failure;
-
-/// `HCS_E_OPERATION_TIMEOUT`.
-const TIMEOUT: u32 = 0x8037_0118;
 
 /// What was started.
 #[derive(Debug, Default)]
 pub(crate) struct Live {
-    /// The container's own command, with its streams.
+    /// The container's own command.
     pub(crate) process: Option<Process>,
+    /// Its number and streams.
     pub(crate) info: Option<ProcessInfo>,
-    /// Where its end is told.
-    pub(crate) process_events: Option<Notices>,
-    /// Where the system's end is told.
-    pub(crate) system_events: Option<Notices>,
     /// Closed after its process.
     pub(crate) system: Option<System>,
 }
 
-/// A system of either generation.
-#[derive(Debug)]
-pub(crate) enum System {
-    /// Of computecore.dll.
-    Current(hcs::System),
-    /// Of vmcompute.dll.
-    First(vmcompute::System),
-}
-
-/// A process of either generation.
-#[derive(Debug)]
-pub(crate) enum Process {
-    /// Of computecore.dll.
-    Current(hcs::Process),
-    /// Of vmcompute.dll.
-    First(#[allow(dead_code, reason = "kept open for its notices")] vmcompute::Process),
-}
-
 impl Live {
-    fn current(&self, function: &'static str) -> Result<&hcs::System> {
-        match &self.system {
-            Some(System::Current(system)) => Ok(system),
-            _ => Err(Failure::words(function, "no step has created the system")),
-        }
-    }
-
-    fn first(&self, function: &'static str) -> Result<&vmcompute::System> {
-        match &self.system {
-            Some(System::First(system)) => Ok(system),
-            _ => Err(Failure::words(function, "no step has created the system")),
-        }
+    fn system(&self, function: &'static str) -> Result<&System> {
+        self.system.as_ref().ok_or_else(|| Failure::words(function, "no step has created the system"))
     }
 }
 
@@ -78,7 +44,7 @@ impl Performer<'_> {
             serde_json::from_str(&answer.unwrap_or_default())
                 .map_err(|error| Failure::words(FUNCTION, format!("not an answer: {error}")))?;
         let mut instances = properties.properties.into_iter().flat_map(|properties| properties.instances);
-        let instance = instances.find(|instance| instance.id == self.request.id.as_str());
+        let instance = instances.find(|instance| instance.id == self.id.as_str());
         let guard = instance
             .ok_or_else(|| Failure::words(FUNCTION, "nothing was handed out for this container"))?
             .credential_guard;
@@ -97,88 +63,45 @@ impl Performer<'_> {
         let document = json("HcsCreateComputeSystem", document)?;
         let (system, creation) = hcs.create_system(hcs.operation()?, id.as_str(), &document)?;
         // Kept at once: should it take too long, it is ended by this handle.
-        self.live.system = Some(System::Current(system));
+        self.live.system = Some(System::current(self.windows, system));
         creation.finish(PATIENCE)?;
         Ok(())
     }
 
     pub(super) fn watch_system(&mut self) -> Result<()> {
-        let events = self.live.current("HcsSetComputeSystemCallback")?.events()?;
-        self.live.system_events = Some(events);
-        Ok(())
+        self.live.system("HcsSetComputeSystemCallback")?.events().map(drop)
     }
 
     pub(super) fn start_system(&self) -> Result<()> {
-        let start = self.live.current("HcsStartComputeSystem")?.start(self.windows.hcs.operation()?, None)?;
-        start.finish(PATIENCE)?;
-        Ok(())
+        self.live.system("HcsStartComputeSystem")?.start()
     }
 
     /// By the handle that there is, or another one: after a crash, or from another program.
-    pub(super) fn terminate_system(&mut self, id: &ContainerId) -> Result<()> {
-        let hcs = &self.windows.hcs;
+    pub(super) fn terminate_system(&mut self, isolation: HcsIsolation, id: &ContainerId) -> Result<()> {
         if self.live.system.is_none() {
-            self.live.system = Some(System::Current(hcs.open_system(id.as_str())?));
+            self.live.system = Some(self.windows.open_system(isolation, id)?);
         }
-        let system = self.live.current("HcsTerminateComputeSystem")?;
-        let events = system.events()?;
-        // Its result says less than the event, and may never come.
-        drop(system.terminate(hcs.operation()?, None)?);
-        match events.next_of(hcs::SYSTEM_EXITED, ENDING) {
-            Some(_) => Ok(()),
-            None => Err(Failure::code("HcsTerminateComputeSystem", TIMEOUT, None)),
-        }
+        self.live.system("HcsTerminateComputeSystem")?.terminate()
     }
 
     pub(super) fn create_process(&mut self, parameters: &ProcessParameters) -> Result<()> {
-        const FUNCTION: &str = "HcsCreateProcess";
-        let system = self.live.current(FUNCTION)?;
-        let parameters = json(FUNCTION, parameters)?;
-        let mut spawn = system.create_process(self.windows.hcs.operation()?, &parameters)?;
-        match spawn.wait(PATIENCE)? {
-            Waited::Done(info) => {
-                self.live.info = Some(info);
-                self.live.process = Some(Process::Current(spawn.into_process()));
-                Ok(())
-            }
-            Waited::Running => Err(Failure::code(FUNCTION, TIMEOUT, None)),
-        }
+        let (process, info) = self.live.system("HcsCreateProcess")?.create_process(parameters)?;
+        self.live.process = Some(process);
+        self.live.info = Some(info);
+        Ok(())
     }
 
     pub(super) fn watch_process(&mut self) -> Result<()> {
-        let Some(Process::Current(process)) = &self.live.process else {
-            return Err(Failure::words("HcsSetProcessCallback", "no step has created the process"));
-        };
-        self.live.process_events = Some(process.events()?);
-        Ok(())
+        let process = self.live.process.as_ref();
+        let process = process
+            .ok_or_else(|| Failure::words("HcsSetProcessCallback", "no step has created the process"))?;
+        process.events().map(drop)
     }
 
     pub(super) fn create_system_v1(&mut self, id: &ContainerId, document: &ContainerConfig) -> Result<()> {
         let document = json("HcsCreateComputeSystem", document)?;
         let (system, creation) = self.windows.vmcompute.create_system(id.as_str(), &document)?;
-        self.live.system_events = Some(system.notices());
         self.live.system = Some(System::First(system));
         Ok(creation.finish(PATIENCE)?)
-    }
-
-    pub(super) fn start_system_v1(&self) -> Result<()> {
-        Ok(self.live.first("HcsStartComputeSystem")?.start("")?.finish(PATIENCE)?)
-    }
-
-    pub(super) fn terminate_system_v1(&mut self, id: &ContainerId) -> Result<()> {
-        if self.live.system.is_none() {
-            self.live.system = Some(System::First(self.windows.vmcompute.open_system(id.as_str())?));
-        }
-        Ok(self.live.first("HcsTerminateComputeSystem")?.terminate("")?.finish(ENDING)?)
-    }
-
-    pub(super) fn create_process_v1(&mut self, parameters: &ProcessParameters) -> Result<()> {
-        const FUNCTION: &str = "HcsCreateProcess";
-        let system = self.live.first(FUNCTION)?;
-        let (process, info) = system.create_process(&json(FUNCTION, parameters)?)?;
-        self.live.process_events = Some(process.notices().clone());
-        self.live.info = Some(info);
-        self.live.process = Some(Process::First(process));
-        Ok(())
     }
 }

@@ -15,8 +15,9 @@ use containerv_sys::windows::random;
 
 use super::*;
 use crate::ErrorKind;
-use crate::backend::hcs::execute::{self, Entry, Record};
+use crate::backend::hcs::execute::{self, Record};
 use crate::backend::hcs::found::Values;
+use crate::backend::hcs::journal::Entry;
 
 struct Nowhere;
 
@@ -55,7 +56,7 @@ fn without_the_services_a_container_is_refused_and_nothing_is_left() {
     let machine = containerv_spec::hcs::machine::WindowsMachine::assumed();
     let places = crate::lower::hcs::Places::below(root.to_str().unwrap(), &request.id);
     let plan = crate::lower::hcs::lower(&request, &machine, &places, false).unwrap();
-    let mut performer = Performer::new(&windows, &request);
+    let mut performer = Performer::new(&windows, &request.id, Some(&request));
     let mut open = || Ok(Box::new(Nowhere) as Box<dyn Record>);
     let error = execute::run(&plan, Stage::Create, Values::default(), &mut performer, &mut open).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -76,7 +77,7 @@ fn without_the_services_a_container_is_refused_and_nothing_is_left() {
 #[test]
 fn a_name_is_reserved_once_and_released_twice() {
     let (root, request, windows) = (root(), request(), nothing());
-    let mut performer = Performer::new(&windows, &request);
+    let mut performer = Performer::new(&windows, &request.id, Some(&request));
     let path = text(root.join("names").join("web"));
     fs::create_dir(&root).unwrap();
     performer.perform(&Call::ReserveName { path: path.clone() }).unwrap();
@@ -230,7 +231,7 @@ fn a_plan_becomes_a_container_and_is_undone() {
     let Some(windows) = stand_ins() else { return };
     for isolation in ["process", "vm"] {
         let planned = Planned::new(isolation);
-        let mut performer = Performer::new(&windows, &planned.request);
+        let mut performer = Performer::new(&windows, &planned.request.id, Some(&planned.request));
         planned.run(&mut performer).unwrap();
         let output = performer.live.info.as_mut().and_then(|info| info.stdout.take()).unwrap();
         let mut said = String::new();
@@ -247,10 +248,10 @@ fn another_program_undoes_what_one_has_left() {
     let Some(windows) = stand_ins() else { return };
     for isolation in ["process", "vm"] {
         let planned = Planned::new(isolation);
-        let mut performer = Performer::new(&windows, &planned.request);
+        let mut performer = Performer::new(&windows, &planned.request.id, Some(&planned.request));
         planned.run(&mut performer).unwrap();
         // The first handle stays open, as that of a program that hangs.
-        let mut repair = Performer::new(&windows, &planned.request);
+        let mut repair = Performer::new(&windows, &planned.request.id, Some(&planned.request));
         let left = execute::undo(&planned.journal.undo(), &mut repair);
         assert!(left.is_empty(), "{isolation}: {left:?}");
         planned.assert_gone(&windows);
@@ -286,7 +287,7 @@ fn a_failure_at_each_step_leaves_nothing() {
         let steps = Planned::new(isolation).plan.steps.len();
         for number in 0..steps {
             let planned = Planned::new(isolation);
-            let performer = Performer::new(&windows, &planned.request);
+            let performer = Performer::new(&windows, &planned.request.id, Some(&planned.request));
             let mut failing = Failing { performer, calls_left: number, late: number % 2 == 0 };
             let mut open = || Ok(Box::new(planned.journal.clone()) as Box<dyn Record>);
             let plan = &planned.plan;

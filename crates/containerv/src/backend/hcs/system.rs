@@ -1,0 +1,97 @@
+//! The backend of one Windows host.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use containerv_spec::ContainerId;
+use containerv_sys::windows::library::Libraries;
+use containerv_sys::windows::random;
+
+use super::compute;
+use super::perform::Windows;
+use super::running::Child;
+use super::store::{Directory, Store};
+use crate::{Error, ErrorKind, Result};
+
+/// The Windows backend of one host.
+#[derive(Debug)]
+pub(crate) struct System {
+    store: Store,
+    windows: OnceLock<Windows>,
+    /// For tests: the step after which this process ends.
+    fault: Option<u32>,
+    /// Systems that end with this process: Windows ends them when their last handle is closed.
+    owned: Mutex<Vec<(ContainerId, compute::System)>>,
+    /// Commands of containers that this process supervises.
+    pub(super) attached: Mutex<Vec<Arc<Child>>>,
+}
+
+impl System {
+    /// A backend whose state is below the second root. Nothing of it is lost in a restart of the
+    /// machine, so that the first is not used.
+    pub(crate) fn new(_run: PathBuf, data: PathBuf, fault: Option<u32>) -> Self {
+        Self {
+            store: Store::new(data),
+            windows: OnceLock::new(),
+            fault,
+            owned: Mutex::default(),
+            attached: Mutex::default(),
+        }
+    }
+
+    /// Reads the environment.
+    pub(crate) fn variable(name: &str) -> Option<OsString> {
+        std::env::var_os(name)
+    }
+
+    /// The two roots, which are one.
+    pub(crate) fn default_roots() -> Result<(PathBuf, PathBuf)> {
+        let data = std::env::var_os("ProgramData").map(PathBuf::from).filter(|path| path.is_absolute());
+        let root = data.map(|data| data.join("containerv")).ok_or_else(|| {
+            Error::new(
+                ErrorKind::Unavailable,
+                "cannot find a directory for containers: ProgramData is not set",
+            )
+            .with_hint("set it, or give `--root DIR`")
+        })?;
+        Ok((root.clone(), root))
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    pub(crate) fn fault(&self) -> Option<u32> {
+        self.fault
+    }
+
+    /// Windows' DLLs, loaded when they are first needed.
+    pub(crate) fn windows(&self) -> &Windows {
+        self.windows.get_or_init(|| Windows::load(&Libraries::system32()))
+    }
+
+    /// Returns a new identifier from the system's random source.
+    pub(crate) fn new_id(&self) -> Result<ContainerId> {
+        let bytes = random::bytes::<32>();
+        bytes.map(ContainerId::from_random).map_err(|error| Error::io(error, "cannot get random bytes"))
+    }
+
+    /// Opens an existing container's directory.
+    pub(crate) fn directory(&self, id: &ContainerId) -> Result<Directory> {
+        self.store.find(id).ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("no container `{}`", id.short()))
+                .with_hint("`cv ps -a` lists all containers")
+        })
+    }
+
+    /// Keeps a system open for as long as this process runs.
+    pub(crate) fn own(&self, id: &ContainerId, system: compute::System) {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner).push((id.clone(), system));
+    }
+
+    /// Lets go of a system that has ended.
+    pub(crate) fn disown(&self, id: &ContainerId) {
+        self.owned.lock().unwrap_or_else(PoisonError::into_inner).retain(|(owned, _)| owned != id);
+    }
+}
