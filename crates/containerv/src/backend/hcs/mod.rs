@@ -55,3 +55,6 @@ pub(crate) use {
     running::Process,
     system::System,
 };
+
+#[cfg(all(test, windows))]
+mod life_tests;

@@ -120,6 +120,7 @@ pub(crate) fn lower(
 /// # Errors
 ///
 /// Everything that is wrong with the process.
+#[cfg_attr(not(windows), allow(dead_code, reason = "called where containers of Windows run"))]
 pub(crate) fn process_parameters(
     request: &Request,
     process: &Process,

@@ -1,0 +1,136 @@
+//! Whole lives of containers by the public API, with the stand-ins.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use containerv_spec::OsText;
+use containerv_spec::request::{Isolation, Layers, Root};
+use containerv_spec::state::Status;
+use containerv_sys::windows::random;
+
+use crate::{Container, ErrorKind, Host, Stdio};
+
+/// Layers and a state root of a test's own.
+struct Bed {
+    host: Host,
+    root: PathBuf,
+    layers: PathBuf,
+}
+
+impl Bed {
+    fn new() -> Option<Self> {
+        let own = std::env::current_exe().unwrap();
+        if !own.with_file_name("computecore.dll").exists() {
+            println!("skipped: no stand-ins beside this program");
+            return None;
+        }
+        let name = random::hex::<6>().unwrap();
+        let root = std::env::temp_dir().join(format!("containerv-life-{name}"));
+        let layers = Path::new(r"C:\layers").join(&name);
+        fs::create_dir_all(layers.join(format!(r"base-{name}\Files\Windows\System32"))).unwrap();
+        fs::create_dir_all(layers.join(format!(r"base-{name}\UtilityVM\Files"))).unwrap();
+        Some(Self { host: Host::open_at(&root).unwrap(), root, layers })
+    }
+
+    fn image(&self) -> Root {
+        let folders = fs::read_dir(&self.layers).unwrap().flatten();
+        let folders = folders.map(|folder| OsText::from(folder.path().to_str().unwrap().to_owned()));
+        Root::Layers(Layers { folders: folders.collect(), os_version: None })
+    }
+
+    fn keeper(&self, isolation: Isolation) -> Container {
+        Container::builder(self.image()).isolation(isolation).create(&self.host).unwrap()
+    }
+}
+
+impl Drop for Bed {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.root);
+        let _ = fs::remove_dir_all(&self.layers);
+    }
+}
+
+#[test]
+fn a_container_without_a_command_is_made_used_stopped_and_removed() {
+    let Some(bed) = Bed::new() else { return };
+    let container = bed.keeper(Isolation::Process);
+    assert_eq!(container.state().unwrap().status, Status::Running);
+    let said = container.command("cmd").args(["/c", "echo hello"]).output().unwrap();
+    assert_eq!(String::from_utf8(said.stdout).unwrap(), "hello\r\n");
+    assert!(said.status.success());
+    let code = container.command("cmd").args(["/c", "exit 7"]).stdin(Stdio::Null).status().unwrap();
+    assert_eq!(code.code(), Some(7));
+    let missing = container.command("nowhere.exe").output().unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::CommandNotFound, "{missing}");
+    let again = Host::open_at(&bed.root).unwrap().container(container.id().short()).unwrap();
+    assert!(again.delete(false).is_err());
+    again.stop(Some(Duration::from_secs(20))).unwrap();
+    assert_eq!(container.state().unwrap().status, Status::Exited);
+    container.start().unwrap();
+    assert_eq!(container.state().unwrap().status, Status::Running);
+    container.delete(true).unwrap();
+    assert!(bed.host.containers().unwrap().is_empty());
+    assert!(bed.host.repair(true).unwrap().is_empty());
+}
+
+#[test]
+fn streams_are_those_of_the_process() {
+    let Some(bed) = Bed::new() else { return };
+    let container = bed.keeper(Isolation::Process).delete_on_drop();
+    let mut child = container
+        .command("cmd")
+        .args(["/q", "/d"])
+        .stdin(Stdio::Piped)
+        .stdout(Stdio::Piped)
+        .stderr(Stdio::Piped)
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"echo heard\r\nexit 3\r\n").unwrap();
+    drop(stdin);
+    let mut said = String::new();
+    child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("heard"), "{said:?}");
+    assert_eq!(child.wait().unwrap().code(), Some(3));
+}
+
+#[test]
+fn an_attached_command_is_waited_for_and_its_end_is_recorded() {
+    let Some(bed) = Bed::new() else { return };
+    for isolation in [Isolation::Process] {
+        let builder =
+            Container::builder(bed.image()).isolation(isolation).command(["cmd", "/c", "echo hi& exit 5"]);
+        let mut stdio = crate::StdioSet::piped();
+        stdio.stdin = Stdio::Null;
+        let (container, mut child) = builder.run(&bed.host, stdio).unwrap();
+        let mut said = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+        assert_eq!(said, "hi\r\n");
+        assert_eq!(child.wait().unwrap().code(), Some(5));
+        let state = container.state().unwrap();
+        assert_eq!((state.status, state.exit.map(|exit| exit.code)), (Status::Exited, Some(5)));
+        assert_eq!(container.wait().unwrap().code, 5);
+        container.delete(false).unwrap();
+    }
+}
+
+#[test]
+fn a_command_that_nobody_waits_for_can_be_removed() {
+    let Some(bed) = Bed::new() else { return };
+    let builder = Container::builder(bed.image()).command(["cmd", "/q", "/d"]).name("waits");
+    let mut stdio = crate::StdioSet::null();
+    stdio.stdin = Stdio::Piped;
+    let (container, child) = builder.run(&bed.host, stdio).unwrap();
+    assert_eq!(container.state().unwrap().status, Status::Running);
+    container.pause().unwrap();
+    assert_eq!(container.state().unwrap().status, Status::Paused);
+    container.resume().unwrap();
+    container.rename("other").unwrap();
+    assert_eq!(bed.host.container("other").unwrap().id(), container.id());
+    container.delete(true).unwrap();
+    drop(child);
+    assert!(bed.host.container("other").is_err());
+    assert!(bed.host.repair(true).unwrap().is_empty());
+}
