@@ -409,8 +409,12 @@ impl<'a> Command<'a> {
     }
 }
 
-/// The environment that a command has unless told otherwise: Docker's `PATH`.
+/// The environment that a command has unless told otherwise: Docker's `PATH`; on Windows what the
+/// image has.
 pub fn default_environment() -> Vec<OsText> {
+    if cfg!(windows) {
+        return Vec::new();
+    }
     vec![OsText::from(format!("PATH={}", crate::lower::linux::DEFAULT_PATH))]
 }
 

@@ -29,7 +29,7 @@ use super::wait::{self, Event};
 
 pub use collect::collect;
 pub use flight::{ReadAhead, WriteBehind};
-pub use server::{PipeListener, connect};
+pub use server::{PipeListener, connect, pair};
 
 /// The most that is transferred at a time; the system counts in 32 bits.
 const MAX_TRANSFER: usize = 1 << 30;

@@ -22,6 +22,7 @@ use windows_sys::Win32::System::Pipes::{
 };
 
 use super::{Stream, Transfer, is};
+use crate::windows::random;
 use crate::windows::security::SecurityDescriptor;
 use crate::windows::wait::Deadline;
 use crate::windows::wide::Wide;
@@ -80,6 +81,19 @@ impl PipeListener {
         let next = place(&self.name, &self.security, 0)?;
         Ok(Some(std::mem::replace(&mut self.next, next)))
     }
+}
+
+/// Makes a pipe that only this process knows: both of its ends.
+///
+/// # Errors
+///
+/// The system's.
+pub fn pair() -> io::Result<(Stream, Stream)> {
+    let name = format!("containerv-{}", random::hex::<16>()?);
+    let mut listener = PipeListener::bind(&name, SecurityDescriptor::private()?)?;
+    let other = connect(&name, Duration::ZERO)?;
+    let own = listener.accept(None, None)?;
+    own.map(|own| (own, other)).ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))
 }
 
 fn full_name(name: &str) -> io::Result<Wide> {

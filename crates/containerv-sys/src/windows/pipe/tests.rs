@@ -19,12 +19,9 @@ fn listener(name: &str) -> PipeListener {
     PipeListener::bind(name, SecurityDescriptor::from_text("D:P(A;;GA;;;WD)").unwrap()).unwrap()
 }
 
-/// Both ends of a pipe: the listener's and the client's.
+/// Both ends of a pipe.
 fn pair() -> (Stream, Stream) {
-    let name = name();
-    let mut listener = listener(&name);
-    let client = connect(&name, PATIENCE).unwrap();
-    (listener.accept(None, None).unwrap().unwrap(), client)
+    super::pair().unwrap()
 }
 
 fn pattern(length: usize) -> Vec<u8> {

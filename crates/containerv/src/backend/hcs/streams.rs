@@ -1,8 +1,10 @@
 //! Standard streams of a process in a container.
 //!
 //! The service makes a pipe for each stream that is asked for, and hands out our end, which is open
-//! for overlapped transfers. A caller who wants pipes gets these ends as they are. For other kinds of
-//! streams a thread passes bytes on, for as long as the process has the stream.
+//! for overlapped transfers. A caller who wants pipes gets these ends as they are, but for standard
+//! input: that our end is closed is no end of the file for the process, somebody has to say it. For
+//! this and for other kinds of streams a thread passes bytes on, for as long as the process has the
+//! stream.
 
 use std::io::{self, Read, Write};
 use std::os::windows::io::OwnedHandle;
@@ -11,10 +13,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use containerv_sys::windows::hcs::ProcessInfo;
+use containerv_sys::windows::pipe;
 
 use super::running::Child;
-use crate::Result;
 use crate::process::{Ends, Stdio, StdioSet, TerminalStreams};
+use crate::{Error, Result};
 
 /// How much a thread passes on at a time.
 const CHUNK: usize = 64 << 10;
@@ -48,7 +51,11 @@ pub(super) fn connect(info: ProcessInfo, stdio: StdioSet, child: &Arc<Child>) ->
     let (mut ends, mut pumps) = (Ends::default(), Pumps::default());
     if let Some(stdin) = info.stdin {
         match stdio.stdin {
-            Stdio::Piped => ends.stdin = Some(ChildStdin::from(stdin)),
+            Stdio::Piped => {
+                let (own, other) = pipe::pair().map_err(|error| Error::io(error, "cannot make a pipe"))?;
+                ends.stdin = Some(OwnedHandle::from(other).into());
+                feed(own, stdin, Arc::clone(child));
+            }
             Stdio::Null => child.close_stdin(),
             Stdio::Inherit => feed(io::stdin(), stdin, Arc::clone(child)),
             Stdio::Handle(handle) => feed(std::fs::File::from(handle), stdin, Arc::clone(child)),
