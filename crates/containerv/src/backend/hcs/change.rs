@@ -67,9 +67,9 @@ impl System {
             Error::new(ErrorKind::AlreadyExists, format!("the name `{name}` is taken"))
                 .with_hint("choose another, or remove the container that has it")
         })?;
-        let undo = Call::ReleaseName { path: path(name) };
+        let undo = Box::new(Call::ReleaseName { path: path(name) });
         if let Err(error) = directory.note(&Entry::Renamed { name: name.to_owned(), undo: undo.clone() }) {
-            execute::undo([&undo], &mut performer);
+            execute::undo([&*undo], &mut performer);
             return Err(error);
         }
         let release = old.as_deref().map(|old| Call::ReleaseName { path: path(old) });

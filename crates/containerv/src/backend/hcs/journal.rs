@@ -42,7 +42,7 @@ pub(crate) enum Entry {
         /// The new one.
         name: String,
         /// What releases it.
-        undo: Call,
+        undo: Box<Call>,
     },
     /// The container is being removed.
     Removing,
@@ -109,7 +109,7 @@ impl Journal {
             }
             Entry::Renamed { name, undo } => {
                 self.create.retain(|call| !matches!(call, Call::ReleaseName { .. }));
-                self.create.insert(0, undo);
+                self.create.insert(0, *undo);
                 self.name = Some(name);
             }
             Entry::Removing => self.removing = true,
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn the_last_name_is_the_one_that_is_released() {
-        let renamed = Entry::Renamed { name: "b".to_owned(), undo: release("b") };
+        let renamed = Entry::Renamed { name: "b".to_owned(), undo: Box::new(release("b")) };
         let journal = Journal::read(&lines(&[begun(Stage::Create), renamed])).unwrap();
         assert_eq!((journal.create, journal.name.as_deref()), (vec![release("b")], Some("b")));
     }

@@ -370,3 +370,7 @@ pub(super) fn parse_signal(number: i32) -> Result<WindowsSignal> {
             .with_hint(format!("use {}", signal::NAMES))
     })
 }
+
+#[cfg(test)]
+#[path = "life_tests.rs"]
+mod tests;

@@ -55,6 +55,3 @@ pub(crate) use {
     running::Process,
     system::System,
 };
-
-#[cfg(all(test, windows))]
-mod life_tests;
