@@ -192,6 +192,10 @@ fn activate(service: &Service, layer: &str) -> Answer {
     if world.layers.is_active(layer) {
         return refuse(codes::SHARING_VIOLATION, format!("the layer {layer} is active"));
     }
+    // Its virtual machine has the disk open.
+    if in_use(&world, &service.machine, layer) {
+        return refuse(codes::SHARING_VIOLATION, format!("a compute system uses {layer}"));
+    }
     let volume = machine::new_guid();
     std::os::unix::fs::symlink(&files, service.machine.volume_link(&volume))
         .or_refuse("mounting the volume")?;

@@ -10,6 +10,7 @@ pub mod api_storage;
 pub mod bed;
 pub mod layers;
 pub mod pipes;
+pub mod running;
 
 /// Whether this machine has no containers: says so then.
 pub fn no_containers() -> bool {
