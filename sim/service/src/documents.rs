@@ -107,7 +107,7 @@ pub fn volume(path: &str) -> Option<&str> {
     schema::is_guid(guid).then_some(guid)
 }
 
-fn processor(processor: &Value) -> Answer<()> {
+pub fn processor(processor: &Value) -> Answer<()> {
     let set = |key: &str| processor[key].as_i64();
     let given: Vec<&str> =
         ["Count", "Maximum", "Weight"].into_iter().filter(|key| set(key).is_some()).collect();
@@ -212,7 +212,7 @@ pub fn mapped_directory(machine: &Machine, item: &Value) -> Answer<()> {
     Ok(())
 }
 
-fn virtual_machine(machine: &Value) -> Answer<()> {
+pub fn virtual_machine(machine: &Value) -> Answer<()> {
     let direct = &machine["Chipset"]["LinuxKernelDirect"];
     if machine["Chipset"]["Uefi"].is_object() == direct.is_object() && direct.is_object() {
         return refuse(codes::E_INVALIDARG, "Construct: two ways to boot");

@@ -91,10 +91,7 @@ fn create(context: &Context<'_>, first: bool) -> Answer {
     let number = world.next_system + 1;
     world.next_system = number;
     let container = scratch.as_ref().map(|scratch| {
-        Arc::new(Container::new(
-            machine,
-            order(&world, machine, number, &wanted, scratch.clone(), &endpoints),
-        ))
+        Arc::new(Container::new(machine, order(&world, machine, number, &wanted, scratch.clone())))
     });
     let system = System {
         id: id.to_owned(),
@@ -122,7 +119,6 @@ fn order(
     number: u64,
     wanted: &Wanted,
     scratch: std::path::PathBuf,
-    endpoints: &[String],
 ) -> Order {
     let layer = |path: &String| machine.path(path).and_then(|path| machine::entry(&path, "Files"));
     Order {
@@ -134,7 +130,6 @@ fn order(
         memory_mb: wanted.memory_mb,
         processor: wanted.processor.clone(),
         mapped: wanted.mapped.clone(),
-        interfaces: network::interfaces(world, endpoints),
     }
 }
 
@@ -198,7 +193,7 @@ fn start(context: &Context<'_>) -> Work {
         if system.state != State::Created {
             return refuse(codes::INVALID_STATE, format!("'{}' was started", system.id));
         }
-        let container = system.container.clone();
+        let (container, endpoints) = (system.container.clone(), system.endpoints.clone());
         if system.kind == Kind::Machine {
             let id = system.id.clone();
             let document = system.document.clone();
@@ -207,12 +202,12 @@ fn start(context: &Context<'_>) -> Work {
         } else {
             system.state = State::Starting;
         }
-        Ok((number, container))
+        Ok((number, container, network::interfaces(&world, &endpoints)))
     });
     match prepared {
         Err(refusal) => Work::Done(Err(refusal)),
-        Ok((number, container)) => Work::Later(Box::new(move || {
-            let begun = container.map_or(Ok(()), |container| container.start(&service.machine));
+        Ok((number, container, cards)) => Work::Later(Box::new(move || {
+            let begun = container.map_or(Ok(()), |container| container.start(&service.machine, &cards));
             started(&service, number, begun)
         })),
     }

@@ -3,6 +3,7 @@
 #![allow(clippy::macro_metavars_in_unsafe, reason = "`call!` is for calls of exports, which are unsafe")]
 
 pub mod api;
+pub mod api_console;
 pub mod api_first;
 pub mod api_layers;
 pub mod api_network;
