@@ -153,7 +153,7 @@ impl Container {
 
     /// What went through the cards, as a property document has it.
     pub fn traffic(&self) -> Value {
-        locked(&self.cards).plugged.iter().filter_map(wire::traffic).collect()
+        locked(&self.cards).plugged.iter().map(|card| wire::traffic(&card.endpoint, &card.peer)).collect()
     }
 
     fn prefix(&self) -> PathBuf {

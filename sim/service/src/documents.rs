@@ -4,6 +4,7 @@ use serde_json::Value;
 use sim_protocol::codes;
 
 use crate::answer::{Answer, Refusal};
+use crate::disks;
 use crate::machine::{self, BUILD, Machine};
 use crate::schema;
 use crate::world::{Kind, World};
@@ -303,8 +304,5 @@ fn first_storage(
     if world.layers.is_active(&folder) {
         return refuse(codes::SHARING_VIOLATION, format!("the scratch {folder} is mounted on the host"));
     }
-    match machine.path(&folder).and_then(|path| machine::entry(&path, "sandbox.vhdx")) {
-        Some(_) => Ok(folder),
-        None => refuse(codes::FILE_NOT_FOUND, format!("{folder} has no sandbox.vhdx")),
-    }
+    disks::find(machine, &folder).map(|_| folder)
 }

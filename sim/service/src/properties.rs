@@ -33,6 +33,7 @@ pub fn basic(system: &System, enumerated: bool) -> Map<String, Value> {
         State::Created | State::Starting => set("State", json!("Created")),
         State::Running => set("State", json!("Running")),
         State::Paused => set("State", json!("Paused")),
+        State::Template => set("State", json!("SavedAsTemplate")),
         State::Stopped => set("State", json!("Stopped")),
     }
     if let Some(exit) = &system.exit {

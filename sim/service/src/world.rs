@@ -45,6 +45,8 @@ pub enum State {
     Starting,
     Running,
     Paused,
+    /// Saved as a template.
+    Template,
     Stopped,
 }
 

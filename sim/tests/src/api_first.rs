@@ -100,6 +100,19 @@ on_system! {
     resume = "HcsResumeComputeSystem";
 }
 
+pub fn save(system: Handle, options: &str) -> u32 {
+    let options = wide(options);
+    call!("vmcompute", "HcsSaveComputeSystem", (Handle, *const u16, Out) -> u32, system, options.as_ptr(), ptr::null_mut())
+}
+
+pub fn open(id: &str) -> (u32, Handle) {
+    let id = wide(id);
+    let mut system = 0;
+    let code = call!("vmcompute", "HcsOpenComputeSystem", (*const u16, *mut Handle, Out) -> u32,
+        id.as_ptr(), &mut system, ptr::null_mut());
+    (code, system)
+}
+
 pub fn modify(system: Handle, request: &str) -> Result {
     let request = wide(request);
     let mut text = ptr::null_mut();

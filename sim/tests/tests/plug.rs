@@ -6,7 +6,7 @@ use std::io::Read;
 use serde_json::{Value, json};
 use sim_protocol::codes;
 use sim_tests::api_first as first;
-use sim_tests::api_network::{endpoint, namespace, network};
+use sim_tests::api_network::{endpoint, namespace, network, statistics};
 use sim_tests::layers::Layered;
 use sim_tests::running::{HyperV, Running};
 
@@ -55,10 +55,18 @@ fn endpoints_come_and_go_while_containers_run() {
     assert_eq!((code, text.trim()), (0, "greetings"));
     let (code, text) = first::properties(client.system, r#"{"PropertyTypes":["Statistics"]}"#);
     assert_eq!(code, 0);
-    let statistics: Value = serde_json::from_str(&text.unwrap()).unwrap();
-    let traffic = &statistics["Statistics"]["Network"][0];
+    let answer: Value = serde_json::from_str(&text.unwrap()).unwrap();
+    let traffic = &answer["Statistics"]["Network"][0];
     assert_eq!(traffic["EndpointId"], far_id.as_str());
     assert!(traffic["BytesReceived"].as_u64().unwrap() > 9 && traffic["PacketsSent"].as_u64().unwrap() > 1);
+
+    // The same from the other side, and in the other ways to ask.
+    let count = |text: &str, name: &str| serde_json::from_str::<Value>(text).unwrap()[name].as_u64().unwrap();
+    let (code, text) = statistics(near);
+    assert_eq!(code, 0);
+    assert!(count(&text, "BytesSent") > 9 && count(&text, "BytesReceived") > 9, "{text}");
+    let older = first::hns("GET", &format!("/endpointstats/{near_id}"), "");
+    assert_eq!(older["Output"]["EndpointId"], near_id.as_str());
 
     assert_eq!(client.modify("Network", "Remove", json!(far_id)), 0);
     assert_eq!(fetch().0, 2);
@@ -66,6 +74,7 @@ fn endpoints_come_and_go_while_containers_run() {
     sim_tests::api::close_process(serving);
     for (id, handle) in [(near_id, near), (far_id, far)] {
         assert_eq!(endpoint::delete(&id).0, 0);
+        assert_eq!(statistics(handle).0, codes::HCN_ENDPOINT_NOT_FOUND);
         endpoint::close(handle);
     }
     client.stop();

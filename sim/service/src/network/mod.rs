@@ -82,6 +82,9 @@ pub fn perform(context: &Context<'_>) -> Option<Work> {
     if name == "HNSCall" {
         return Some(Work::Done(first::call(context)));
     }
+    if name == "HcnQueryEndpointStats" {
+        return Some(Work::Done(statistics(context)));
+    }
     let rest = name.strip_prefix("Hcn")?;
     let answer = if let Some(kind) = rest.strip_prefix("Enumerate") {
         enumerate(context, kind.trim_end_matches('s'))
@@ -288,6 +291,20 @@ fn query(context: &Context<'_>, kind: &str) -> Answer {
         Some(properties) => Ok(Success::document(&properties)),
         None => refuse(missing, format!("no {kind} {id}")),
     }
+}
+
+fn statistics(context: &Context<'_>) -> Answer {
+    filter(context)?;
+    let id = key(context.text("id"));
+    Ok(Success::document(&traffic(&context.service.world().networks, &id)?))
+}
+
+/// What went through the endpoint; nothing when no container has it.
+fn traffic(networks: &Networks, id: &str) -> Answer<Value> {
+    let Some(endpoint) = networks.endpoints.get(id) else {
+        return refuse(codes::HCN_ENDPOINT_NOT_FOUND, format!("no endpoint {id}"));
+    };
+    Ok(crate::wire::traffic(id, &endpoint.peer))
 }
 
 fn delete(context: &Context<'_>, kind: &str) -> Answer {
