@@ -77,7 +77,7 @@ fn close(function: &str, kind: &str, handle: Handle) -> u32 {
 }
 
 macro_rules! objects {
-    ($($kind:literal: $enumerate:ident $open:ident $modify:ident $query:ident $delete:ident $close:ident;)*) => {$(
+    ($($kind:literal: $enumerate:ident $open:ident $modify:ident $delete:ident $close:ident;)*) => {$(
         /// # Safety
         ///
         /// As Windows documents it.
@@ -120,19 +120,6 @@ macro_rules! objects {
         ///
         /// As Windows documents it.
         #[unsafe(no_mangle)]
-        pub unsafe extern "system" fn $query(handle: Handle, query: Text, properties: TextOut, record: TextOut) -> u32 {
-            // SAFETY: the caller's word.
-            let query = unsafe { read(query) };
-            let outcome = id_of(stringify!($query), $kind, handle)
-                .map_or_else(|outcome| outcome, |id| LINK.call(stringify!($query), json!({"id": id, "query": query})));
-            // SAFETY: the caller's word.
-            unsafe { finish(&outcome, properties, record) }
-        }
-
-        /// # Safety
-        ///
-        /// As Windows documents it.
-        #[unsafe(no_mangle)]
         pub unsafe extern "system" fn $delete(id: Guid, record: TextOut) -> u32 {
             // SAFETY: the caller's word.
             let outcome = LINK.call(stringify!($delete), json!({"id": unsafe { read_guid(id) }}));
@@ -148,11 +135,37 @@ macro_rules! objects {
 }
 
 objects! {
-    "Network": HcnEnumerateNetworks HcnOpenNetwork HcnModifyNetwork HcnQueryNetworkProperties HcnDeleteNetwork HcnCloseNetwork;
-    "Endpoint": HcnEnumerateEndpoints HcnOpenEndpoint HcnModifyEndpoint HcnQueryEndpointProperties HcnDeleteEndpoint HcnCloseEndpoint;
-    "Namespace": HcnEnumerateNamespaces HcnOpenNamespace HcnModifyNamespace HcnQueryNamespaceProperties HcnDeleteNamespace HcnCloseNamespace;
-    "LoadBalancer": HcnEnumerateLoadBalancers HcnOpenLoadBalancer HcnModifyLoadBalancer HcnQueryLoadBalancerProperties HcnDeleteLoadBalancer HcnCloseLoadBalancer;
-    "SdnRoute": HcnEnumerateSdnRoutes HcnOpenSdnRoute HcnModifySdnRoute HcnQuerySdnRouteProperties HcnDeleteSdnRoute HcnCloseSdnRoute;
+    "Network": HcnEnumerateNetworks HcnOpenNetwork HcnModifyNetwork HcnDeleteNetwork HcnCloseNetwork;
+    "Endpoint": HcnEnumerateEndpoints HcnOpenEndpoint HcnModifyEndpoint HcnDeleteEndpoint HcnCloseEndpoint;
+    "Namespace": HcnEnumerateNamespaces HcnOpenNamespace HcnModifyNamespace HcnDeleteNamespace HcnCloseNamespace;
+    "LoadBalancer": HcnEnumerateLoadBalancers HcnOpenLoadBalancer HcnModifyLoadBalancer HcnDeleteLoadBalancer HcnCloseLoadBalancer;
+    "SdnRoute": HcnEnumerateSdnRoutes HcnOpenSdnRoute HcnModifySdnRoute HcnDeleteSdnRoute HcnCloseSdnRoute;
+}
+
+/// Questions about an object.
+macro_rules! questions {
+    ($($kind:literal: $($query:ident)*;)*) => {$($(
+        /// # Safety
+        ///
+        /// As Windows documents it.
+        #[unsafe(no_mangle)]
+        pub unsafe extern "system" fn $query(handle: Handle, query: Text, properties: TextOut, record: TextOut) -> u32 {
+            // SAFETY: the caller's word.
+            let query = unsafe { read(query) };
+            let outcome = id_of(stringify!($query), $kind, handle)
+                .map_or_else(|outcome| outcome, |id| LINK.call(stringify!($query), json!({"id": id, "query": query})));
+            // SAFETY: the caller's word.
+            unsafe { finish(&outcome, properties, record) }
+        }
+    )*)*};
+}
+
+questions! {
+    "Network": HcnQueryNetworkProperties;
+    "Endpoint": HcnQueryEndpointProperties HcnQueryEndpointStats;
+    "Namespace": HcnQueryNamespaceProperties;
+    "LoadBalancer": HcnQueryLoadBalancerProperties;
+    "SdnRoute": HcnQuerySdnRouteProperties;
 }
 
 macro_rules! creations {

@@ -3,9 +3,8 @@
 
 use sim_library::connection::{Event, Link};
 use sim_library::text::{put, read};
-use sim_library::{codes, json};
+use sim_library::{codes, device, json, volumes};
 use windows_sys::Win32::Foundation::HANDLE;
-use windows_sys::Win32::Storage::FileSystem::GetFinalPathNameByHandleW;
 
 type Text = *const u16;
 
@@ -39,15 +38,6 @@ with_texts! {
     HcsDetachOverlayFilter(layer, data);
 }
 
-/// The file behind a handle of the caller's.
-fn path(handle: HANDLE) -> Option<String> {
-    let mut buffer = [0; 1024];
-    // SAFETY: a buffer of this size; a handle that is none fails.
-    let length =
-        unsafe { GetFinalPathNameByHandleW(handle, buffer.as_mut_ptr(), buffer.len() as u32, 0) } as usize;
-    (length > 0 && length < buffer.len()).then(|| String::from_utf16_lossy(&buffer[..length]))
-}
-
 /// # Safety
 ///
 /// As Windows documents it.
@@ -60,8 +50,8 @@ pub unsafe extern "system" fn HcsSetupBaseOSLayer(layer: Text, _disk: HANDLE, op
 
 #[unsafe(no_mangle)]
 pub extern "system" fn HcsFormatWritableLayerVhd(disk: HANDLE) -> u32 {
-    match path(disk) {
-        Some(path) => LINK.call("HcsFormatWritableLayerVhd", json!({"layer": path})).hresult,
+    match device::name(disk as usize) {
+        Some(name) => LINK.call("HcsFormatWritableLayerVhd", json!({"layer": name})).hresult,
         None => codes::E_HANDLE,
     }
 }
@@ -71,16 +61,12 @@ pub extern "system" fn HcsFormatWritableLayerVhd(disk: HANDLE) -> u32 {
 /// As Windows documents it.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn HcsGetLayerVhdMountPath(disk: HANDLE, mount_path: *mut *mut u16) -> u32 {
-    let outcome = match path(disk) {
-        Some(path) => LINK.call("HcsGetLayerVhdMountPath", json!({"layer": folder(&path)})),
+    volumes::install(&LINK);
+    let outcome = match device::name(disk as usize) {
+        Some(name) => LINK.call("HcsGetLayerVhdMountPath", json!({"layer": name})),
         None => sim_library::Outcome { hresult: codes::E_HANDLE, ..Default::default() },
     };
     // SAFETY: the caller's word.
     unsafe { put(mount_path, outcome.values.as_str().filter(|_| outcome.success())) };
     outcome.hresult
-}
-
-/// The folder of a disk's file, which is how the service knows it.
-fn folder(path: &str) -> &str {
-    path.rsplit_once('\\').map_or(path, |(folder, _)| folder)
 }

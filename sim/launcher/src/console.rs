@@ -1,6 +1,8 @@
 //! Processes on a pseudo console: output and errors come on standard output.
 
+use std::fs::File;
 use std::mem;
+use std::os::windows::io::AsRawHandle;
 use std::ptr;
 use std::thread;
 
@@ -8,7 +10,9 @@ use serde_json::Value;
 use windows_sys::Win32::Foundation::{CloseHandle, HANDLE};
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 use windows_sys::Win32::System::Console::{
-    COORD, ClosePseudoConsole, CreatePseudoConsole, GetStdHandle, HPCON, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+    AttachConsole, CONSOLE_SCREEN_BUFFER_INFO, COORD, ClosePseudoConsole, CreatePseudoConsole, FreeConsole,
+    GetConsoleScreenBufferInfo, GetStdHandle, HPCON, SMALL_RECT, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
+    SetConsoleScreenBufferSize, SetConsoleWindowInfo,
 };
 use windows_sys::Win32::System::Pipes::CreatePipe;
 use windows_sys::Win32::System::Threading::{
@@ -70,6 +74,46 @@ pub fn create(parameters: &Value) -> Begun {
         let _ = drained.join();
     };
     Ok((process, Box::new(finish) as Finish))
+}
+
+/// Gives the console of a process a new size, `COLUMNSxROWS`. Wine's own function for it is not
+/// implemented; a program on the console may change it.
+pub fn resize(process: &str, size: &str) -> i32 {
+    let side = |text: &str| text.parse::<i16>().ok().filter(|side| *side > 0);
+    let Some((Some(columns), Some(rows))) =
+        size.split_once('x').map(|(columns, rows)| (side(columns), side(rows)))
+    else {
+        return 2;
+    };
+    // SAFETY: no pointers.
+    unsafe {
+        FreeConsole();
+        if AttachConsole(process.parse().unwrap_or(0)) == 0 {
+            return 1;
+        }
+    }
+    let Ok(screen) = File::options().read(true).write(true).open("CONOUT$") else { return 1 };
+    let screen: HANDLE = screen.as_raw_handle().cast();
+    let window = SMALL_RECT { Left: 0, Top: 0, Right: columns - 1, Bottom: rows - 1 };
+    let size = COORD { X: columns, Y: rows };
+    // The window has to lie in the buffer before and after each step: first the smaller window.
+    let mut now = CONSOLE_SCREEN_BUFFER_INFO::default();
+    // SAFETY: a live console, and structures of the right type.
+    unsafe {
+        if GetConsoleScreenBufferInfo(screen, &mut now) == 0 {
+            return 1;
+        }
+        let smaller = SMALL_RECT {
+            Left: 0,
+            Top: 0,
+            Right: window.Right.min(now.dwSize.X - 1),
+            Bottom: window.Bottom.min(now.dwSize.Y - 1),
+        };
+        let done = SetConsoleWindowInfo(screen, 1, &smaller) != 0
+            && SetConsoleScreenBufferSize(screen, size) != 0
+            && SetConsoleWindowInfo(screen, 1, &window) != 0;
+        i32::from(!done)
+    }
 }
 
 fn pipe() -> Result<(HANDLE, HANDLE), u32> {

@@ -6,22 +6,18 @@ use std::ptr;
 
 use serde_json::Value;
 use windows_sys::Win32::Foundation::{
-    CloseHandle, GetLastError, HANDLE, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE, SetHandleInformation,
+    CloseHandle, GetLastError, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation,
 };
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
 };
-use windows_sys::Win32::System::Diagnostics::ToolHelp::{
-    CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
-};
-use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
 use windows_sys::Win32::System::Threading::{
-    CREATE_UNICODE_ENVIRONMENT, CreateProcessW, CreateRemoteThread, GetExitCodeProcess, INFINITE,
-    OpenProcess, PROCESS_ALL_ACCESS, PROCESS_INFORMATION, STARTF_USESTDHANDLES, STARTUPINFOW,
-    TerminateProcess, WaitForSingleObject,
+    CREATE_UNICODE_ENVIRONMENT, CreateProcessW, GetExitCodeProcess, INFINITE, OpenProcess,
+    PROCESS_ALL_ACCESS, PROCESS_INFORMATION, STARTF_USESTDHANDLES, STARTUPINFOW, TerminateProcess,
+    WaitForSingleObject,
 };
 
-use crate::console;
+use crate::{console, processes, signal};
 
 pub fn wide(text: &str) -> Vec<u16> {
     text.encode_utf16().chain([0]).collect()
@@ -41,8 +37,9 @@ pub fn run() -> i32 {
             // SAFETY: a live handle.
             unsafe { TerminateProcess(handle, code.parse().unwrap_or(1)) != 0 }
         }),
-        ["signal", process, name] => on_process(process, |handle| signal(handle, name)),
-        ["list"] => list(),
+        ["signal", process, name] => on_process(process, |handle| signal::send(handle, name)),
+        ["resize", process, size] => console::resize(process, size),
+        ["list"] => processes::list(),
         _ => 2,
     }
 }
@@ -54,64 +51,6 @@ fn on_process(process: &str, act: impl FnOnce(HANDLE) -> bool) -> i32 {
         return 1;
     }
     i32::from(!act(handle))
-}
-
-/// Runs the target's own handlers of the console event, as Windows does: in a thread of its own.
-fn signal(process: HANDLE, name: &str) -> bool {
-    let event: usize = match name {
-        "CtrlC" => 0,
-        "CtrlBreak" => 1,
-        "CtrlClose" => 2,
-        "CtrlLogOff" => 5,
-        _ => 6,
-    };
-    let module = wide("kernelbase.dll");
-    // SAFETY: both names end with a zero.
-    let routine =
-        unsafe { GetProcAddress(GetModuleHandleW(module.as_ptr()), c"CtrlRoutine".as_ptr().cast()) };
-    let Some(routine) = routine else { return false };
-    // SAFETY: a function of this type, at the same address in every process of an installation.
-    let routine = unsafe {
-        std::mem::transmute::<
-            unsafe extern "system" fn() -> isize,
-            unsafe extern "system" fn(*mut std::ffi::c_void) -> u32,
-        >(routine)
-    };
-    // SAFETY: a live process, and its function.
-    let thread = unsafe {
-        CreateRemoteThread(
-            process,
-            ptr::null(),
-            0,
-            Some(routine),
-            event as *const std::ffi::c_void,
-            0,
-            ptr::null_mut(),
-        )
-    };
-    !thread.is_null()
-}
-
-fn list() -> i32 {
-    // SAFETY: no pointers.
-    let snapshot = unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0) };
-    if snapshot == INVALID_HANDLE_VALUE {
-        return 1;
-    }
-    let mut entry = PROCESSENTRY32W { dwSize: size_of::<PROCESSENTRY32W>() as u32, ..Default::default() };
-    // SAFETY: the structure says its size.
-    let mut more = unsafe { Process32FirstW(snapshot, &mut entry) } != 0;
-    while more {
-        let length = entry.szExeFile.iter().position(|unit| *unit == 0).unwrap_or(entry.szExeFile.len());
-        let name = String::from_utf16_lossy(&entry.szExeFile[..length]);
-        // This program is no part of the container.
-        if !name.starts_with("sim-launcher") {
-            println!("{} {name}", entry.th32ProcessID);
-        }
-        // SAFETY: as above.
-        more = unsafe { Process32NextW(snapshot, &mut entry) } != 0;
-    }
-    0
 }
 
 fn start(order: &str, report: &str) -> i32 {

@@ -2,10 +2,12 @@
 #![cfg(windows)]
 
 pub mod connection;
+pub mod device;
 pub mod handles;
 pub mod pipes;
 pub mod serial;
 pub mod text;
+pub mod volumes;
 
 pub use serde_json::{Value, json};
 pub use sim_protocol::{Manner, Outcome, codes};

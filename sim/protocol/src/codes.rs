@@ -19,6 +19,9 @@ pub const NOT_READY: u32 = 0x8007_0015;
 pub const SHARING_VIOLATION: u32 = 0x8007_0020;
 pub const NOT_SUPPORTED: u32 = 0x8007_0032;
 pub const FILE_EXISTS: u32 = 0x8007_0050;
+/// No such device: a disk that is not attached.
+pub const DEV_NOT_EXIST: u32 = 0x8007_0037;
+pub const FILE_CORRUPT: u32 = 0x8007_0570;
 pub const ELEMENT_NOT_FOUND: u32 = 0x8007_0490;
 /// An object that is no longer there.
 pub const OBJECT_NO_LONGER_EXISTS: u32 = 0x8007_1126;

@@ -6,9 +6,10 @@ use serde_json::{Value, json};
 use sim_protocol::{Call, codes};
 
 use crate::answer::{Answer, OrRefuse, Refusal, Success};
+use crate::machine::Machine;
 use crate::server::{Client, Service, Work, unknown};
 use crate::world::{Bound, Exit, State, Target, World};
-use crate::{faults, layers, machine, network, processes, properties, systems};
+use crate::{faults, layers, network, processes, properties, systems};
 
 /// A call with what it needs to be done.
 pub struct Context<'a> {
@@ -63,7 +64,7 @@ pub fn perform(service: &Arc<Service>, client: &Arc<Client>, call: &Call) -> Wor
     if let Some(work) = processes::perform(&context).or_else(|| systems::perform(&context)) {
         return work;
     }
-    if let Some(work) = layers::perform(service, call).or_else(|| network::perform(&context)) {
+    if let Some(work) = layers::perform(&context).or_else(|| network::perform(&context)) {
         return work;
     }
     Work::Done(match call.function.as_str() {
@@ -82,7 +83,7 @@ pub fn perform(service: &Arc<Service>, client: &Arc<Client>, call: &Call) -> Wor
         "local" | "misuse" => local(&context),
         "sim.log" => Ok(Success::values(service.log.entries(context.number("process") as u32).into())),
         "sim.faults" => set_faults(&context),
-        "sim.state" => Ok(Success::values(state(&service.world()))),
+        "sim.state" => Ok(Success::values(state(&service.world(), &service.machine))),
         _ => unknown(call),
     })
 }
@@ -142,22 +143,18 @@ fn state_file(context: &Context<'_>) -> Answer {
     if machine.path(path).is_some() {
         return Err(Refusal::new(codes::FILE_EXISTS, format!("{path} exists")));
     }
-    let name = machine::last_component(path);
-    let folder = machine.path(path.strip_suffix(name).unwrap_or_default());
-    let folder =
-        folder.ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("no folder for {path}")))?;
-    std::fs::write(folder.join(name), b"").or_refuse("making the file")?;
+    std::fs::write(machine.new_file(path)?, b"").or_refuse("making the file")?;
     Ok(Success::default())
 }
 
 /// What exists, for tests that look for leftovers.
-fn state(world: &World) -> Value {
+fn state(world: &World, machine: &Machine) -> Value {
     let systems = world.systems.values().filter(|system| system.state != State::Stopped);
     json!({
         "systems": systems.map(|system| &system.id).collect::<Vec<_>>(),
         "handles": world.bound.len(),
         "containers": rustix::process::geteuid().is_root(),
-        "layers": world.layers.described(),
+        "layers": world.layers.described(machine),
         "networks": world.networks.described(),
     })
 }
@@ -197,5 +194,6 @@ pub fn forget(service: &Arc<Service>, client: &Client) {
     }
     drop(world);
     service.log.note(client.process, "detach", json!({"library": client.library, "leaks": closed.len()}));
+    layers::forget(service, client.number);
     closed.into_iter().for_each(|target| systems::closed(service, target));
 }

@@ -1,14 +1,14 @@
 //! Real containers: Wine on an installation of its own, in namespaces and a control group.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use sim_protocol::codes;
 
 use crate::answer::{Answer, OrRefuse, Refusal};
@@ -16,11 +16,9 @@ use crate::group::{Group, Usage};
 use crate::machine::Machine;
 use crate::overlay;
 use crate::server::locked;
+use crate::wire;
 
-/// STATUS_NO_MEMORY.
-const NO_MEMORY: u32 = 0xC000_0017;
-
-const WINE: &str = "/usr/lib/wine/wine64";
+mod commands;
 
 /// What a container is made of.
 pub struct Order {
@@ -34,12 +32,13 @@ pub struct Order {
     pub memory_mb: Option<u64>,
     pub processor: Value,
     pub mapped: Vec<Value>,
-    pub interfaces: Vec<Interface>,
 }
 
 /// A network card of the container's.
 #[derive(Clone, Debug)]
 pub struct Interface {
+    /// Its endpoint's id.
+    pub endpoint: String,
     /// The bridge on our side.
     pub bridge: String,
     /// Our end's name.
@@ -56,7 +55,16 @@ pub struct Container {
     group: Group,
     launcher: Option<PathBuf>,
     keeper: Mutex<Option<Keeper>>,
+    cards: Mutex<Cards>,
     reports: AtomicU64,
+}
+
+/// What is plugged in.
+#[derive(Default)]
+struct Cards {
+    plugged: Vec<Interface>,
+    /// How many there have been, for their names.
+    made: usize,
 }
 
 /// The first process of the container's namespaces.
@@ -64,9 +72,6 @@ struct Keeper {
     child: Child,
     inside: u32,
 }
-
-/// What waits for a process and returns its exit code.
-pub type Ending = Box<dyn FnOnce() -> u32 + Send>;
 
 fn refuse<T>(code: u32, message: impl Into<String>) -> Answer<T> {
     Err(Refusal::new(code, message))
@@ -80,23 +85,24 @@ impl Container {
             launcher: machine.launcher.clone().filter(|_| rustix::process::geteuid().is_root()),
             order,
             keeper: Mutex::new(None),
+            cards: Mutex::default(),
             reports: AtomicU64::new(0),
         }
     }
 
-    /// Makes the namespaces, the installation and the group.
-    pub fn start(&self, machine: &Machine) -> Answer<()> {
+    /// Makes the namespaces, the installation and the group, with these network cards.
+    pub fn start(&self, machine: &Machine, cards: &[Interface]) -> Answer<()> {
         if self.launcher.is_none() {
             return refuse(codes::NOT_SUPPORTED, "containers of the stand-ins need root and a launcher");
         }
-        let begun = self.begin(machine);
+        let begun = self.begin(machine, cards);
         if begun.is_err() {
             self.kill();
         }
         begun
     }
 
-    fn begin(&self, machine: &Machine) -> Answer<()> {
+    fn begin(&self, machine: &Machine, cards: &[Interface]) -> Answer<()> {
         self.make_installation(machine)?;
         self.group.make().or_refuse("making the control group")?;
         self.group.limit_memory(self.order.memory_mb).or_refuse("limiting memory")?;
@@ -122,10 +128,32 @@ impl Container {
                 format!("the container's first process did not come up: {}", errors.trim()),
             );
         }
-        for (at, interface) in self.order.interfaces.iter().enumerate() {
-            crate::wire::plug(interface, at, inside.unwrap_or_default())?;
-        }
+        cards.iter().try_for_each(|interface| self.plug(interface))
+    }
+
+    /// Gives the running container a further card.
+    pub fn plug(&self, interface: &Interface) -> Answer<()> {
+        let inside = self.first()?;
+        let mut cards = locked(&self.cards);
+        let at = cards.made;
+        cards.made += 1;
+        wire::plug(interface, at, inside)?;
+        cards.plugged.push(interface.clone());
         Ok(())
+    }
+
+    /// Takes the endpoint's card away, if there is one.
+    pub fn unplug(&self, endpoint: &str) {
+        let mut cards = locked(&self.cards);
+        let (gone, stay) = cards.plugged.drain(..).partition(|card| card.endpoint == endpoint);
+        cards.plugged = stay;
+        let gone: Vec<Interface> = gone;
+        gone.iter().for_each(wire::unplug);
+    }
+
+    /// What went through the cards, as a property document has it.
+    pub fn traffic(&self) -> Value {
+        locked(&self.cards).plugged.iter().map(|card| wire::traffic(&card.endpoint, &card.peer)).collect()
     }
 
     fn prefix(&self) -> PathBuf {
@@ -253,109 +281,6 @@ impl Container {
         let mut command = Command::new("sh");
         command.args(["-c", &format!("{enter}{script}"), "sh"]);
         command
-    }
-
-    /// The command that runs the launcher in the container.
-    fn launch(&self, words: &[&str]) -> Answer<Command> {
-        let launcher = self.launcher.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        let script = "exec nsenter --target \"$1\" --mount --uts --ipc --net --pid env -i \
-                      WINEPREFIX=\"$2\" WINEDEBUG=-all HOME=/root PATH=/usr/bin:/bin \
-                      WINEDLLOVERRIDES='wineboot.exe=d;services.exe=d;explorer.exe=d;winemenubuilder.exe=d' \
-                      \"$3\" \"$4\" \"$5\" \"$6\" \"$7\"";
-        let mut command = self.in_group(script);
-        command.args([&self.first()?.to_string(), &self.prefix().display().to_string(), WINE, &launcher]);
-        let mut words = words.to_vec();
-        words.resize(3, "");
-        command.args(words);
-        Ok(command)
-    }
-
-    /// Starts a command; returns its number inside, and what waits for it.
-    pub fn spawn(&self, parameters: &Value, stdio: [Stdio; 3]) -> Answer<(u32, Ending)> {
-        let turn = self.reports.fetch_add(1, Ordering::Relaxed);
-        let base = self.directory.join(format!("process-{turn}"));
-        let (order, report) = (base.with_extension("json"), base.with_extension("report"));
-        fs::write(&order, parameters.to_string()).or_refuse("writing the command")?;
-        rustix::fs::mknodat(rustix::fs::CWD, &report, rustix::fs::FileType::Fifo, 0o600.into(), 0)
-            .or_refuse("making a pipe")?;
-        // Open for both, so that opening does not wait and reading does not end.
-        let mut reports = File::options().read(true).write(true).open(&report).or_refuse("opening a pipe")?;
-        let reader = reports.try_clone().or_refuse("opening a pipe")?;
-        let mut command =
-            self.launch(&["run", &order.display().to_string(), &report.display().to_string()])?;
-        let [input, output, errors] = stdio;
-        let child = command.stdin(input).stdout(output).stderr(errors).spawn();
-        let mut child = child.or_refuse("starting the launcher")?;
-        drop(command);
-        std::thread::spawn(move || {
-            let _ = child.wait();
-            let _ = reports.write_all(b"gone\n");
-        });
-        let mut lines = BufReader::new(reader).lines();
-        let mut next = move || lines.next().and_then(Result::ok).unwrap_or_else(|| "gone".to_owned());
-        let first = next();
-        let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
-        let mut words = first.split(' ');
-        match words.next() {
-            Some("started") => {
-                let process = number(words.next()).unwrap_or_default();
-                let (group, before) = (self.group.clone(), self.group.killed_for_memory());
-                let ending = move || {
-                    let line = next();
-                    let _ = fs::remove_file(&report);
-                    let _ = fs::remove_file(&order);
-                    match number(line.strip_prefix("exited ")) {
-                        // To Wine, a process that the kernel ended has ended well.
-                        Some(0) if group.killed_for_memory() > before => NO_MEMORY,
-                        code => code.unwrap_or(1067),
-                    }
-                };
-                Ok((process, Box::new(ending)))
-            }
-            Some("failed") => {
-                let code = number(words.next()).unwrap_or_default();
-                let line = parameters["CommandLine"].as_str().unwrap_or_default();
-                refuse(0x8007_0000 | code, format!("the command '{line}' cannot be started"))
-            }
-            _ => refuse(codes::TERMINATED, "the container ended while the process started"),
-        }
-    }
-
-    /// Has the launcher do something that ends at once, and returns what it prints.
-    fn order(&self, words: &[&str]) -> Answer<String> {
-        let mut command = self.launch(words)?;
-        command.stdin(Stdio::null()).stderr(Stdio::null());
-        let output = command.output().or_refuse("starting the launcher")?;
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        if output.status.success() {
-            Ok(text)
-        } else {
-            refuse(codes::ELEMENT_NOT_FOUND, format!("{words:?}: {text}"))
-        }
-    }
-
-    pub fn terminate(&self, process: u32, code: u32) -> Answer<()> {
-        self.order(&["terminate", &process.to_string(), &code.to_string()]).map(drop)
-    }
-
-    pub fn signal(&self, process: u32, name: &str) -> Answer<()> {
-        self.order(&["signal", &process.to_string(), name]).map(drop)
-    }
-
-    /// Wine's consoles cannot be resized; a new size is only remembered by the log.
-    pub fn resized(&self, _process: u32, _size: &Value) {}
-
-    /// The processes inside, as a property document has them.
-    pub fn list(&self) -> Answer<Value> {
-        let text = self.order(&["list"])?;
-        let entry = |line: &str| {
-            let (id, name) = line.split_once(' ')?;
-            Some(json!({"ProcessId": id.parse::<u32>().ok()?, "ImageName": name.trim(),
-                "CreateTimestamp": crate::properties::timestamp(std::time::SystemTime::now()),
-                "UserTime100ns": 0, "KernelTime100ns": 0, "MemoryCommitBytes": 0,
-                "MemoryWorkingSetPrivateBytes": 0, "MemoryWorkingSetSharedBytes": 0}))
-        };
-        Ok(text.lines().filter_map(entry).collect())
     }
 
     pub fn usage(&self) -> Usage {

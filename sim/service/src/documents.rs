@@ -4,6 +4,7 @@ use serde_json::Value;
 use sim_protocol::codes;
 
 use crate::answer::{Answer, Refusal};
+use crate::disks;
 use crate::machine::{self, BUILD, Machine};
 use crate::schema;
 use crate::world::{Kind, World};
@@ -107,7 +108,7 @@ pub fn volume(path: &str) -> Option<&str> {
     schema::is_guid(guid).then_some(guid)
 }
 
-fn processor(processor: &Value) -> Answer<()> {
+pub fn processor(processor: &Value) -> Answer<()> {
     let set = |key: &str| processor[key].as_i64();
     let given: Vec<&str> =
         ["Count", "Maximum", "Weight"].into_iter().filter(|key| set(key).is_some()).collect();
@@ -212,7 +213,7 @@ pub fn mapped_directory(machine: &Machine, item: &Value) -> Answer<()> {
     Ok(())
 }
 
-fn virtual_machine(machine: &Value) -> Answer<()> {
+pub fn virtual_machine(machine: &Value) -> Answer<()> {
     let direct = &machine["Chipset"]["LinuxKernelDirect"];
     if machine["Chipset"]["Uefi"].is_object() == direct.is_object() && direct.is_object() {
         return refuse(codes::E_INVALIDARG, "Construct: two ways to boot");
@@ -303,8 +304,5 @@ fn first_storage(
     if world.layers.is_active(&folder) {
         return refuse(codes::SHARING_VIOLATION, format!("the scratch {folder} is mounted on the host"));
     }
-    match machine.path(&folder).and_then(|path| machine::entry(&path, "sandbox.vhdx")) {
-        Some(_) => Ok(folder),
-        None => refuse(codes::FILE_NOT_FOUND, format!("{folder} has no sandbox.vhdx")),
-    }
+    disks::find(machine, &folder).map(|_| folder)
 }

@@ -3,86 +3,103 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 use sim_protocol::{Call, codes};
 
 use crate::answer::{Answer, OrRefuse, Refusal, Success};
+use crate::calls::Context;
+use crate::disks::{self, plain};
 use crate::machine::{self, Machine};
 use crate::overlay;
 use crate::schema;
 use crate::server::{Service, Work};
+use crate::world::{State, System, World};
 
 #[derive(Default)]
 pub struct Layers {
-    /// Attached scratch disks by their folder, in lower case.
+    /// Attached disks by their key.
     active: BTreeMap<String, Active>,
+    /// How many disks were attached, for their numbers.
+    attached: u32,
+    /// Open devices by their names.
+    devices: BTreeMap<String, Device>,
+}
+
+/// A disk, or the volume on it, that a client has open.
+struct Device {
+    client: u64,
+    /// The disk's file or its scratch layer's folder.
+    layer: String,
 }
 
 pub struct Active {
-    folder: String,
+    /// The disk's file, or the folder of its scratch layer, as it was named.
+    layer: String,
     volume: String,
+    /// The number of the disk device.
+    number: u32,
+    /// The device that it goes with, if it is not to stay.
+    holder: Option<String>,
     /// The parents of the filter, topmost first.
     parents: Option<Vec<String>>,
     /// Where layers and scratch are seen as one, as root.
     merged: Option<PathBuf>,
 }
 
-/// What the scratch disk of these stand-ins is: a marker file beside a directory with the files.
-pub const DISK: &str = "sandbox.vhdx";
-pub const DISK_FILES: &str = "sandbox.vhdx.files";
-
-fn key(folder: &str) -> String {
-    folder.trim_start_matches(r"\\?\").trim_end_matches(['\\', '/']).replace('/', "\\").to_ascii_lowercase()
-}
-
 impl Layers {
-    pub fn is_active(&self, folder: &str) -> bool {
-        self.active.contains_key(&key(folder))
+    pub fn is_active(&self, layer: &str) -> bool {
+        self.active.contains_key(&disks::key(layer))
     }
 
-    /// The scratch folder behind a volume that is prepared over exactly these parents.
+    /// The scratch behind a volume that is prepared over exactly these parents.
     pub fn prepared(&self, volume: &str, parents: &[String]) -> Answer<String> {
         let active = self.active.values().find(|active| active.volume.eq_ignore_ascii_case(volume));
         let active = active
             .ok_or_else(|| Refusal::new(codes::OBJECT_NO_LONGER_EXISTS, format!("no volume {volume}")))?;
         let same = |prepared: &Vec<String>| {
-            prepared.iter().map(|path| key(path)).eq(parents.iter().map(|path| key(path)))
+            prepared.iter().map(|path| plain(path)).eq(parents.iter().map(|path| plain(path)))
         };
         match &active.parents {
             None => refuse(codes::E_INVALIDARG, "Construct: the scratch layer is not prepared"),
             Some(prepared) if !same(prepared) => {
                 refuse(codes::E_INVALIDARG, format!("Construct: the scratch is prepared over {prepared:?}"))
             }
-            Some(_) => Ok(active.folder.clone()),
+            Some(_) => Ok(active.layer.clone()),
         }
     }
 
     /// Where the prepared scratch is seen with its layers.
-    pub fn merged(&self, folder: &str) -> Option<PathBuf> {
-        self.active.get(&key(folder)).and_then(|active| active.merged.clone())
+    pub fn merged(&self, layer: &str) -> Option<PathBuf> {
+        self.active.get(&disks::key(layer)).and_then(|active| active.merged.clone())
     }
 
-    pub fn described(&self) -> Value {
-        self.active
-            .values()
-            .map(|active| json!({"folder": active.folder, "volume": active.volume, "prepared": active.parents.is_some()}))
-            .collect()
+    pub fn described(&self, machine: &Machine) -> Value {
+        let one = |active: &Active| {
+            let sizes = disks::find(machine, &active.layer).and_then(|disk| disk.sizes()).unwrap_or_default();
+            json!({"folder": active.layer, "volume": active.volume, "prepared": active.parents.is_some(),
+                "disk_bytes": sizes.0, "volume_bytes": sizes.1})
+        };
+        self.active.values().map(one).collect()
     }
 
-    fn get(&mut self, folder: &str) -> Answer<&mut Active> {
+    fn get(&mut self, layer: &str) -> Answer<&mut Active> {
         self.active
-            .get_mut(&key(folder))
-            .ok_or_else(|| Refusal::new(codes::NOT_READY, format!("the layer {folder} is not activated")))
+            .get_mut(&disks::key(layer))
+            .ok_or_else(|| Refusal::new(codes::NOT_READY, format!("the layer {layer} is not activated")))
     }
 
-    fn by_volume(&mut self, path: &str) -> Answer<&mut Active> {
-        let volume = crate::documents::volume(path).unwrap_or_default().to_owned();
-        self.active
-            .values_mut()
-            .find(|active| active.volume.eq_ignore_ascii_case(&volume))
-            .ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("no volume {path}")))
+    /// The layer whose volume this is.
+    fn of_volume(&self, guid: &str) -> Answer<String> {
+        let found = self.active.values().find(|active| active.volume.eq_ignore_ascii_case(guid));
+        found
+            .map(|active| active.layer.clone())
+            .ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("no volume {guid}")))
+    }
+
+    /// The layer of a path, or of a device's name.
+    fn of_name(&self, name: &str) -> String {
+        self.devices.get(name).map_or_else(|| name.to_owned(), |device| device.layer.clone())
     }
 }
 
@@ -91,14 +108,35 @@ fn refuse<T>(code: u32, message: impl Into<String>) -> Answer<T> {
 }
 
 /// The functions on layers; `None` for others.
-pub fn perform(service: &Arc<Service>, call: &Call) -> Option<Work> {
+pub fn perform(context: &Context<'_>) -> Option<Work> {
+    let (service, call) = (context.service, context.call);
     let text = |name: &str| call.arguments[name].as_str().unwrap_or_default();
-    let (layer, machine) = (text("layer"), &service.machine);
+    let (layer, machine) = (service.world().layers.of_name(text("layer")), &service.machine);
+    let layer = layer.as_str();
     let done = Success::default();
     let answer = match call.function.as_str() {
         "NameToGuid" => Ok(Success::values(json!(machine::name_to_guid(text("name"))))),
         "CreateSandboxLayer" => create(machine, layer, &parents(call)),
-        "ActivateLayer" | "AttachVirtualDisk" => activate(service, layer),
+        "CreateVirtualDisk" => disks::create(machine, layer, context.number("size"), text("parent")),
+        "OpenVirtualDisk" => disks::open(machine, layer),
+        "ExpandSandboxSize" | "ExpandVirtualDisk" => disks::expand(machine, layer, context.number("size")),
+        "GetVirtualDiskPhysicalPath" => physical_path(service, layer),
+        "ActivateLayer" => activate(service, layer, None),
+        "AttachVirtualDisk" => {
+            let holder = (call.arguments["permanent"] != true).then(|| text("layer").to_owned());
+            activate(service, layer, holder)
+        }
+        "device.open" => open_device(context),
+        "device.close" => {
+            close_device(service, text("name"));
+            Ok(done)
+        }
+        "volume.length" => disks::find(machine, &service.world().layers.of_name(text("name")))
+            .and_then(|disk| disk.size())
+            .map(|size| Success::values(json!(size))),
+        "volume.extend" => disks::find(machine, &service.world().layers.of_name(text("name")))
+            .and_then(|disk| disk.extend_volume(context.number("size")))
+            .map(|()| done),
         "DeactivateLayer" | "DetachVirtualDisk" => deactivate(service, layer),
         "PrepareLayer" => prepare(service, layer, parents(call)),
         "UnprepareLayer" => unprepare(service, layer),
@@ -107,7 +145,6 @@ pub fn perform(service: &Arc<Service>, call: &Call) -> Option<Work> {
         "DestroyLayer" | "HcsDestroyLayer" => destroy(service, layer),
         "CreateLayer" => make_folder(machine, layer).map(|_| done),
         "CopyLayer" => refuse(codes::E_NOTIMPL, "layers are not copied here"),
-        "ExpandSandboxSize" => disk(machine, layer).map(|_| done),
         "ImportLayer" | "HcsImportLayer" => import(machine, layer, text("source")),
         "ExportLayer" | "HcsExportLayer" | "HcsExportLegacyWritableLayer" => {
             export(machine, layer, text("target"))
@@ -123,7 +160,9 @@ pub fn perform(service: &Arc<Service>, call: &Call) -> Option<Work> {
         }
         "HcsAttachLayerStorageFilter" | "HcsAttachOverlayFilter" => attach(service, layer, text("data")),
         "HcsDetachLayerStorageFilter" | "HcsDetachOverlayFilter" => detach(service, layer),
-        "HcsFormatWritableLayerVhd" => disk(machine, layer).map(|_| done),
+        "HcsFormatWritableLayerVhd" => {
+            disks::find(machine, layer).and_then(|disk| disk.extend_volume(disk.size()?)).map(|()| done)
+        }
         _ => return None,
     };
     Some(Work::Done(answer))
@@ -146,16 +185,10 @@ fn layer_data(text: &str) -> Answer<Vec<String>> {
 
 /// The folder of a Windows path whose parent is there; made if it is not.
 fn make_folder(machine: &Machine, windows: &str) -> Answer<PathBuf> {
-    if let Some(path) = machine.path(windows) {
-        return Ok(path);
+    let path = machine.new_file(windows)?;
+    if !path.is_dir() {
+        fs::create_dir(&path).or_refuse("making the layer's folder")?;
     }
-    let name = machine::last_component(windows);
-    let parent = windows.trim_end_matches('\\').strip_suffix(name).unwrap_or_default();
-    let parent = machine.path(parent).filter(|_| !name.is_empty());
-    let parent =
-        parent.ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("no folder for {windows}")))?;
-    let path = parent.join(name);
-    fs::create_dir(&path).or_refuse("making the layer's folder")?;
     Ok(path)
 }
 
@@ -166,45 +199,71 @@ fn create(machine: &Machine, layer: &str, parents: &[String]) -> Answer {
         return refuse(codes::PATH_NOT_FOUND, format!("the parents of {layer}: {parents:?}"));
     }
     let folder = make_folder(machine, layer)?;
-    if folder.join(DISK).exists() {
-        return refuse(codes::FILE_EXISTS, format!("{layer} has a scratch disk"));
-    }
-    fs::create_dir(folder.join(DISK_FILES)).or_refuse("making the scratch's files")?;
-    fs::write(folder.join(DISK), b"vhdxfile").or_refuse("making the scratch disk")?;
+    disks::create_scratch(&folder)?;
     Ok(Success::default())
 }
 
-/// The folder and its disk's files. A disk that was copied gets files of its own.
-pub fn disk(machine: &Machine, layer: &str) -> Answer<PathBuf> {
-    let missing = || Refusal::new(codes::FILE_NOT_FOUND, format!("{layer} has no {DISK}"));
-    let folder = machine.path(layer).ok_or_else(missing)?;
-    let folder =
-        if folder.is_file() { folder.parent().map(PathBuf::from).unwrap_or_default() } else { folder };
-    machine::entry(&folder, DISK).ok_or_else(missing)?;
-    let disk = folder.join(DISK_FILES);
-    fs::create_dir_all(disk.join("files")).or_refuse("making the scratch's files")?;
-    Ok(disk)
-}
-
-fn activate(service: &Service, layer: &str) -> Answer {
-    let files = disk(&service.machine, layer)?.join("files");
+/// Attaches the disk: until it is detached, or until the client is gone that holds it.
+fn activate(service: &Service, layer: &str, holder: Option<String>) -> Answer {
+    let files = disks::find(&service.machine, layer)?.files();
     let mut world = service.world();
     if world.layers.is_active(layer) {
         return refuse(codes::SHARING_VIOLATION, format!("the layer {layer} is active"));
     }
+    // Its virtual machine has the disk open.
+    if in_use(&world, &service.machine, layer) {
+        return refuse(codes::SHARING_VIOLATION, format!("a compute system uses {layer}"));
+    }
     let volume = machine::new_guid();
     std::os::unix::fs::symlink(&files, service.machine.volume_link(&volume))
         .or_refuse("mounting the volume")?;
-    let active = Active { folder: layer.to_owned(), volume, parents: None, merged: None };
-    world.layers.active.insert(key(layer), active);
+    let number = world.layers.attached + 1;
+    world.layers.attached = number;
+    let active = Active { layer: layer.to_owned(), volume, number, holder, parents: None, merged: None };
+    world.layers.active.insert(disks::key(layer), active);
     Ok(Success::default())
 }
 
+/// A client has a disk open, or a volume.
+fn open_device(context: &Context<'_>) -> Answer {
+    let mut world = context.service.world();
+    let layer = match context.optional("volume") {
+        Some(guid) => world.layers.of_volume(guid)?,
+        None => context.text("layer").to_owned(),
+    };
+    let device = Device { client: context.client.number, layer };
+    world.layers.devices.insert(context.text("name").to_owned(), device);
+    Ok(Success::default())
+}
+
+/// The last handle is closed: a disk that is attached for no longer is detached, unless it is in use.
+fn close_device(service: &Service, name: &str) {
+    let layer = {
+        let mut world = service.world();
+        world.layers.devices.remove(name);
+        let held = world.layers.active.values().find(|active| active.holder.as_deref() == Some(name));
+        held.map(|active| active.layer.clone())
+    };
+    if let Some(layer) = layer {
+        let _ = deactivate(service, &layer);
+    }
+}
+
+/// A client is gone, and with it its handles.
+pub fn forget(service: &Service, client: u64) {
+    let own: Vec<String> = {
+        let world = service.world();
+        let own = world.layers.devices.iter().filter(|(_, device)| device.client == client);
+        own.map(|(name, _)| name.clone()).collect()
+    };
+    own.iter().for_each(|name| close_device(service, name));
+}
+
 /// Whether a system that has not stopped writes to the scratch.
-fn in_use(world: &crate::world::World, machine: &Machine, layer: &str) -> bool {
-    let Ok(files) = disk(machine, layer) else { return false };
-    let running = |system: &&crate::world::System| system.state != crate::world::State::Stopped;
-    world.systems.values().filter(running).any(|system| system.scratch.as_ref() == Some(&files))
+fn in_use(world: &World, machine: &Machine, layer: &str) -> bool {
+    let Ok(disk) = disks::find(machine, layer) else { return false };
+    let running = |system: &&System| system.state != State::Stopped;
+    world.systems.values().filter(running).any(|system| system.scratch.as_ref() == Some(&disk.content))
 }
 
 fn deactivate(service: &Service, layer: &str) -> Answer {
@@ -214,7 +273,7 @@ fn deactivate(service: &Service, layer: &str) -> Answer {
         return refuse(codes::SHARING_VIOLATION, format!("the layer {layer} is prepared"));
     }
     fs::remove_file(service.machine.volume_link(&active.volume)).or_refuse("unmounting the volume")?;
-    world.layers.active.remove(&key(layer));
+    world.layers.active.remove(&disks::key(layer));
     Ok(Success::default())
 }
 
@@ -235,7 +294,7 @@ fn prepare(service: &Service, layer: &str, parents: Vec<String>) -> Answer {
             .iter()
             .filter_map(|path| service.machine.path(path).and_then(|path| machine::entry(&path, "Files")))
             .collect();
-        overlay::mount(&service.machine, &layers, &disk(&service.machine, layer)?, &merged)?;
+        overlay::mount(&service.machine, &layers, &disks::find(&service.machine, layer)?.content, &merged)?;
         point(&service.machine.volume_link(&active.volume), &merged)?;
         active.merged = Some(merged);
     }
@@ -259,7 +318,7 @@ fn unprepare(service: &Service, layer: &str) -> Answer {
         return refuse(codes::NOT_READY, format!("the layer {layer} is not prepared"));
     }
     if let Some(merged) = active.merged.take() {
-        let files = disk(&service.machine, layer)?.join("files");
+        let files = disks::find(&service.machine, layer)?.files();
         point(&service.machine.volume_link(&active.volume), &files)?;
         overlay::unmount(&merged);
     }
@@ -272,29 +331,39 @@ fn mount_path(service: &Service, layer: &str) -> Answer {
     Ok(Success::values(json!(format!(r"\\?\Volume{{{}}}", active.volume))))
 }
 
+fn physical_path(service: &Service, layer: &str) -> Answer {
+    match service.world().layers.active.get(&disks::key(layer)) {
+        Some(active) => Ok(Success::values(json!(format!(r"\\.\PhysicalDrive{}", active.number)))),
+        None => refuse(codes::DEV_NOT_EXIST, format!("the disk {layer} is not attached")),
+    }
+}
+
 fn attach(service: &Service, volume: &str, data: &str) -> Answer {
     let parents = layer_data(data)?;
-    let mut world = service.world();
-    let folder = world.layers.by_volume(volume)?.folder.clone();
-    drop(world);
-    prepare(service, &folder, parents)
+    let layer = service.world().layers.of_volume(guid(volume))?;
+    prepare(service, &layer, parents)
 }
 
 fn detach(service: &Service, volume: &str) -> Answer {
-    let mut world = service.world();
-    let folder = world.layers.by_volume(volume)?.folder.clone();
-    drop(world);
-    unprepare(service, &folder)
+    let layer = service.world().layers.of_volume(guid(volume))?;
+    unprepare(service, &layer)
+}
+
+fn guid(volume: &str) -> &str {
+    crate::documents::volume(volume).unwrap_or(volume)
 }
 
 fn destroy(service: &Service, layer: &str) -> Answer {
-    let world = service.world();
-    if world.layers.is_active(layer) || in_use(&world, &service.machine, layer) {
+    let (world, name) = (service.world(), plain(layer));
+    // Never a whole drive.
+    let path = service.machine.path(layer).filter(|_| name.contains('\\'));
+    let path = path.ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("no layer {layer}")))?;
+    let running = world.systems.values().filter(|system| system.state != State::Stopped);
+    let mut scratches = running.filter_map(|system| system.scratch.as_ref());
+    let below = |disk: &String| disk.strip_prefix(&name).is_some_and(|rest| rest.starts_with('\\'));
+    if scratches.any(|scratch| scratch.starts_with(&path)) || world.layers.active.keys().any(below) {
         return refuse(codes::SHARING_VIOLATION, format!("the layer {layer} is in use"));
     }
-    let inside = key(layer).split('\\').filter(|part| !part.is_empty()).count() > 1;
-    let path = service.machine.path(layer).filter(|_| inside);
-    let path = path.ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("no layer {layer}")))?;
     fs::remove_dir_all(path).or_refuse("removing the layer")?;
     Ok(Success::default())
 }
@@ -309,14 +378,14 @@ fn import(machine: &Machine, layer: &str, source: &str) -> Answer {
 }
 
 fn export(machine: &Machine, layer: &str, target: &str) -> Answer {
-    let folder = machine.path(layer);
-    let folder = folder.ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("no layer {layer}")))?;
-    let files = machine::entry(&folder, DISK_FILES).map(|disk| disk.join("files"));
-    let Some(files) = files.filter(|files| files.is_dir()) else {
+    if machine.path(layer).is_none() {
+        return refuse(codes::PATH_NOT_FOUND, format!("no layer {layer}"));
+    }
+    let Ok(disk) = disks::find(machine, layer) else {
         return refuse(codes::E_INVALIDARG, format!("{layer} is no writable layer"));
     };
     let to = make_folder(machine, target)?;
-    copy(&files, &to.join("Files"))?;
+    copy(&disk.files(), &to.join("Files"))?;
     Ok(Success::default())
 }
 

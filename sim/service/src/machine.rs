@@ -4,6 +4,10 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use sim_protocol::codes;
+
+use crate::answer::{Answer, Refusal};
+
 /// What the installations say they are: Windows Server 2022.
 pub const BUILD: u32 = 20348;
 
@@ -30,6 +34,20 @@ impl Machine {
         }
         let root = fs::read_link(&link).map(|to| link.parent().unwrap_or(&link).join(to)).ok()?;
         parts.try_fold(root, |directory, part| entry(&directory, part))
+    }
+
+    /// Where the file or directory of this path is, or would be: in a directory that is there.
+    pub fn new_file(&self, windows: &str) -> Answer<PathBuf> {
+        if let Some(path) = self.path(windows) {
+            return Ok(path);
+        }
+        let trimmed = windows.trim_end_matches(['\\', '/']);
+        let name = last_component(trimmed);
+        let parent = trimmed.strip_suffix(name).and_then(|parent| self.path(parent));
+        match parent.filter(|parent| !name.is_empty() && name != ".." && parent.is_dir()) {
+            Some(parent) => Ok(parent.join(name)),
+            None => Err(Refusal::new(codes::PATH_NOT_FOUND, format!("no folder for {windows}"))),
+        }
     }
 
     /// The volume that a mount path such as `\\?\Volume{GUID}\` names, as its link here.
@@ -114,6 +132,8 @@ mod tests {
         assert!(machine.path(r"C:\layers\other").is_none());
         assert!(machine.path(r"C:\..\dosdevices").is_none());
         assert!(machine.path(r"layers\base").is_none());
+        assert!(machine.new_file(r"C:\layers\new\").unwrap().ends_with("drive_c/Layers/new"));
+        assert_eq!(machine.new_file(r"C:\none\new").unwrap_err().hresult, codes::PATH_NOT_FOUND);
         fs::remove_dir_all(root).unwrap();
     }
 

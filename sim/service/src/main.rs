@@ -8,6 +8,7 @@
 mod answer;
 mod calls;
 mod container;
+mod disks;
 mod documents;
 mod faults;
 mod group;

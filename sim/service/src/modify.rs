@@ -6,7 +6,7 @@ use sim_protocol::codes;
 use crate::answer::{Answer, OrRefuse, Refusal, Success};
 use crate::calls::Context;
 use crate::systems::{document, live};
-use crate::world::{Kind, State};
+use crate::world::{Kind, State, System};
 use crate::{documents, schema};
 
 /// A path, where `*` stands for one component; the type of its settings, the empty text for none;
@@ -91,13 +91,16 @@ pub fn perform(context: &Context<'_>) -> Answer {
     if !matches!(system.state, State::Running | State::Paused) && system.kind != Kind::Machine {
         return refuse(codes::INVALID_STATE, format!("'{}' does not run", system.id));
     }
-    let Some(container) = system.container.clone() else { return devices(system, path) };
     let settings = &request["Settings"];
+    let Some(container) = system.container.clone() else { return virtual_machine(system, path, settings) };
     match path {
-        "Container/Memory/SizeInMB" => {
-            container.limit_memory(settings.as_u64()).or_refuse("limiting memory")?
+        "Container/Memory/SizeInMB" => container.limit_memory(settings.as_u64()).map_err(|error| {
+            Refusal::new(codes::E_OUTOFMEMORY, format!("limiting memory to {settings} MB: {error}"))
+        })?,
+        "Container/Processor" => {
+            documents::processor(settings)?;
+            container.limit_processor(settings).or_refuse("limiting the processor")?
         }
-        "Container/Processor" => container.limit_processor(settings).or_refuse("limiting the processor")?,
         "Container/MappedDirectories" if kind == "Add" => {
             documents::mapped_directory(&context.service.machine, settings)?;
             container.map(&context.service.machine, settings)?;
@@ -125,8 +128,19 @@ fn check_settings(name: &str, kind: &str, path: &str, settings: &Value) -> Answe
     }
 }
 
+fn virtual_machine(system: &mut System, path: &str, settings: &Value) -> Answer {
+    if path != "VirtualMachine/ComputeTopology/Memory/SizeInMB" {
+        return devices(system, path);
+    }
+    let mut machine = system.document["VirtualMachine"].clone();
+    machine["ComputeTopology"]["Memory"]["SizeInMB"] = settings.clone();
+    documents::virtual_machine(&machine)?;
+    system.document["VirtualMachine"] = machine;
+    Ok(Success::default())
+}
+
 /// Shares can only be added where the machine was made with their device.
-fn devices(system: &crate::world::System, path: &str) -> Answer {
+fn devices(system: &System, path: &str) -> Answer {
     let device = path.split('/').nth(2).unwrap_or_default();
     let needed = ["Plan9", "VirtualSmb", "VirtualPMem", "Scsi"].contains(&device);
     if needed && system.document["VirtualMachine"]["Devices"][device].is_null() {
@@ -135,24 +149,39 @@ fn devices(system: &crate::world::System, path: &str) -> Answer {
     Ok(Success::default())
 }
 
-/// The first generation's request: `{"ResourceType":"Network","RequestType":..,"Settings":endpoint}`.
+/// The first generation's request: `{"ResourceType": .., "RequestType": .., "Settings": ..}`, with an
+/// endpoint's id for `Network` and a mapping for `MappedDirectory`.
 fn first(context: &Context<'_>, text: &str) -> Answer {
     let request = schema::parse("schema1.ResourceModificationRequestResponse", text)?;
+    let (machine, settings) = (&context.service.machine, &request["Settings"]);
     let mut world = context.service.world();
     let number = context.system(&world, "system")?;
     let system = live(&mut world, number)?;
-    let endpoint = request["Settings"].as_str().unwrap_or_default().to_ascii_lowercase();
-    let plugged = system.endpoints.contains(&endpoint);
-    match request["RequestType"].as_str() {
-        Some("Remove") if plugged => {
-            let id = system.id.clone();
-            system.endpoints.retain(|known| *known != endpoint);
-            crate::network::leave(&mut world, &id, &[endpoint]);
-            Ok(Success::default())
-        }
-        Some("Remove") => refuse(codes::ELEMENT_NOT_FOUND, format!("no endpoint {endpoint}")),
-        _ => refuse(codes::NOT_SUPPORTED, "the stand-ins plug no endpoint into a running container"),
+    if !matches!(system.state, State::Running | State::Paused) {
+        return refuse(codes::INVALID_STATE, format!("'{}' does not run", system.id));
     }
+    let add = request["RequestType"] != "Remove";
+    match (request["ResourceType"].as_str().unwrap_or_default(), &system.container) {
+        ("Network", _) => {
+            let endpoint = settings.as_str().unwrap_or_default().to_ascii_lowercase();
+            if !add && !system.endpoints.contains(&endpoint) {
+                return refuse(codes::ELEMENT_NOT_FOUND, format!("no endpoint {endpoint}"));
+            }
+            crate::network::plug(&mut world, number, &endpoint, add)?;
+        }
+        ("MappedDirectory", Some(container)) => {
+            check_settings("schema1.MappedDir", "Add", "", settings)?;
+            match add {
+                true => {
+                    documents::mapped_directory(machine, settings)?;
+                    container.map(machine, settings)?;
+                }
+                false => container.unmap(settings)?,
+            }
+        }
+        (kind, _) => return refuse(codes::NOT_SUPPORTED, format!("the stand-ins do not modify {kind}")),
+    }
+    Ok(Success::default())
 }
 
 #[cfg(test)]

@@ -24,7 +24,9 @@ pub fn options(machine: &Machine, layers: &[PathBuf], scratch: &Path, directory:
         lower.insert(0, folded);
     }
     let lower: Vec<String> = lower.iter().map(|path| path.display().to_string()).collect();
-    Ok(format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display()))
+    // Without redirection a layer's directory could not be renamed.
+    let (lower, upper, work) = (lower.join(":"), upper.display(), work.display());
+    Ok(format!("redirect_dir=on,lowerdir={lower},upperdir={upper},workdir={work}"))
 }
 
 /// Mounts the layers with the scratch at `at`; the copies of the layers lie beside it.

@@ -25,7 +25,7 @@ pub fn perform(context: &Context<'_>) -> Option<Work> {
         "HcsGetProcessProperties" => status(context).into(),
         "HcsSignalProcess" => signal(context),
         "HcsTerminateProcess" => terminate(context),
-        "HcsModifyProcess" => modify(context).into(),
+        "HcsModifyProcess" => modify(context).unwrap_or_else(|refusal| Work::Done(Err(refusal))),
         "HcsWaitForProcessExit" => wait(context),
         _ => return None,
     })
@@ -69,7 +69,10 @@ fn create(context: &Context<'_>) -> Work {
         {
             let mut world = service.world();
             let system = live(&mut world, number)?;
-            system.processes.insert(id, Process { id, exit: None, input, creator: client.number });
+            system.processes.insert(
+                id,
+                Process { id, exit: None, input, creator: client.number, console: flag("EmulateConsole") },
+            );
             let target = Target::Process(number, id);
             world.bound.insert(
                 (client.number, handle),
@@ -178,7 +181,7 @@ fn terminate(context: &Context<'_>) -> Work {
     }
 }
 
-fn modify(context: &Context<'_>) -> Answer {
+fn modify(context: &Context<'_>) -> Answer<Work> {
     let request = document("ProcessModifyRequest", context.optional("settings"))?;
     let (number, id, container) = running(context)?;
     match request["Operation"].as_str() {
@@ -188,7 +191,13 @@ fn modify(context: &Context<'_>) -> Answer {
             if side("Height").is_none() || side("Width").is_none() {
                 return refuse(codes::E_INVALIDARG, format!("the console size {size}"));
             }
-            container.resized(id, size);
+            if !on_console(context, number, id) {
+                return refuse(codes::E_INVALIDARG, format!("the process {id} has no console"));
+            }
+            let size = size.clone();
+            return Ok(Work::Later(Box::new(move || {
+                container.resize(id, &size).map(|()| Success::default())
+            })));
         }
         Some("CloseHandle") => close_stream(
             context.service,
@@ -199,7 +208,16 @@ fn modify(context: &Context<'_>) -> Answer {
         ),
         _ => return refuse(codes::E_INVALIDARG, "no operation"),
     }
-    Ok(Success::default())
+    Ok(Work::Done(Ok(Success::default())))
+}
+
+fn on_console(context: &Context<'_>, number: u64, id: u32) -> bool {
+    let world = context.service.world();
+    world
+        .systems
+        .get(&number)
+        .and_then(|system| system.processes.get(&id))
+        .is_some_and(|process| process.console)
 }
 
 /// The creator's stand-in still has bytes on the way, and ends the stream behind them itself.

@@ -33,6 +33,7 @@ pub fn basic(system: &System, enumerated: bool) -> Map<String, Value> {
         State::Created | State::Starting => set("State", json!("Created")),
         State::Running => set("State", json!("Running")),
         State::Paused => set("State", json!("Paused")),
+        State::Template => set("State", json!("SavedAsTemplate")),
         State::Stopped => set("State", json!("Stopped")),
     }
     if let Some(exit) = &system.exit {
@@ -73,6 +74,8 @@ pub fn system(context: &Context<'_>) -> Work {
                 .clone()
                 .filter(|_| matches!(system.state, State::Running | State::Paused)),
             started: system.started,
+            paused: system.state == State::Paused,
+            first,
             terminate: system.terminate_on_last_handle,
             machine: system.kind == Kind::Machine,
             memory: system.document["VirtualMachine"]["ComputeTopology"]["Memory"]["SizeInMB"].as_u64(),
@@ -119,6 +122,8 @@ struct Ready {
     properties: Map<String, Value>,
     container: Option<Arc<Container>>,
     started: Option<SystemTime>,
+    paused: bool,
+    first: bool,
     terminate: bool,
     machine: bool,
     memory: Option<u64>,
@@ -130,6 +135,8 @@ impl Ready {
         let unsupported = || Refusal::new(codes::NOT_SUPPORTED, format!("the stand-ins have no {kind}"));
         match kind {
             "Statistics" => Ok(self.statistics(self.container.as_ref().ok_or_else(none)?)),
+            // Whoever would count them stands still, too.
+            "ProcessList" if self.paused => Err(none()),
             "ProcessList" => self.container.as_ref().ok_or_else(none)?.list(),
             "TerminateOnLastHandleClosed" => Ok(json!(self.terminate)),
             "Memory" if self.machine => Ok(self.machine_memory()),
@@ -151,7 +158,7 @@ impl Ready {
         let now = SystemTime::now();
         let started = self.started.unwrap_or(now);
         let uptime = now.duration_since(started).unwrap_or(Duration::ZERO);
-        json!({
+        let mut statistics = json!({
             "Timestamp": timestamp(now),
             "ContainerStartTime": timestamp(started),
             "Uptime100ns": (uptime.as_nanos() / 100) as u64,
@@ -163,14 +170,26 @@ impl Ready {
             "Memory": {
                 "MemoryUsageCommitBytes": usage.memory,
                 "MemoryUsageCommitPeakBytes": usage.memory_peak,
-                "MemoryUsagePrivateWorkingSetBytes": usage.memory
+                "MemoryUsagePrivateWorkingSetBytes": usage.private
             },
             "Storage": {
                 "ReadCountNormalized": usage.reads, "ReadSizeBytes": usage.read_bytes,
                 "WriteCountNormalized": usage.writes, "WriteSizeBytes": usage.written_bytes
             }
-        })
+        });
+        // The second generation has these numbers elsewhere.
+        if self.first {
+            statistics["Network"] = container.traffic();
+        }
+        statistics
     }
+}
+
+/// The moment that Windows counts as so many times 100 ns since 1601.
+pub fn moment(since_1601: u64) -> SystemTime {
+    const UNTIL_1970: u64 = 116_444_736_000_000_000;
+    let since = since_1601.saturating_sub(UNTIL_1970);
+    SystemTime::UNIX_EPOCH + Duration::from_nanos(since.saturating_mul(100))
 }
 
 /// A moment as Windows writes it, with seven digits of the second.
@@ -264,6 +283,7 @@ mod tests {
     #[test]
     fn moments() {
         let at = |seconds| timestamp(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds));
+        assert_eq!(timestamp(moment(132_223_104_000_000_001)), "2020-01-01T00:00:00.0000001Z");
         assert_eq!(at(0), "1970-01-01T00:00:00.0000000Z");
         assert_eq!(at(951_782_400), "2000-02-29T00:00:00.0000000Z");
         assert_eq!(at(1_798_761_599), "2026-12-31T23:59:59.0000000Z");

@@ -13,7 +13,7 @@ use crate::container::{Container, Order};
 use crate::documents::{self, Wanted};
 use crate::server::{Service, Work};
 use crate::world::{Exit, Kind, State, System, Target, World};
-use crate::{layers, machine, modify, network, properties, schema};
+use crate::{disks, machine, modify, network, properties, schema};
 
 /// Kinds of events on systems and processes.
 const SYSTEM_EXITED: u32 = 1;
@@ -82,7 +82,8 @@ fn create(context: &Context<'_>, first: bool) -> Answer {
         true => documents::examine_first(&world, machine, &document)?,
         false => documents::examine(&world, machine, &document)?,
     };
-    let scratch = wanted.scratch.as_deref().map(|folder| layers::disk(machine, folder)).transpose()?;
+    let scratch = wanted.scratch.as_deref().map(|layer| disks::find(machine, layer)).transpose()?;
+    let scratch = scratch.map(|disk| disk.content);
     let busy = |system: &System| system.state != State::Stopped && system.scratch == scratch;
     if scratch.is_some() && world.systems.values().any(busy) {
         return refuse(codes::SHARING_VIOLATION, "another compute system uses the scratch");
@@ -91,10 +92,7 @@ fn create(context: &Context<'_>, first: bool) -> Answer {
     let number = world.next_system + 1;
     world.next_system = number;
     let container = scratch.as_ref().map(|scratch| {
-        Arc::new(Container::new(
-            machine,
-            order(&world, machine, number, &wanted, scratch.clone(), &endpoints),
-        ))
+        Arc::new(Container::new(machine, order(&world, machine, number, &wanted, scratch.clone())))
     });
     let system = System {
         id: id.to_owned(),
@@ -122,7 +120,6 @@ fn order(
     number: u64,
     wanted: &Wanted,
     scratch: std::path::PathBuf,
-    endpoints: &[String],
 ) -> Order {
     let layer = |path: &String| machine.path(path).and_then(|path| machine::entry(&path, "Files"));
     Order {
@@ -134,7 +131,6 @@ fn order(
         memory_mb: wanted.memory_mb,
         processor: wanted.processor.clone(),
         mapped: wanted.mapped.clone(),
-        interfaces: network::interfaces(world, endpoints),
     }
 }
 
@@ -198,7 +194,7 @@ fn start(context: &Context<'_>) -> Work {
         if system.state != State::Created {
             return refuse(codes::INVALID_STATE, format!("'{}' was started", system.id));
         }
-        let container = system.container.clone();
+        let (container, endpoints) = (system.container.clone(), system.endpoints.clone());
         if system.kind == Kind::Machine {
             let id = system.id.clone();
             let document = system.document.clone();
@@ -207,12 +203,12 @@ fn start(context: &Context<'_>) -> Work {
         } else {
             system.state = State::Starting;
         }
-        Ok((number, container))
+        Ok((number, container, network::interfaces(&world, &endpoints)))
     });
     match prepared {
         Err(refusal) => Work::Done(Err(refusal)),
-        Ok((number, container)) => Work::Later(Box::new(move || {
-            let begun = container.map_or(Ok(()), |container| container.start(&service.machine));
+        Ok((number, container, cards)) => Work::Later(Box::new(move || {
+            let begun = container.map_or(Ok(()), |container| container.start(&service.machine, &cards));
             started(&service, number, begun)
         })),
     }
@@ -391,16 +387,30 @@ fn pause(context: &Context<'_>, on: bool) -> Answer {
     Ok(Success::default())
 }
 
+/// Writes a paused machine's state to a file, or makes a template of the machine, which never runs again.
 fn save(context: &Context<'_>) -> Answer {
-    options("SaveOptions", context.optional("options"))?;
+    let options = options("SaveOptions", context.optional("options"))?;
+    let machine = &context.service.machine;
     let mut world = context.service.world();
     let number = context.system(&world, "system")?;
     let system = live(&mut world, number)?;
-    match (system.kind, system.state) {
-        (Kind::Machine, State::Paused) => refuse(codes::E_NOTIMPL, "the stand-ins save no machine"),
-        (Kind::Machine, _) => refuse(codes::INVALID_STATE, format!("'{}' is not paused", system.id)),
-        _ => refuse(codes::NOT_SUPPORTED, "containers are not saved"),
+    if system.state != State::Paused {
+        return refuse(codes::INVALID_STATE, format!("'{}' is not paused", system.id));
     }
+    if system.kind != Kind::Machine {
+        return refuse(codes::NOT_SUPPORTED, "containers are not saved");
+    }
+    let of_document = &system.document["VirtualMachine"]["GuestState"]["RuntimeStateFilePath"];
+    let Some(path) = options["SaveStateFilePath"].as_str().or(of_document.as_str()) else {
+        return refuse(codes::E_INVALIDARG, "no file for the state");
+    };
+    let text = serde_json::json!({"Id": system.id, "Document": system.document}).to_string();
+    let file = machine.new_file(path)?;
+    std::fs::write(file, text).or_refuse("writing the state")?;
+    if options["SaveType"] == "AsTemplate" {
+        system.state = State::Template;
+    }
+    Ok(Success::default())
 }
 
 fn wait(context: &Context<'_>) -> Work {

@@ -45,6 +45,8 @@ pub enum State {
     Starting,
     Running,
     Paused,
+    /// Saved as a template.
+    Template,
     Stopped,
 }
 
@@ -116,6 +118,8 @@ pub struct Process {
     /// The end of its standard input that is ours.
     pub input: Option<Arc<crate::streams::Input>>,
     pub creator: u64,
+    /// Whether it is on a pseudo console.
+    pub console: bool,
 }
 
 impl Process {

@@ -24,6 +24,11 @@ impl Notifications {
         &*Box::leak(Box::default())
     }
 
+    /// Forgets what came.
+    pub fn clear(&self) {
+        self.got.lock().unwrap().clear();
+    }
+
     /// Status and data of the first notification of this code, when it comes within a minute.
     pub fn wait(&self, code: u32) -> Option<(u32, String)> {
         let got = self.got.lock().unwrap();
@@ -78,12 +83,43 @@ pub fn unlisten(registered: Handle) -> u32 {
     call!("vmcompute", "HcsUnregisterComputeSystemCallback", (Handle) -> u32, registered)
 }
 
-pub fn start(system: Handle) -> u32 {
-    call!("vmcompute", "HcsStartComputeSystem", (Handle, *const u16, Out) -> u32, system, ptr::null(), ptr::null_mut())
+/// Functions that begin work which a notification ends.
+macro_rules! on_system {
+    ($($name:ident = $export:literal;)*) => {$(
+        pub fn $name(system: Handle) -> u32 {
+            call!("vmcompute", $export, (Handle, *const u16, Out) -> u32, system, ptr::null(), ptr::null_mut())
+        }
+    )*};
 }
 
-pub fn shut_down(system: Handle) -> u32 {
-    call!("vmcompute", "HcsShutdownComputeSystem", (Handle, *const u16, Out) -> u32, system, ptr::null(), ptr::null_mut())
+on_system! {
+    start = "HcsStartComputeSystem";
+    shut_down = "HcsShutdownComputeSystem";
+    terminate = "HcsTerminateComputeSystem";
+    pause = "HcsPauseComputeSystem";
+    resume = "HcsResumeComputeSystem";
+}
+
+pub fn save(system: Handle, options: &str) -> u32 {
+    let options = wide(options);
+    call!("vmcompute", "HcsSaveComputeSystem", (Handle, *const u16, Out) -> u32, system, options.as_ptr(), ptr::null_mut())
+}
+
+pub fn open(id: &str) -> (u32, Handle) {
+    let id = wide(id);
+    let mut system = 0;
+    let code = call!("vmcompute", "HcsOpenComputeSystem", (*const u16, *mut Handle, Out) -> u32,
+        id.as_ptr(), &mut system, ptr::null_mut());
+    (code, system)
+}
+
+pub fn modify(system: Handle, request: &str) -> Result {
+    let request = wide(request);
+    let mut text = ptr::null_mut();
+    let code = call!("vmcompute", "HcsModifyComputeSystem", (Handle, *const u16, Out) -> u32,
+        system, request.as_ptr(), &mut text);
+    // SAFETY: the library's text.
+    (code, unsafe { taken(text) })
 }
 
 pub fn close(system: Handle) -> u32 {
@@ -105,6 +141,14 @@ pub fn create_process(system: Handle, parameters: &str) -> (u32, Handle, Informa
     let code = call!("vmcompute", "HcsCreateProcess", (Handle, *const u16, *mut Information, *mut Handle, Out) -> u32,
         system, parameters.as_ptr(), &mut information, &mut process, ptr::null_mut());
     (code, process, information)
+}
+
+/// How the process is.
+pub fn process_properties(process: Handle) -> Result {
+    let mut text = ptr::null_mut();
+    let code = call!("vmcompute", "HcsGetProcessProperties", (Handle, Out, Out) -> u32, process, &mut text, ptr::null_mut());
+    // SAFETY: the library's text.
+    (code, unsafe { taken(text) })
 }
 
 pub fn listen_to_process(process: Handle, list: &'static Notifications) {

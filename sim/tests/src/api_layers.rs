@@ -69,6 +69,13 @@ pub fn on_layer(name: &str, layer: &str) -> u32 {
     })
 }
 
+pub fn expand(layer: &str, size: u64) -> u32 {
+    let layer = wide(layer);
+    with_driver(
+        |driver| call!("vmcompute", "ExpandSandboxSize", (*const Driver, *const u16, u64) -> u32, driver, layer.as_ptr(), size),
+    )
+}
+
 pub fn mount_path(layer: &str) -> (u32, String) {
     let layer = wide(layer);
     with_driver(|driver| {

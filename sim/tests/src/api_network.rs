@@ -118,3 +118,11 @@ objects! {
     endpoint: "HcnEnumerateEndpoints" "HcnCreateEndpoint" "HcnOpenEndpoint" "HcnModifyEndpoint" "HcnQueryEndpointProperties" "HcnDeleteEndpoint" "HcnCloseEndpoint";
     namespace: "HcnEnumerateNamespaces" "HcnCreateNamespace" "HcnOpenNamespace" "HcnModifyNamespace" "HcnQueryNamespaceProperties" "HcnDeleteNamespace" "HcnCloseNamespace";
 }
+
+/// The counters of an endpoint.
+pub fn statistics(endpoint: Handle) -> Answer {
+    let (mut result, mut record) = (ptr::null_mut(), ptr::null_mut());
+    let code = call!("computenetwork", "HcnQueryEndpointStats", (Handle, *const u16, Out, Out) -> u32,
+        endpoint, ptr::null(), &mut result, &mut record);
+    answer(code, result, record)
+}

@@ -52,6 +52,27 @@ impl Layered {
         })
     }
 
+    /// The document of a Hyper-V container of the first schema, for which the scratch is not mounted.
+    pub fn first_document(&self) -> Value {
+        let second = self.document();
+        let layers = second["Container"]["Storage"]["Layers"].as_array().unwrap().iter();
+        let layers: Vec<Value> =
+            layers.map(|layer| json!({"ID": layer["Id"], "Path": layer["Path"]})).collect();
+        let image = format!("{}\\UtilityVM", self.parents.last().unwrap());
+        fs::create_dir_all(&image).unwrap();
+        json!({
+            "SystemType": "Container", "Name": self.id, "Owner": "tests", "IgnoreFlushesDuringBoot": true,
+            "TerminateOnLastHandleClosed": true, "HvPartition": true, "HvRuntime": {"ImagePath": image},
+            "LayerFolderPath": self.scratch, "Layers": layers, "HostName": "older", "ProcessorCount": 1
+        })
+    }
+
+    /// Takes the scratch off the host, for a container that mounts it itself.
+    pub fn unmount(&self) {
+        assert_eq!(layers::on_layer("UnprepareLayer", &self.scratch), 0);
+        assert_eq!(layers::on_layer("DeactivateLayer", &self.scratch), 0);
+    }
+
     /// What the layer's own file says.
     pub fn layer_text(&self) -> String {
         fs::read_to_string(Path::new(&self.parents[0]).join("Files\\app\\hello.txt")).unwrap()

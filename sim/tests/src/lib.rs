@@ -3,6 +3,7 @@
 #![allow(clippy::macro_metavars_in_unsafe, reason = "`call!` is for calls of exports, which are unsafe")]
 
 pub mod api;
+pub mod api_console;
 pub mod api_first;
 pub mod api_layers;
 pub mod api_network;
@@ -10,6 +11,7 @@ pub mod api_storage;
 pub mod bed;
 pub mod layers;
 pub mod pipes;
+pub mod running;
 
 /// Whether this machine has no containers: says so then.
 pub fn no_containers() -> bool {

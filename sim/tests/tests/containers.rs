@@ -5,63 +5,9 @@ use std::fs;
 
 use serde_json::{Value, json};
 use sim_protocol::codes;
-use sim_tests::api::{self, Events, Handle};
+use sim_tests::api::{self, Events};
 use sim_tests::bed::{Service, wait_until};
-use sim_tests::layers::Layered;
-
-/// A running container; it is gone at the end of the test.
-struct Running {
-    system: Handle,
-    _layers: Layered,
-}
-
-impl Running {
-    fn new(name: &str, change: impl FnOnce(&mut Value)) -> Running {
-        let layers = Layered::new(name);
-        let mut document = layers.document();
-        change(&mut document["Container"]);
-        let ((code, text), system) = api::create(&layers.id, &document.to_string());
-        assert_eq!(code, 0, "{text:?}");
-        let (code, text) = api::start(system, None);
-        assert_eq!(code, 0, "{text:?}");
-        Running { system, _layers: layers }
-    }
-
-    /// The exit code and the output of a command.
-    fn run(&self, line: &str, input: Option<&[u8]>) -> (u32, String) {
-        let parameters = json!({"CommandLine": line, "WorkingDirectory": "C:\\",
-            "Environment": {"FROM_DOCUMENT": "yes"},
-            "CreateStdInPipe": input.is_some(), "CreateStdOutPipe": true, "CreateStdErrPipe": true});
-        let ((code, text), process, information) = api::create_process(self.system, &parameters.to_string());
-        assert_eq!(code, 0, "{line}: {text:?}");
-        if let Some(input) = input {
-            sim_tests::pipes::write_all(information.stream(0).unwrap(), input);
-            let close = r#"{"Operation":"CloseHandle","CloseHandle":{"Handle":"StdIn"}}"#;
-            assert_eq!(api::modify_process(process, Some(close)).0, 0);
-        }
-        let errors = information.stream(2).unwrap();
-        let errors = std::thread::spawn(move || sim_tests::pipes::read_all(errors));
-        let output = sim_tests::pipes::read_all(information.stream(1).unwrap());
-        errors.join().unwrap();
-        (exit_code(process), String::from_utf8_lossy(&output).into_owned())
-    }
-}
-
-fn exit_code(process: Handle) -> u32 {
-    let (code, status) = api::wait_for_process(process, 60_000);
-    assert_eq!(code, 0);
-    api::close_process(process);
-    let status: Value = serde_json::from_str(&status.unwrap()).unwrap();
-    assert_eq!(status["Exited"], true);
-    status["ExitCode"].as_u64().unwrap() as u32
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        api::terminate(self.system, None);
-        api::close(self.system);
-    }
-}
+use sim_tests::running::{Running, exit_code};
 
 #[test]
 fn a_command_sees_the_container() {
@@ -115,9 +61,9 @@ fn what_is_written_stays_in_the_scratch_and_nowhere_else() {
     let container = Running::new("writes", |_| ());
     assert_eq!(container.run("cmd /c echo new> C:\\app\\hello.txt", None).0, 0);
     assert_eq!(container.run("cmd /c type C:\\app\\hello.txt", None).1.trim(), "new");
-    assert_eq!(container._layers.layer_text(), "hello from the layer\r\n");
+    assert_eq!(container.layers.layer_text(), "hello from the layer\r\n");
     assert_eq!(
-        fs::read_to_string(format!("{}app\\hello.txt", container._layers.volume)).unwrap().trim(),
+        fs::read_to_string(format!("{}app\\hello.txt", container.layers.volume)).unwrap().trim(),
         "new"
     );
 }
@@ -197,7 +143,7 @@ fn a_second_client_opens_it_and_a_crash_is_told() {
     }
     let service = Service::connect();
     let container = Running::new("crash", |_| ());
-    let id = container._layers.id.clone();
+    let id = container.layers.id.clone();
     let (code, other) = api::open(&id);
     assert_eq!(code, 0);
     let events = Events::leaked();
@@ -217,7 +163,7 @@ fn create_process_may_be_done_when_it_returns() {
     }
     let service = Service::connect();
     let container = Running::new("synchronous", |_| ());
-    let id = container._layers.id.clone();
+    let id = container.layers.id.clone();
     service.faults(&id, json!([{"call": "HcsCreateProcess", "with": id, "synchronous": true}]));
     let parameters =
         r#"{"CommandLine":"C:\\probe.exe sleep","CreateStdInPipe":true,"CreateStdOutPipe":true}"#;

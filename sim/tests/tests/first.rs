@@ -4,33 +4,14 @@
 use serde_json::{Value, json};
 use sim_protocol::codes;
 use sim_tests::api_first::{self as first, Notifications};
-use sim_tests::api_layers as layers;
 use sim_tests::layers::Layered;
 
 const PENDING: u32 = codes::V1_OPERATION_PENDING;
 
-/// A document of the first schema for a scratch that is not mounted.
-fn document(layered: &Layered) -> Value {
-    let second = layered.document();
-    let list: Vec<Value> = second["Container"]["Storage"]["Layers"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|layer| json!({"ID": layer["Id"], "Path": layer["Path"]}))
-        .collect();
-    let image = format!("{}\\UtilityVM", layered.parents.last().unwrap());
-    std::fs::create_dir_all(&image).unwrap();
-    json!({
-        "SystemType": "Container", "Name": layered.id, "Owner": "tests", "IgnoreFlushesDuringBoot": true,
-        "TerminateOnLastHandleClosed": true, "HvPartition": true, "HvRuntime": {"ImagePath": image},
-        "LayerFolderPath": layered.scratch, "Layers": list, "HostName": "older", "ProcessorCount": 1
-    })
-}
-
 #[test]
 fn a_hyper_v_container_runs_by_notifications() {
     let layered = Layered::new("first");
-    let text = document(&layered).to_string();
+    let text = layered.first_document().to_string();
     let refused = |text: &str| {
         let (code, system) = first::create(&layered.id, text);
         assert_eq!(code, PENDING);
@@ -43,8 +24,7 @@ fn a_hyper_v_container_runs_by_notifications() {
     };
     // Mounted on the host, it cannot be given to a virtual machine.
     assert_eq!(refused(&text), codes::SHARING_VIOLATION);
-    assert_eq!(layers::on_layer("UnprepareLayer", &layered.scratch), 0);
-    assert_eq!(layers::on_layer("DeactivateLayer", &layered.scratch), 0);
+    layered.unmount();
     assert_eq!(refused(&text.replace("\"SystemType\"", "\"SystemKind\"")), 0xC037_010D);
 
     let (code, system) = first::create(&layered.id, &text);

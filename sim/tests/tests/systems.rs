@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use sim_protocol::codes;
 use sim_tests::api;
+use sim_tests::api_first::{self as first, Notifications};
 use sim_tests::bed::machine_document;
 
 fn own(name: &str) -> String {
@@ -90,6 +91,42 @@ fn states_follow_each_other_as_documented() {
     assert!(exit.unwrap().contains("GracefulExit"));
     assert_eq!(state(), "Stopped");
     api::close(system);
+}
+
+#[test]
+fn a_paused_machine_is_saved_by_either_generation() {
+    let id = own("saved");
+    let ((code, _), system) = api::create(&id, &machine_document("t"));
+    assert_eq!(code, 0);
+    assert_eq!(api::start(system, None).0, 0);
+    let (file, template) = (format!("C:\\{id}.vmrs"), format!("C:\\{id}-template.vmrs"));
+    let to = |kind: &str, file: &str| json!({"SaveType": kind, "SaveStateFilePath": file}).to_string();
+    assert_eq!(api::save(system, Some(&to("ToFile", &file))).0, codes::INVALID_STATE);
+    assert_eq!(api::pause(system, None).0, 0);
+    assert_eq!(api::save(system, Some(r#"{"SaveType":"ToTape"}"#)).0, codes::INVALID_JSON);
+    assert_eq!(api::save(system, None).0, codes::E_INVALIDARG);
+    assert_eq!(api::save(system, Some(&to("ToFile", "C:\\none\\x.vmrs"))).0, codes::PATH_NOT_FOUND);
+    assert_eq!(api::save(system, Some(&to("ToFile", &file))).0, 0);
+    assert!(std::fs::exists(&file).unwrap());
+    assert_eq!(api::resume(system, None).0, 0);
+    assert_eq!(api::pause(system, None).0, 0);
+
+    let (code, older) = first::open(&id);
+    assert_eq!(code, 0);
+    let list = Notifications::leaked();
+    first::listen(older, list);
+    assert_eq!(first::save(older, &to("AsTemplate", &template)), codes::V1_OPERATION_PENDING);
+    assert_eq!(list.wait(8), Some((0, String::new())));
+    assert!(api::properties(system, None).1.unwrap().contains("SavedAsTemplate"));
+    list.clear();
+    assert_eq!(first::save(older, &to("AsTemplate", &template)), codes::V1_OPERATION_PENDING);
+    assert_eq!(list.wait(8).unwrap().0, codes::first_generation(codes::INVALID_STATE));
+    assert_eq!(api::resume(system, None).0, codes::INVALID_STATE);
+    assert_eq!(api::terminate(system, None).0, 0);
+    first::close(older);
+    api::close(system);
+    std::fs::remove_file(file).unwrap();
+    std::fs::remove_file(template).unwrap();
 }
 
 #[test]
@@ -221,11 +258,21 @@ fn every_documented_export_is_there() {
         ExpandSandboxSize CreateLayer CopyLayer LayerExists DestroyLayer ImportLayer ExportLayer ProcessBaseImage \
         ProcessUtilityImage NameToGuid GetBaseImages GrantVmAccess HNSCall HcsCreateComputeSystem HcsOpenComputeSystem \
         HcsCloseComputeSystem HcsStartComputeSystem HcsShutdownComputeSystem HcsTerminateComputeSystem \
-        HcsPauseComputeSystem HcsResumeComputeSystem HcsGetComputeSystemProperties HcsModifyComputeSystem \
-        HcsEnumerateComputeSystems HcsRegisterComputeSystemCallback HcsUnregisterComputeSystemCallback HcsCreateProcess \
+        HcsPauseComputeSystem HcsResumeComputeSystem HcsSaveComputeSystem HcsGetComputeSystemProperties \
+        HcsModifyComputeSystem HcsEnumerateComputeSystems HcsRegisterComputeSystemCallback HcsUnregisterComputeSystemCallback HcsCreateProcess \
         HcsOpenProcess HcsCloseProcess HcsTerminateProcess HcsSignalProcess HcsGetProcessInfo HcsGetProcessProperties \
         HcsModifyProcess HcsGetServiceProperties HcsRegisterProcessCallback HcsUnregisterProcessCallback";
-    for (library, names) in [("computecore", core), ("computestorage", storage), ("vmcompute", first)] {
+    let disks = "CreateVirtualDisk OpenVirtualDisk AttachVirtualDisk DetachVirtualDisk ExpandVirtualDisk \
+        GetVirtualDiskPhysicalPath";
+    let network = "HcnQueryEndpointStats HcnRegisterServiceCallback HcnUnregisterServiceCallback";
+    let all = [
+        ("computecore", core),
+        ("computestorage", storage),
+        ("vmcompute", first),
+        ("virtdisk", disks),
+        ("computenetwork", network),
+    ];
+    for (library, names) in all {
         for name in names.split_whitespace() {
             assert!(api::export(library, name).is_some(), "{library}!{name}");
         }

@@ -1,7 +1,7 @@
 //! Layers, and `HNSCall`.
 
 use sim_library::text::{guid, put, read, read_guid, set};
-use sim_library::{Value, codes, json};
+use sim_library::{Value, codes, json, volumes};
 
 use crate::{LINK, Text, TextOut};
 
@@ -132,6 +132,7 @@ pub unsafe extern "system" fn GetLayerMountPath(
     if length.is_null() {
         return codes::E_INVALIDARG;
     }
+    volumes::install(&LINK);
     // SAFETY: the caller's word.
     let outcome = LINK.call("GetLayerMountPath", json!({"layer": unsafe { layer(driver, id) }}));
     if !outcome.success() {

@@ -15,6 +15,7 @@ const CREATE_COMPLETED: u32 = 2;
 const START_COMPLETED: u32 = 3;
 const PAUSE_COMPLETED: u32 = 4;
 const RESUME_COMPLETED: u32 = 5;
+const SAVE_COMPLETED: u32 = 8;
 const SHUTDOWN_COMPLETED: u32 = 0xA;
 
 /// # Safety
@@ -115,6 +116,7 @@ with_options! {
     HcsStartComputeSystem: "HcsStartComputeSystem", START_COMPLETED;
     HcsPauseComputeSystem: "HcsPauseComputeSystem", PAUSE_COMPLETED;
     HcsResumeComputeSystem: "HcsResumeComputeSystem", RESUME_COMPLETED;
+    HcsSaveComputeSystem: "HcsSaveComputeSystem", SAVE_COMPLETED;
     HcsShutdownComputeSystem: "HcsShutDownComputeSystem", SHUTDOWN_COMPLETED;
     HcsTerminateComputeSystem: "HcsTerminateComputeSystem", SHUTDOWN_COMPLETED;
 }

@@ -28,6 +28,7 @@ fn respond(networks: &mut Networks, method: &str, path: &str, request: &str) -> 
         ("GET", "networks", Some(id)) if networks.networks.contains_key(&id) => Ok(network(networks, &id)),
         ("GET", "endpoints", None) => Ok(networks.endpoints.keys().map(|id| shown(networks, id)).collect()),
         ("GET", "endpoints", Some(id)) if networks.endpoints.contains_key(&id) => Ok(shown(networks, &id)),
+        ("GET", "endpointstats", Some(id)) => super::traffic(networks, &id),
         ("POST", "networks", None) => add_network(networks, request),
         ("POST", "endpoints", None) => add_endpoint(networks, request),
         ("DELETE", "networks", Some(id)) => remove_network(networks, &id),

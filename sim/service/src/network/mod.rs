@@ -18,7 +18,7 @@ use crate::documents::Wanted;
 use crate::machine;
 use crate::schema;
 use crate::server::Work;
-use crate::world::World;
+use crate::world::{State, World};
 
 pub use address::Subnet;
 
@@ -81,6 +81,9 @@ pub fn perform(context: &Context<'_>) -> Option<Work> {
     let name = context.call.function.as_str();
     if name == "HNSCall" {
         return Some(Work::Done(first::call(context)));
+    }
+    if name == "HcnQueryEndpointStats" {
+        return Some(Work::Done(statistics(context)));
     }
     let rest = name.strip_prefix("Hcn")?;
     let answer = if let Some(kind) = rest.strip_prefix("Enumerate") {
@@ -290,6 +293,20 @@ fn query(context: &Context<'_>, kind: &str) -> Answer {
     }
 }
 
+fn statistics(context: &Context<'_>) -> Answer {
+    filter(context)?;
+    let id = key(context.text("id"));
+    Ok(Success::document(&traffic(&context.service.world().networks, &id)?))
+}
+
+/// What went through the endpoint; nothing when no container has it.
+fn traffic(networks: &Networks, id: &str) -> Answer<Value> {
+    let Some(endpoint) = networks.endpoints.get(id) else {
+        return refuse(codes::HCN_ENDPOINT_NOT_FOUND, format!("no endpoint {id}"));
+    };
+    Ok(crate::wire::traffic(id, &endpoint.peer))
+}
+
 fn delete(context: &Context<'_>, kind: &str) -> Answer {
     let (_, missing) = of_kind(kind)?;
     let id = key(context.text("id"));
@@ -372,21 +389,48 @@ pub fn leave(world: &mut World, system: &str, endpoints: &[String]) {
     }
 }
 
+/// Plugs an endpoint into a system, or takes it out again. One that runs notices at once.
+pub fn plug(world: &mut World, number: u64, id: &str, on: bool) -> Answer<()> {
+    let Some(card) = interface(&world.networks, id) else {
+        return refuse(codes::HCN_ENDPOINT_NOT_FOUND, format!("no endpoint {id}"));
+    };
+    let endpoint = world.networks.endpoints.get_mut(id);
+    let endpoint = endpoint.ok_or_else(|| Refusal::new(codes::HCN_ENDPOINT_NOT_FOUND, id))?;
+    let Some(system) = world.systems.get_mut(&number) else { return Ok(()) };
+    if on && endpoint.attached.is_some() {
+        return refuse(codes::HCN_ENDPOINT_ALREADY_ATTACHED, format!("the endpoint {id} is attached"));
+    }
+    let runs = matches!(system.state, State::Running | State::Paused);
+    if let Some(container) = system.container.as_ref().filter(|_| runs) {
+        match on {
+            true => container.plug(&card)?,
+            false => container.unplug(id),
+        }
+    }
+    endpoint.attached = on.then(|| system.id.clone());
+    system.endpoints.retain(|known| known != id);
+    if on {
+        system.endpoints.push(id.to_owned());
+    }
+    Ok(())
+}
+
 /// What a container's cards are to be.
 pub fn interfaces(world: &World, endpoints: &[String]) -> Vec<Interface> {
-    let networks = &world.networks;
-    let interface = |id: &String| {
-        let endpoint = networks.endpoints.get(id)?;
-        let network = networks.networks.get(&endpoint.network)?;
-        let config = &endpoint.settings.get("IpConfigurations")?[0];
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        Some(Interface {
-            bridge: network.bridge.clone(),
-            peer: endpoint.peer.clone(),
-            mac: text(endpoint.settings.get("MacAddress")?)?.replace('-', ":"),
-            address: format!("{}/{}", config["IpAddress"].as_str()?, config["PrefixLength"]),
-            gateway: endpoint.settings.get("Routes").and_then(|routes| text(&routes[0]["NextHop"])),
-        })
-    };
-    endpoints.iter().filter_map(interface).collect()
+    endpoints.iter().filter_map(|id| interface(&world.networks, id)).collect()
+}
+
+fn interface(networks: &Networks, id: &str) -> Option<Interface> {
+    let endpoint = networks.endpoints.get(id)?;
+    let network = networks.networks.get(&endpoint.network)?;
+    let config = &endpoint.settings.get("IpConfigurations")?[0];
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    Some(Interface {
+        endpoint: id.to_owned(),
+        bridge: network.bridge.clone(),
+        peer: endpoint.peer.clone(),
+        mac: text(endpoint.settings.get("MacAddress")?)?.replace('-', ":"),
+        address: format!("{}/{}", config["IpAddress"].as_str()?, config["PrefixLength"]),
+        gateway: endpoint.settings.get("Routes").and_then(|routes| text(&routes[0]["NextHop"])),
+    })
 }

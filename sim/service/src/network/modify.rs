@@ -6,6 +6,7 @@ use sim_protocol::codes;
 use super::{Networks, key, parse, policy};
 use crate::answer::{Answer, Refusal, Success};
 use crate::calls::Context;
+use crate::world::{State, System, World};
 
 fn refuse<T>(code: u32, message: impl Into<String>) -> Answer<T> {
     Err(Refusal::new(code, message))
@@ -19,7 +20,12 @@ pub fn perform(context: &Context<'_>, kind: &str) -> Answer {
     match kind {
         "Network" => network(networks, &id, &parse("hcn.ModifyNetworkSettingRequest", text)?),
         "Endpoint" => endpoint(networks, &id, &parse("hcn.ModifyEndpointSettingRequest", text)?),
-        "Namespace" => namespace(networks, &id, &parse("hcn.ModifyNamespaceSettingRequest", text)?),
+        "Namespace" => {
+            let request = parse("hcn.ModifyNamespaceSettingRequest", text)?;
+            let changed = namespace(networks, &id, &request)?;
+            follow(&mut world, &id, &request)?;
+            Ok(changed)
+        }
         _ => {
             let (name, kept) = match kind {
                 "LoadBalancer" => ("hcn.HostComputeLoadBalancer", &mut networks.balancers),
@@ -34,6 +40,19 @@ pub fn perform(context: &Context<'_>, kind: &str) -> Answer {
             Ok(Success::default())
         }
     }
+}
+
+/// A container of the namespace gets the endpoint, or loses it, at once.
+fn follow(world: &mut World, namespace: &str, request: &Value) -> Answer<()> {
+    if request["ResourceType"] != "Endpoint" {
+        return Ok(());
+    }
+    let Some(space) = world.networks.namespaces.get(namespace) else { return Ok(()) };
+    let inside = |system: &System| space.containers.contains(&system.id) && system.state != State::Stopped;
+    let number = world.systems.iter().find(|(_, system)| inside(system)).map(|(number, _)| *number);
+    let Some(number) = number else { return Ok(()) };
+    let endpoint = request["Settings"]["EndpointId"].as_str().map(key).unwrap_or_default();
+    super::plug(world, number, &endpoint, request["RequestType"] != "Remove")
 }
 
 /// Puts policies in, or takes those out that are equal.
@@ -115,6 +134,10 @@ fn namespace(networks: &mut Networks, id: &str, request: &Value) -> Answer {
         (false, Some(other)) => {
             let message = format!("the endpoint {endpoint_id} is in the namespace {other}");
             return refuse(codes::HCN_ENDPOINT_NAMESPACE_ALREADY_EXISTS, message);
+        }
+        (false, None) if endpoint.attached.is_some() => {
+            let message = format!("the endpoint {endpoint_id} is attached to a compute system");
+            return refuse(codes::HCN_ENDPOINT_ALREADY_ATTACHED, message);
         }
         (true, other) if other.as_deref() != Some(id) => {
             return refuse(

@@ -2,7 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::thread;
+use std::time::Duration;
 
+#[cfg(windows)]
 fn main() {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -20,10 +23,17 @@ fn main() {
         ["environment", name] => say(&std::env::var(name).unwrap_or_default()),
         // Takes so many megabytes and uses them.
         ["memory", megabytes] => memory(megabytes.parse().unwrap_or(0)),
+        // Holds so many megabytes, or works, or counts into a file, until its input ends.
+        ["hold", megabytes] => hold(megabytes.parse().unwrap_or(0)),
+        ["spin"] => spin(),
+        ["tick", file] => repeat(file, |turn| turn.to_string()),
+        ["watch-console", file] => repeat(file, |_| sim_tests::api_console::size().unwrap_or_default()),
+        // Ends with 33 when a console event has come, whose number is then in the file.
+        ["handle", file] => sim_tests::api_console::handle(file),
         ["serve", port] => serve(port),
         ["fetch", address] => fetch(address),
         ["sleep"] => loop {
-            std::thread::sleep(std::time::Duration::from_secs(60));
+            thread::sleep(Duration::from_secs(60));
         },
         _ => 99,
     };
@@ -40,12 +50,47 @@ fn copy() -> i32 {
 }
 
 fn memory(megabytes: usize) -> i32 {
-    let mut taken = Vec::new();
-    for number in 0..megabytes {
-        // Different pages, so that each is there.
-        taken.push((0..1 << 20).map(|at| (at + number) as u8).collect::<Vec<u8>>());
+    say(&format!("took {}", take(megabytes).len()))
+}
+
+fn take(megabytes: usize) -> Vec<Vec<u8>> {
+    // Different pages, so that each is there.
+    (0..megabytes).map(|number| (0..1 << 20).map(|at| (at + number) as u8).collect()).collect()
+}
+
+fn hold(megabytes: usize) -> i32 {
+    let taken = take(megabytes);
+    say("holding");
+    end_of_input();
+    i32::from(taken.len() != megabytes)
+}
+
+fn end_of_input() {
+    let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+}
+
+/// Works with one thread until its input ends.
+fn spin() -> i32 {
+    thread::spawn(|| {
+        loop {
+            std::hint::spin_loop();
+        }
+    });
+    say("spinning");
+    end_of_input();
+    0
+}
+
+/// Writes a text into the file again and again, for ever.
+fn repeat(file: &str, text: impl Fn(u64) -> String) -> i32 {
+    for turn in 0.. {
+        // Whole at once: a reader sees the old or the new text.
+        if std::fs::write(file, text(turn)).is_err() {
+            return 1;
+        }
+        thread::sleep(Duration::from_millis(20));
     }
-    say(&format!("took {}", taken.len()))
+    0
 }
 
 /// Greets one who connects.
@@ -60,10 +105,15 @@ fn serve(port: &str) -> i32 {
 
 fn fetch(address: &str) -> i32 {
     let Some(address) = address.to_socket_addrs().ok().and_then(|mut list| list.next()) else { return 1 };
-    let Ok(mut stream) = TcpStream::connect_timeout(&address, std::time::Duration::from_secs(20)) else {
+    let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_secs(20)) else {
         return 2;
     };
     let mut text = String::new();
     let _ = stream.read_to_string(&mut text);
     say(&text)
+}
+
+#[cfg(not(windows))]
+fn main() {
+    eprintln!("a Windows program");
 }
