@@ -49,6 +49,7 @@ struct Inner {
     kind: ErrorKind,
     message: String,
     number: Option<i32>,
+    code: Option<u32>,
     hint: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     problems: Vec<Error>,
@@ -61,7 +62,8 @@ impl Error {
     /// A failure of this kind. `message` says what was being done to which object.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Inner { kind, message, number: None, hint: None, source: None, problems: Vec::new() }))
+        let (hint, source, problems) = (None, None, Vec::new());
+        Self(Box::new(Inner { kind, message, number: None, code: None, hint, source, problems }))
     }
 
     /// A failed system call. Kind and text follow from the error number: `errno` on Linux, Win32's
@@ -114,6 +116,13 @@ impl Error {
         self
     }
 
+    /// Adds the result code that stands behind it.
+    #[cfg(any(windows, test))]
+    pub(crate) fn with_code(mut self, code: u32) -> Self {
+        self.0.code = Some(code);
+        self
+    }
+
     /// Replaces the kind.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
@@ -135,7 +144,7 @@ impl Error {
     /// Returns what the reader can do now, from this failure or the nearest cause that knows. Of
     /// several problems each has its own hint; see [`Error::all_problems`].
     pub fn hint(&self) -> Option<&str> {
-        let inner = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
+        let inner = self.inner();
         let only = || match self.0.problems.as_slice() {
             [problem] => problem.hint(),
             _ => None,
@@ -146,8 +155,16 @@ impl Error {
     /// Returns the error number of the system call at the root of this failure: `errno` on Linux, Win32's
     /// on Windows.
     pub fn raw_os_error(&self) -> Option<i32> {
-        let inner = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
-        self.0.number.or_else(|| inner.and_then(Self::raw_os_error))
+        self.0.number.or_else(|| self.inner().and_then(Self::raw_os_error))
+    }
+
+    /// Returns the HRESULT of the Windows service at the root of this failure.
+    pub fn result_code(&self) -> Option<u32> {
+        self.0.code.or_else(|| self.inner().and_then(Self::result_code))
+    }
+
+    fn inner(&self) -> Option<&Self> {
+        self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>())
     }
 
     /// Returns each thing that is wrong with a request; empty for other failures.
@@ -207,6 +224,12 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
         assert_eq!(error.raw_os_error(), Some(number));
         assert!(error.hint().is_some_and(|hint| hint.contains("not mapped")));
+    }
+
+    #[test]
+    fn the_code_of_a_service_is_found_at_the_root() {
+        let error = Error::new(ErrorKind::NotFound, "no system").with_code(0x8037_010E).context("start");
+        assert_eq!((error.result_code(), error.raw_os_error()), (Some(0x8037_010E), None));
     }
 
     #[test]

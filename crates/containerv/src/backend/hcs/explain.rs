@@ -58,6 +58,10 @@ impl Failure {
             None => ErrorKind::Other,
         };
         let error = Error::new(kind, message);
+        let error = match self.code {
+            Some(code) => error.with_code(code),
+            None => error,
+        };
         match known.map(|code| code.hint).filter(|hint| !hint.is_empty()) {
             Some(hint) => error.with_hint(hint),
             None if self.absent => error.with_hint(ABSENT),
