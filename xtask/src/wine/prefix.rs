@@ -9,7 +9,9 @@ use crate::command;
 use crate::failure::{Failure, Result};
 use crate::workspace;
 
-/// What the installations say they are: Windows Server 2022.
+/// What the installations say they are: Windows Server 2022 with the features `Containers` and `Hyper-V`,
+/// whose services are there. The compute and the network service start on demand, as on Windows, and are the
+/// stand-ins' in truth; harmless programs of Wine's run as the two that tell of Hyper-V.
 const VERSION: &str = r#"REGEDIT4
 
 [HKEY_LOCAL_MACHINE\Software\Microsoft\Windows NT\CurrentVersion]
@@ -23,6 +25,39 @@ const VERSION: &str = r#"REGEDIT4
 
 [HKEY_LOCAL_MACHINE\System\CurrentControlSet\Control\ProductOptions]
 "ProductType"="ServerNT"
+
+[HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\vmcompute]
+"DisplayName"="Hyper-V Host Compute Service"
+"ImagePath"="C:\\windows\\system32\\vmcompute.exe"
+"ObjectName"="LocalSystem"
+"ErrorControl"=dword:00000001
+"Start"=dword:00000003
+"Type"=dword:00000010
+
+[HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\hns]
+"DisplayName"="Host Network Service"
+"ImagePath"="C:\\windows\\system32\\svchost.exe -k NetSvcs -p"
+"ObjectName"="LocalSystem"
+"ErrorControl"=dword:00000001
+"Start"=dword:00000003
+"Type"=dword:00000020
+
+[HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\vmms]
+"DisplayName"="Hyper-V Virtual Machine Management"
+"ImagePath"="C:\\windows\\system32\\spoolsv.exe"
+"ObjectName"="LocalSystem"
+"ErrorControl"=dword:00000001
+"Start"=dword:00000002
+"Type"=dword:00000010
+
+[HKEY_LOCAL_MACHINE\System\CurrentControlSet\Services\hvservice]
+"DisplayName"="Hypervisor/Virtual Machine Support Driver"
+"ImagePath"="C:\\windows\\system32\\drivers\\ksecdd.sys"
+"ObjectName"="LocalSystem"
+"Group"="System Bus Extender"
+"ErrorControl"=dword:00000001
+"Start"=dword:00000002
+"Type"=dword:00000001
 "#;
 
 /// What a change of this program's makes of older templates: rubbish.

@@ -1,4 +1,4 @@
-//! Error codes of the compute, network and storage services, in words.
+//! Error codes of Windows and of its compute, network and storage services, in words.
 
 /// An error code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +41,18 @@ pub fn describe(code: u32) -> Option<&'static Code> {
     CODES.binary_search_by_key(&code, |entry| entry.value).ok().map(|index| &CODES[index])
 }
 
+/// Returns name and meaning of a Win32 error number, as the standard library's errors have on Windows.
+pub fn describe_win32(number: u32) -> Option<(&'static str, &'static str)> {
+    let code = describe(from_win32(number)).filter(|_| (1..=0xFFFF).contains(&number))?;
+    let name = match number {
+        // As HRESULTs these two have names of their own.
+        14 => "ERROR_OUTOFMEMORY",
+        87 => "ERROR_INVALID_PARAMETER",
+        _ => code.name,
+    };
+    Some((name, code.meaning))
+}
+
 macro_rules! codes {
     ($($value:literal $name:literal $meaning:literal $hint:expr;)*) => {
         &[$(Code { value: $value, name: $name, meaning: $meaning, hint: $hint }),*]
@@ -60,26 +72,68 @@ const ELEVATE: &str =
 const BUSY: &str =
     "another program has the file open, often a virus scanner or an earlier container; try again, or end it";
 
+const ROOM: &str = "`cv prune` removes ended containers; or choose a larger place with `--root DIR`";
+
 /// Every code, by value.
 pub const CODES: &[Code] = codes! {
     0x8000_4001 "E_NOTIMPL" "the function does nothing on this build" "";
     0x8000_4005 "E_FAIL" "it failed for a reason that is not given" "look at the event log `Microsoft-Windows-Hyper-V-Compute`";
+    0x8007_0001 "ERROR_INVALID_FUNCTION" "the file system or device cannot do that" "";
     0x8007_0002 "ERROR_FILE_NOT_FOUND" "a file is missing" "check that the layer folders are complete";
-    0x8007_0003 "ERROR_PATH_NOT_FOUND" "a folder is missing, or a base layer was not finished" "check that the layer folders are complete";
+    0x8007_0003 "ERROR_PATH_NOT_FOUND" "a folder is missing" "check that the layer folders are complete; a base layer that was not finished lacks one";
+    0x8007_0004 "ERROR_TOO_MANY_OPEN_FILES" "too many files are open" "";
     0x8007_0005 "ERROR_ACCESS_DENIED" "access is denied" ELEVATE;
     0x8007_0006 "ERROR_INVALID_HANDLE" "the object is gone or was closed" "";
-    0x8007_000D "ERROR_INVALID_DATA" "a document is malformed, or has a field or value that this build does not know" DOCUMENT;
+    0x8007_0008 "ERROR_NOT_ENOUGH_MEMORY" "memory ran out" "end other programs or give the container less";
+    0x8007_000D "ERROR_INVALID_DATA" "the data are not valid: malformed, or with a field or value that this build does not know" DOCUMENT;
     0x8007_000E "E_OUTOFMEMORY" "memory ran out" "end other programs or give the container less";
+    0x8007_0011 "ERROR_NOT_SAME_DEVICE" "that is on another volume" "";
+    0x8007_0013 "ERROR_WRITE_PROTECT" "the medium is write-protected" "";
     0x8007_0015 "ERROR_NOT_READY" "a disk is not ready yet" "try again";
     0x8007_0020 "ERROR_SHARING_VIOLATION" "a file or disk is in use" BUSY;
-    0x8007_0032 "ERROR_NOT_SUPPORTED" "this build, or a machine without Hyper-V, cannot do that" FEATURES;
+    0x8007_0021 "ERROR_LOCK_VIOLATION" "a part of the file is locked" BUSY;
+    0x8007_0027 "ERROR_HANDLE_DISK_FULL" "the disk is full" ROOM;
+    0x8007_0032 "ERROR_NOT_SUPPORTED" "this Windows cannot do that" FEATURES;
+    0x8007_0035 "ERROR_BAD_NETPATH" "the computer of the network path cannot be found" "";
     0x8007_0050 "ERROR_FILE_EXISTS" "a file is there already" LEFTOVER;
     0x8007_0057 "E_INVALIDARG" "an argument or a combination of settings is not allowed" DOCUMENT;
+    0x8007_006D "ERROR_BROKEN_PIPE" "the other end of the pipe is closed" "";
+    0x8007_0070 "ERROR_DISK_FULL" "the disk is full" ROOM;
+    0x8007_0078 "ERROR_CALL_NOT_IMPLEMENTED" "this Windows does not have that" "";
+    0x8007_007B "ERROR_INVALID_NAME" "that cannot be the name of a file" "";
+    0x8007_007E "ERROR_MOD_NOT_FOUND" "a DLL is missing" FEATURES;
+    0x8007_007F "ERROR_PROC_NOT_FOUND" "a DLL lacks a function" "use a newer build of Windows";
+    0x8007_0091 "ERROR_DIR_NOT_EMPTY" "the directory is not empty" "";
+    0x8007_00A1 "ERROR_BAD_PATHNAME" "that is no path" "";
+    0x8007_00AA "ERROR_BUSY" "it is in use" BUSY;
+    0x8007_00B7 "ERROR_ALREADY_EXISTS" "it is there already" "";
+    0x8007_00C1 "ERROR_BAD_EXE_FORMAT" "the file is no program of Windows" "";
+    0x8007_00CE "ERROR_FILENAME_EXCED_RANGE" "a name or path is too long" "enable long paths, or use a shorter path; `cv doctor` tells how";
+    0x8007_00D8 "ERROR_EXE_MACHINE_TYPE_MISMATCH" "the program is for another kind of processor" "";
+    0x8007_00E1 "ERROR_VIRUS_INFECTED" "a virus scanner keeps the file back" "look at what the scanner has found; exclude the state directory if it is wrong";
+    0x8007_00E7 "ERROR_PIPE_BUSY" "all ends of the pipe are in use" "try again";
+    0x8007_00E8 "ERROR_NO_DATA" "the other end of the pipe is being closed" "";
+    0x8007_010B "ERROR_DIRECTORY" "that is no directory" "";
+    0x8007_012F "ERROR_DELETE_PENDING" "the file is being deleted, and somebody still has it open" BUSY;
+    0x8007_0150 "ERROR_DIRECTORY_NOT_SUPPORTED" "that cannot be done with a directory" "";
+    0x8007_02E4 "ERROR_ELEVATION_REQUIRED" "the caller is not elevated" ELEVATE;
+    0x8007_03E3 "ERROR_OPERATION_ABORTED" "it was given up" "";
+    0x8007_0422 "ERROR_SERVICE_DISABLED" "a service is disabled" "`Set-Service NAME -StartupType Manual`; `cv doctor` tells which one";
+    0x8007_0424 "ERROR_SERVICE_DOES_NOT_EXIST" "a service is not installed" FEATURES;
+    0x8007_0426 "ERROR_SERVICE_NOT_ACTIVE" "a service does not run" "`Start-Service NAME`; `cv doctor` tells which one";
     0x8007_048F "ERROR_DEVICE_NOT_CONNECTED" "a disk is not connected yet" "try again";
     0x8007_0490 "ERROR_NOT_FOUND" "the object or process does not exist" "";
+    0x8007_04C8 "ERROR_USER_MAPPED_FILE" "a program has the file in its memory" BUSY;
+    0x8007_0514 "ERROR_NOT_ALL_ASSIGNED" "the caller lacks a privilege" ELEVATE;
     0x8007_0522 "ERROR_PRIVILEGE_NOT_HELD" "the caller lacks a privilege" ELEVATE;
+    0x8007_0534 "ERROR_NONE_MAPPED" "there is no such user or group" "";
     0x8007_0570 "ERROR_FILE_CORRUPT" "a disk image is damaged" "remove the container, or import the layer again";
+    0x8007_05AA "ERROR_NO_SYSTEM_RESOURCES" "the system ran out of resources" "end other programs";
+    0x8007_05AF "ERROR_COMMITMENT_LIMIT" "memory and page file are used up" "make the page file larger, or end other programs";
     0x8007_05B4 "ERROR_TIMEOUT" "it took too long" "try again; a machine under load needs more time";
+    0x8007_0718 "ERROR_NOT_ENOUGH_QUOTA" "a quota is used up" "";
+    0x8007_0780 "ERROR_CANT_ACCESS_FILE" "the system cannot get at the file" "a filter or link of its own kind is in the way";
+    0x8007_0781 "ERROR_CANT_RESOLVE_FILENAME" "the links of the path lead nowhere" "";
     0x8007_1126 "ERROR_NOT_A_REPARSE_POINT" "a folder was given where a volume is needed" DEFECT;
     0x8037_0100 "HCS_E_TERMINATED_DURING_START" "the container ended while it was started" "look at the event log `Microsoft-Windows-Hyper-V-Compute`";
     0x8037_0101 "HCS_E_IMAGE_MISMATCH" "the image is of a Windows build that this host cannot run so" "use `--isolation hyperv`, or an image of the host's build";
@@ -257,6 +311,16 @@ mod tests {
         assert_eq!(describe(from_win32(1167)).unwrap().name, "ERROR_DEVICE_NOT_CONNECTED");
         assert_eq!(from_win32(0), 0);
         assert_eq!(from_win32(0x8037_0101), 0x8037_0101);
+        assert_eq!(describe_win32(87).unwrap().0, "ERROR_INVALID_PARAMETER");
+        assert_eq!(describe_win32(5), Some(("ERROR_ACCESS_DENIED", "access is denied")));
+        assert_eq!(
+            (describe_win32(0), describe_win32(0x8037_0101), describe_win32(9999)),
+            (None, None, None)
+        );
+        for code in CODES.iter().filter(|code| code.value & 0xFFFF_0000 == WIN32) {
+            let (name, meaning) = describe_win32(code.value & 0xFFFF).unwrap();
+            assert!(name.starts_with("ERROR_") && meaning == code.meaning, "{name}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod network;
 pub mod notices;
 pub mod pipe;
 pub mod process;
+pub mod processor;
 pub mod random;
 pub mod registry;
 pub mod retry;

@@ -3,6 +3,7 @@
 use containerv_spec::hcs::codes;
 use containerv_spec::hcs::result::ResultError;
 
+use crate::error::kind_of_code;
 use crate::{Error, ErrorKind};
 
 /// Most characters of a document that a message repeats.
@@ -52,11 +53,15 @@ impl Failure {
             message += &format!(": {}", bounded(&part));
         }
         let kind = match self.code {
-            Some(code) => kind(code),
+            Some(code) => kind_of_code(code),
             None if self.absent => ErrorKind::Unavailable,
             None => ErrorKind::Other,
         };
         let error = Error::new(kind, message);
+        let error = match self.code {
+            Some(code) => error.with_code(code),
+            None => error,
+        };
         match known.map(|code| code.hint).filter(|hint| !hint.is_empty()) {
             Some(hint) => error.with_hint(hint),
             None if self.absent => error.with_hint(ABSENT),
@@ -123,31 +128,6 @@ fn bounded(text: &str) -> String {
         line.push('…');
     }
     line.trim().to_owned()
-}
-
-fn kind(code: u32) -> ErrorKind {
-    match codes::canonical(code) {
-        0x8007_0002 | 0x8007_0003 | 0x8007_0490 | 0x8037_010E | 0x803B_0001..=0x803B_0008 => {
-            ErrorKind::NotFound
-        }
-        0x8007_0050 | 0x8007_00B7 | 0x8037_010F | 0x803B_0010..=0x803B_0014 | 0x803B_002B => {
-            ErrorKind::AlreadyExists
-        }
-        0x8007_0020 | 0x8037_0105 | 0x8037_0110 | 0x8037_011F | 0x803B_002C | 0x803B_0034 => {
-            ErrorKind::InvalidState
-        }
-        0x8007_000D | 0x8007_0057 | 0x8037_010D | 0x803B_000A..=0x803B_000E | 0x803B_001B | 0x803B_001E => {
-            ErrorKind::InvalidArgument
-        }
-        0x8007_0005 | 0x8007_0522 | 0x8037_011B => ErrorKind::PermissionDenied,
-        0x8007_05B4 | 0x8037_0109 | 0x8037_0118 => ErrorKind::TimedOut,
-        0x8007_000E | 0x8007_0070 | 0x8007_05AA | 0x8037_011A => ErrorKind::ResourceExhausted,
-        0x8007_0570 | 0x8037_0112 => ErrorKind::Corrupt,
-        0x8000_4001 | 0x803B_0015 | 0x803B_0016 => ErrorKind::Unsupported,
-        0x8007_0032 | 0x8037_0101 | 0x8037_0102 | 0x8037_0113 | 0x8037_0114 | 0x8037_011E | 0x803B_0020
-        | 0x803B_002A => ErrorKind::Unavailable,
-        _ => ErrorKind::Other,
-    }
 }
 
 #[cfg(test)]

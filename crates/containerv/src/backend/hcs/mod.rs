@@ -18,6 +18,7 @@ mod events;
 mod exec;
 mod execute;
 mod explain;
+mod facts;
 #[cfg(windows)]
 mod features;
 mod found;

@@ -158,8 +158,8 @@ fn possible(chosen: HcsIsolation, image: Option<u32>, machine: &WindowsMachine) 
         HcsIsolation::Hyperv if !machine.hyperv => problem(
             ErrorKind::Unavailable,
             "Hyper-V isolation: there is no hypervisor".to_owned(),
-            "`Enable-WindowsOptionalFeature -Online -FeatureName Microsoft-Hyper-V -All`, or `--isolation process` with an \
-             image of the host's build",
+            "`Enable-WindowsOptionalFeature -Online -FeatureName Microsoft-Hyper-V -All` and virtualization in the firmware, \
+             or `--isolation process` with an image of the host's build; `cv doctor` says what is missing",
         ),
         _ => {}
     }

@@ -4,7 +4,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
-use containerv_spec::errno;
+mod system;
+
+// The backend that works for Windows is tested on other systems, too.
+#[cfg(any(windows, test))]
+pub(crate) use system::kind_of_code;
 
 /// What kind of failure an [`Error`] is; for programs that branch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -44,7 +48,8 @@ pub struct Error(Box<Inner>);
 struct Inner {
     kind: ErrorKind,
     message: String,
-    errno: Option<i32>,
+    number: Option<i32>,
+    code: Option<u32>,
     hint: Option<String>,
     source: Option<Box<dyn StdError + Send + Sync>>,
     problems: Vec<Error>,
@@ -57,13 +62,15 @@ impl Error {
     /// A failure of this kind. `message` says what was being done to which object.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Inner { kind, message, errno: None, hint: None, source: None, problems: Vec::new() }))
+        let (hint, source, problems) = (None, None, Vec::new());
+        Self(Box::new(Inner { kind, message, number: None, code: None, hint, source, problems }))
     }
 
-    /// A failed system call; the kind follows from the error number.
+    /// A failed system call. Kind and text follow from the error number: `errno` on Linux, Win32's
+    /// (`GetLastError`) on Windows.
     pub fn os(number: i32, message: impl Into<String>) -> Self {
-        let mut error = Self::new(kind_of_errno(number), message);
-        error.0.errno = Some(number);
+        let mut error = Self::new(system::kind(number), message);
+        error.0.number = Some(number);
         error
     }
 
@@ -73,6 +80,10 @@ impl Error {
             Some(number) => Self::os(number, message),
             None => {
                 let kind = match source.kind() {
+                    io::ErrorKind::NotFound => ErrorKind::NotFound,
+                    io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+                    io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                    io::ErrorKind::Unsupported => ErrorKind::Unavailable,
                     io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => ErrorKind::Corrupt,
                     io::ErrorKind::InvalidInput => ErrorKind::InvalidArgument,
                     io::ErrorKind::TimedOut => ErrorKind::TimedOut,
@@ -105,6 +116,13 @@ impl Error {
         self
     }
 
+    /// Adds the result code that stands behind it.
+    #[cfg(any(windows, test))]
+    pub(crate) fn with_code(mut self, code: u32) -> Self {
+        self.0.code = Some(code);
+        self
+    }
+
     /// Replaces the kind.
     #[must_use]
     pub fn with_kind(mut self, kind: ErrorKind) -> Self {
@@ -115,9 +133,7 @@ impl Error {
     /// Wraps this failure into a larger operation that failed because of it.
     #[must_use]
     pub fn context(self, message: impl Into<String>) -> Self {
-        let mut outer = Self::new(self.kind(), message);
-        outer.0.errno = None;
-        outer.with_source(self)
+        Self::new(self.kind(), message).with_source(self)
     }
 
     /// Returns the kind.
@@ -128,7 +144,7 @@ impl Error {
     /// Returns what the reader can do now, from this failure or the nearest cause that knows. Of
     /// several problems each has its own hint; see [`Error::all_problems`].
     pub fn hint(&self) -> Option<&str> {
-        let inner = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
+        let inner = self.inner();
         let only = || match self.0.problems.as_slice() {
             [problem] => problem.hint(),
             _ => None,
@@ -136,10 +152,19 @@ impl Error {
         self.0.hint.as_deref().or_else(|| inner.and_then(Self::hint)).or_else(only)
     }
 
-    /// Returns the error number of the system call at the root of this failure.
+    /// Returns the error number of the system call at the root of this failure: `errno` on Linux, Win32's
+    /// on Windows.
     pub fn raw_os_error(&self) -> Option<i32> {
-        let inner = self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>());
-        self.0.errno.or_else(|| inner.and_then(Self::raw_os_error))
+        self.0.number.or_else(|| self.inner().and_then(Self::raw_os_error))
+    }
+
+    /// Returns the HRESULT of the Windows service at the root of this failure.
+    pub fn result_code(&self) -> Option<u32> {
+        self.0.code.or_else(|| self.inner().and_then(Self::result_code))
+    }
+
+    fn inner(&self) -> Option<&Self> {
+        self.0.source.as_deref().and_then(|source| source.downcast_ref::<Self>())
     }
 
     /// Returns each thing that is wrong with a request; empty for other failures.
@@ -148,29 +173,11 @@ impl Error {
     }
 }
 
-fn kind_of_errno(number: i32) -> ErrorKind {
-    match errno::describe(number).map_or("", |entry| entry.0) {
-        "ENOENT" | "ESRCH" | "ENXIO" | "ENODEV" => ErrorKind::NotFound,
-        "EEXIST" => ErrorKind::AlreadyExists,
-        "EINVAL" | "ENAMETOOLONG" | "ELOOP" | "ENOTDIR" | "EISDIR" | "E2BIG" => ErrorKind::InvalidArgument,
-        "EPERM" | "EACCES" | "EROFS" => ErrorKind::PermissionDenied,
-        "ENOSYS" | "EOPNOTSUPP" => ErrorKind::Unavailable,
-        "ENOMEM" | "EMFILE" | "ENFILE" | "ENOSPC" | "EAGAIN" | "EDQUOT" | "EUSERS" => {
-            ErrorKind::ResourceExhausted
-        }
-        "ETIMEDOUT" => ErrorKind::TimedOut,
-        "EBUSY" | "ETXTBSY" | "ENOTEMPTY" => ErrorKind::InvalidState,
-        _ => ErrorKind::Other,
-    }
-}
-
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
-        match self.0.errno.map(|number| (number, errno::describe(number))) {
-            Some((_, Some((name, text)))) => write!(f, ": {text} ({name})")?,
-            Some((number, None)) => write!(f, ": error {number}")?,
-            None => {}
+        if let Some(number) = self.0.number {
+            write!(f, ": {}", system::text(number))?;
         }
         for problem in &self.0.problems {
             write!(f, "\n  {problem}")?;
@@ -205,16 +212,41 @@ mod tests {
 
     #[test]
     fn a_chain_reads_as_one_sentence_with_the_systems_name() {
-        let error = Error::os(13, "mount `/srv/www` at `/www`")
+        let (number, text) = match cfg!(windows) {
+            true => (5, "access is denied (ERROR_ACCESS_DENIED)"),
+            false => (13, "Permission denied (EACCES)"),
+        };
+        let error = Error::os(number, "mount `/srv/www` at `/www`")
             .with_hint("`/srv/www` belongs to a uid that is not mapped")
             .context("cannot start container `web`");
-        assert_eq!(
-            error.to_string(),
-            "cannot start container `web`: mount `/srv/www` at `/www`: Permission denied (EACCES)"
-        );
+        let whole = format!("cannot start container `web`: mount `/srv/www` at `/www`: {text}");
+        assert_eq!(error.to_string(), whole);
         assert_eq!(error.kind(), ErrorKind::PermissionDenied);
-        assert_eq!(error.raw_os_error(), Some(13));
+        assert_eq!(error.raw_os_error(), Some(number));
         assert!(error.hint().is_some_and(|hint| hint.contains("not mapped")));
+    }
+
+    #[test]
+    fn the_code_of_a_service_is_found_at_the_root() {
+        let error = Error::new(ErrorKind::NotFound, "no system").with_code(0x8037_010E).context("start");
+        assert_eq!((error.result_code(), error.raw_os_error()), (Some(0x8037_010E), None));
+    }
+
+    #[test]
+    fn what_the_standard_library_says_keeps_its_number_and_gets_a_name() {
+        let missing = std::env::temp_dir().join("containerv-no-such-file");
+        let error = Error::io(std::fs::File::open(missing).unwrap_err(), "cannot read it");
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::NotFound, Some(2)));
+        let text = if cfg!(windows) {
+            "a file is missing (ERROR_FILE_NOT_FOUND)"
+        } else {
+            "No such file or directory (ENOENT)"
+        };
+        assert_eq!(error.to_string(), format!("cannot read it: {text}"));
+        let made_up = io::Error::new(io::ErrorKind::AlreadyExists, "there");
+        let error = Error::io(made_up, "cannot make it");
+        assert_eq!((error.kind(), error.raw_os_error()), (ErrorKind::AlreadyExists, None));
+        assert_eq!(error.to_string(), "cannot make it: there");
     }
 
     #[test]
