@@ -45,6 +45,6 @@ impl System {
             failure.explain_start(&format!("cannot start a process in container `{name}`"))
         })?;
         super::perform::die_at(self.fault(), 1);
-        Process::new(id, running.system, started, info, stdio, terminal, None)
+        Process::new(id, None, started, info, stdio, terminal, None)
     }
 }

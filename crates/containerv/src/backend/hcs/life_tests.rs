@@ -12,6 +12,8 @@ use containerv_sys::windows::random;
 
 use crate::{Container, ErrorKind, Host, Stdio};
 
+const BOTH: [Isolation; 2] = [Isolation::Process, Isolation::Vm];
+
 /// Layers and a state root of a test's own.
 struct Bed {
     host: Host,
@@ -55,7 +57,11 @@ impl Drop for Bed {
 #[test]
 fn a_container_without_a_command_is_made_used_stopped_and_removed() {
     let Some(bed) = Bed::new() else { return };
-    let container = bed.keeper(Isolation::Process);
+    BOTH.into_iter().for_each(|isolation| whole_life(&bed, isolation));
+}
+
+fn whole_life(bed: &Bed, isolation: Isolation) {
+    let container = bed.keeper(isolation);
     assert_eq!(container.state().unwrap().status, Status::Running);
     let said = container.command("cmd").args(["/c", "echo hello"]).output().unwrap();
     assert_eq!(String::from_utf8(said.stdout).unwrap(), "hello\r\n");
@@ -100,8 +106,7 @@ fn streams_are_those_of_the_process() {
 #[test]
 fn an_attached_command_is_waited_for_and_its_end_is_recorded() {
     let Some(bed) = Bed::new() else { return };
-    {
-        let isolation = Isolation::Process;
+    for isolation in BOTH {
         let builder =
             Container::builder(bed.image()).isolation(isolation).command(["cmd", "/c", "echo hi& exit 5"]);
         let mut stdio = crate::StdioSet::piped();
@@ -121,7 +126,12 @@ fn an_attached_command_is_waited_for_and_its_end_is_recorded() {
 #[test]
 fn a_command_that_nobody_waits_for_can_be_removed() {
     let Some(bed) = Bed::new() else { return };
-    let builder = Container::builder(bed.image()).command(["cmd", "/q", "/d"]).name("waits");
+    BOTH.into_iter().for_each(|isolation| removed_while_it_runs(&bed, isolation));
+}
+
+fn removed_while_it_runs(bed: &Bed, isolation: Isolation) {
+    let builder = Container::builder(bed.image()).isolation(isolation);
+    let builder = builder.command(["cmd", "/q", "/d"]).name("waits");
     let mut stdio = crate::StdioSet::null();
     stdio.stdin = Stdio::Piped;
     let (container, child) = builder.run(&bed.host, stdio).unwrap();
@@ -135,4 +145,45 @@ fn a_command_that_nobody_waits_for_can_be_removed() {
     drop(child);
     assert!(bed.host.container("other").is_err());
     assert!(bed.host.repair(true).unwrap().is_empty());
+}
+
+#[test]
+fn a_terminal_is_typed_into_and_shows() {
+    let Some(bed) = Bed::new() else { return };
+    for isolation in BOTH {
+        let container = bed.keeper(isolation).delete_on_drop();
+        let size = containerv_spec::request::TerminalSize { columns: 80, rows: 24 };
+        let mut child = container.command("cmd").args(["/d"]).terminal(size).spawn().unwrap();
+        let mut terminal = child.take_terminal_streams().unwrap().unwrap();
+        child.resize(containerv_spec::request::TerminalSize { columns: 100, rows: 30 }).unwrap();
+        terminal.input.write_all(b"echo se^en\r\nexit 4\r\n").unwrap();
+        let mut said = String::new();
+        terminal.output.read_to_string(&mut said).unwrap();
+        assert!(said.contains("seen"), "{said:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(4));
+    }
+}
+
+#[test]
+fn a_program_that_does_not_end_is_ended() {
+    let Some(bed) = Bed::new() else { return };
+    for isolation in BOTH {
+        let container = bed.keeper(isolation);
+        let mut child = container
+            .command("cmd")
+            .args(["/q", "/d"])
+            .stdin(Stdio::Piped)
+            .stdout(Stdio::Null)
+            .stderr(Stdio::Null)
+            .spawn()
+            .unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        assert!(!child.wait().unwrap().success());
+        assert_eq!(child.kill().unwrap_err().kind(), ErrorKind::NotFound);
+        container.kill().unwrap();
+        assert_eq!(container.wait().unwrap().code, 137);
+        assert_eq!(container.state().unwrap().status, Status::Exited);
+        container.delete(false).unwrap();
+    }
 }

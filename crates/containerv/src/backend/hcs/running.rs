@@ -31,8 +31,9 @@ pub(crate) struct Child {
     id: ContainerId,
     number: u32,
     process: compute::Process,
-    /// Kept open: an owner-bound system ends with its last handle.
-    _system: compute::System,
+    /// Kept open by a system's owner, with whose last handle it may be bound to end; nobody else's handle
+    /// should keep it.
+    _system: Option<compute::System>,
     /// Signaled at its end, or before.
     events: Notices,
     ended: Mutex<Option<ExitStatus>>,
@@ -92,14 +93,14 @@ impl Process {
         };
         let terminal = request.process.as_ref().is_some_and(|process| process.terminal.is_some());
         let (process, ends) =
-            Self::new(&request.id, compute, process, info, stdio, terminal, Some(supervised))?;
+            Self::new(&request.id, Some(compute), process, info, stdio, terminal, Some(supervised))?;
         system.attach_child(&process.child);
         Ok((Some(process), ends))
     }
 
     pub(super) fn new(
         id: &ContainerId,
-        system: compute::System,
+        system: Option<compute::System>,
         process: compute::Process,
         info: containerv_sys::windows::hcs::ProcessInfo,
         stdio: StdioSet,
