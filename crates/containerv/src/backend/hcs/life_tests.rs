@@ -148,23 +148,6 @@ fn removed_while_it_runs(bed: &Bed, isolation: Isolation) {
 }
 
 #[test]
-fn a_terminal_is_typed_into_and_shows() {
-    let Some(bed) = Bed::new() else { return };
-    for isolation in BOTH {
-        let container = bed.keeper(isolation).delete_on_drop();
-        let size = containerv_spec::request::TerminalSize { columns: 80, rows: 24 };
-        let mut child = container.command("cmd").args(["/d"]).terminal(size).spawn().unwrap();
-        let mut terminal = child.take_terminal_streams().unwrap().unwrap();
-        child.resize(containerv_spec::request::TerminalSize { columns: 100, rows: 30 }).unwrap();
-        terminal.input.write_all(b"echo se^en\r\nexit 4\r\n").unwrap();
-        let mut said = String::new();
-        terminal.output.read_to_string(&mut said).unwrap();
-        assert!(said.contains("seen"), "{said:?}");
-        assert_eq!(child.wait().unwrap().code(), Some(4));
-    }
-}
-
-#[test]
 fn a_program_that_does_not_end_is_ended() {
     let Some(bed) = Bed::new() else { return };
     for isolation in BOTH {
