@@ -195,5 +195,6 @@ pub fn forget(service: &Arc<Service>, client: &Client) {
     drop(world);
     service.log.note(client.process, "detach", json!({"library": client.library, "leaks": closed.len()}));
     layers::forget(service, client.number);
+    network::forget(service, client.number);
     closed.into_iter().for_each(|target| systems::closed(service, target));
 }
