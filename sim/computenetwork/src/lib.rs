@@ -6,16 +6,21 @@ use std::sync::Arc;
 
 use sim_library::connection::{Event, Link};
 use sim_library::handles::Handles;
-use sim_library::text::{put, read, read_guid, set};
-use sim_library::{Outcome, Value, codes, json};
+use sim_library::serial::Serial;
+use sim_library::text::{put, read, read_guid, set, wide};
+use sim_library::{Outcome, codes, json};
 
 type Handle = usize;
 type Text = *const u16;
 type TextOut = *mut *mut u16;
 type Guid = *const [u8; 16];
 
-static LINK: Link = Link::new("computenetwork", |_: Option<Event>| ());
+/// What a watcher hears when the service is gone.
+const SERVICE_DISCONNECT: u32 = 0x0100_0000;
+
+static LINK: Link = Link::new("computenetwork", deliver);
 static OBJECTS: Handles<Object> = Handles::new();
+static WATCHERS: Handles<Watcher> = Handles::new();
 
 /// What a handle stands for.
 struct Object {
@@ -218,27 +223,69 @@ pub unsafe extern "system" fn HcnCreateEndpoint(
     }
 }
 
-/// Registered, and never called: networks of the stand-ins only change by calls of the functions above.
-///
+type Callback = unsafe extern "system" fn(u32, *const c_void, u32, Text);
+
+/// Somebody who is told what happens to networks.
+struct Watcher {
+    callback: Callback,
+    /// A number to us.
+    context: usize,
+    serial: Arc<Serial>,
+}
+
+impl Watcher {
+    /// Calls back from another thread.
+    fn tell(&self, kind: u32, data: Option<String>) {
+        let (callback, context) = (self.callback, self.context);
+        self.serial.push(move || {
+            let data = data.map(|data| wide(&data));
+            let data = data.as_ref().map_or(std::ptr::null(), Vec::as_ptr);
+            // SAFETY: whoever registers promises a function that takes this; the data lives until it returns.
+            unsafe { callback(kind, context as *const c_void, codes::S_OK, data) };
+        });
+    }
+}
+
+fn deliver(event: Option<Event>) {
+    match event {
+        Some(event) => {
+            if let Some(watcher) = WATCHERS.get(event.handle as usize) {
+                watcher.tell(event.kind, event.data);
+            }
+        }
+        None => WATCHERS.all().iter().for_each(|(_, watcher)| watcher.tell(SERVICE_DISCONNECT, None)),
+    }
+}
+
 /// # Safety
 ///
 /// As Windows documents it.
 #[unsafe(no_mangle)]
 pub unsafe extern "system" fn HcnRegisterServiceCallback(
-    callback: usize,
-    _context: *const c_void,
+    callback: Option<Callback>,
+    context: *const c_void,
     out: *mut Handle,
 ) -> u32 {
-    if callback == 0 {
-        return codes::E_INVALIDARG;
+    let (Some(callback), false) = (callback, out.is_null()) else { return codes::E_INVALIDARG };
+    let handle = Handles::<Watcher>::reserve();
+    let watcher = Watcher { callback, context: context as usize, serial: Arc::default() };
+    WATCHERS.insert(handle, Arc::new(watcher));
+    let outcome = LINK.call("HcnRegisterServiceCallback", json!({"handle": handle}));
+    if !outcome.success() {
+        WATCHERS.remove(handle);
     }
-    let outcome = Outcome { values: Value::String("callback".to_owned()), ..Outcome::default() };
-    // SAFETY: the caller's word.
-    unsafe { hand_out("Callback", &outcome, out) };
-    codes::S_OK
+    // SAFETY: not null, and the caller's word.
+    unsafe { set(out, if outcome.success() { handle } else { 0 }) };
+    outcome.hresult
 }
 
+/// No callback runs when this returns, and none comes.
 #[unsafe(no_mangle)]
 pub extern "system" fn HcnUnregisterServiceCallback(handle: Handle) -> u32 {
-    close("HcnUnregisterServiceCallback", "Callback", handle)
+    let Some(watcher) = WATCHERS.remove(handle) else {
+        LINK.misuse("HcnUnregisterServiceCallback", handle);
+        return codes::E_HANDLE;
+    };
+    watcher.serial.close();
+    LINK.call("HcnUnregisterServiceCallback", json!({"handle": handle})).hresult
 }

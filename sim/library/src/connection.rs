@@ -47,7 +47,8 @@ impl Link {
     }
 
     /// The live connection; a new one when the last is broken.
-    pub fn get(&self) -> Result<Arc<Connection>, u32> {
+    pub fn get(&'static self) -> Result<Arc<Connection>, u32> {
+        crate::ownership::watch(self);
         let mut slot = locked(&self.connection);
         if let Some(connection) = slot.as_ref().filter(|connection| !connection.is_dead()) {
             return Ok(Arc::clone(connection));
@@ -83,15 +84,26 @@ impl Link {
     }
 
     /// A call that is done when it returns.
-    pub fn call(&self, function: &str, arguments: Value) -> Outcome {
+    pub fn call(&'static self, function: &str, arguments: Value) -> Outcome {
         match self.get() {
             Ok(connection) => connection.call(function, arguments),
             Err(hresult) => Outcome { hresult, ..Outcome::default() },
         }
     }
 
+    /// For when the process ends, and nobody gives a lock back any more.
+    pub fn tell_at_exit(&self, function: &str, arguments: Value) {
+        let Ok(connection) = self.connection.try_lock() else { return };
+        let Some(connection) = connection.as_ref().filter(|connection| !connection.is_dead()) else { return };
+        if let Ok(mut writer) = connection.writer.try_lock() {
+            let call = Call { id: 0, function: function.to_owned(), arguments };
+            // Without a service there is nobody to tell.
+            let _ = write(&mut *writer, &Message::Call(call));
+        }
+    }
+
     /// Reports that a caller did what it must not.
-    pub fn misuse(&self, function: &str, handle: usize) {
+    pub fn misuse(&'static self, function: &str, handle: usize) {
         if let Ok(connection) = self.get() {
             let what = crate::handles::describe(handle);
             connection

@@ -2,8 +2,10 @@
 #![cfg(windows)]
 
 pub mod connection;
+pub mod detour;
 pub mod device;
 pub mod handles;
+pub mod ownership;
 pub mod pipes;
 pub mod serial;
 pub mod text;

@@ -4,6 +4,8 @@ use std::ptr;
 
 use windows_sys::Win32::System::Memory::{LMEM_FIXED, LocalAlloc};
 
+use crate::ownership;
+
 /// Longer strings are no documents.
 const MOST: usize = 8 << 20;
 
@@ -39,6 +41,7 @@ pub fn give(text: &str) -> *mut u16 {
     if !memory.is_null() {
         // SAFETY: the memory is new and has room.
         unsafe { ptr::copy_nonoverlapping(wide.as_ptr(), memory, wide.len()) };
+        ownership::given(memory.addr());
     }
     memory
 }
@@ -49,8 +52,10 @@ pub fn give(text: &str) -> *mut u16 {
 ///
 /// `out` is null or may be written.
 pub unsafe fn put(out: *mut *mut u16, text: Option<&str>) {
-    // SAFETY: passed on.
-    unsafe { set(out, text.map_or(ptr::null_mut(), give)) };
+    if !out.is_null() {
+        // SAFETY: passed on.
+        unsafe { set(out, text.map_or(ptr::null_mut(), give)) };
+    }
 }
 
 /// Stores a value through a pointer of the caller's that may be null.

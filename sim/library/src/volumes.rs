@@ -5,21 +5,18 @@
 
 use std::ffi::c_void;
 use std::os::windows::io::IntoRawHandle;
-use std::ptr;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use serde_json::json;
 use windows_sys::Win32::Foundation::{
     ERROR_FILE_NOT_FOUND, ERROR_INVALID_PARAMETER, HANDLE, INVALID_HANDLE_VALUE, SetLastError,
 };
 use windows_sys::Win32::System::Ioctl::{FSCTL_EXTEND_VOLUME, IOCTL_DISK_GET_LENGTH_INFO};
-use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
-use windows_sys::Win32::System::Memory::{PAGE_EXECUTE_READWRITE, VirtualProtect};
 
 use crate::connection::Link;
+use crate::detour::Detour;
 use crate::device::{self, Device};
-use crate::text::{read, set, wide};
+use crate::text::{read, set};
 
 const SECTOR: u64 = 512;
 
@@ -36,45 +33,14 @@ type Control = unsafe extern "system" fn(
 ) -> i32;
 
 static LINK: OnceLock<&'static Link> = OnceLock::new();
-static CREATE_FILE: AtomicUsize = AtomicUsize::new(0);
-static CONTROL: AtomicUsize = AtomicUsize::new(0);
+static CREATE_FILE: Detour = Detour::new();
+static CONTROL: Detour = Detour::new();
 
-/// Makes volumes devices in this process. Another stand-in may have done it already.
+/// Makes volumes devices in this process.
 pub fn install(link: &'static Link) {
     if LINK.set(link).is_ok() {
-        detour(c"CreateFileW", create_file as CreateFile as usize, &CREATE_FILE);
-        detour(c"DeviceIoControl", control as Control as usize, &CONTROL);
-    }
-}
-
-/// Has calls of the function go to `to`, and stores where the function goes on. Wine's functions
-/// begin with eight bytes that do nothing, and have 32 unused ones before them, for this.
-fn detour(name: &std::ffi::CStr, to: usize, original: &AtomicUsize) {
-    const NOTHING: [u8; 8] = [0x48, 0x8D, 0xA4, 0x24, 0, 0, 0, 0];
-    const ROOM: usize = 16;
-    let library = wide("kernelbase.dll");
-    // SAFETY: both names end with a zero.
-    let function = unsafe { GetProcAddress(GetModuleHandleW(library.as_ptr()), name.as_ptr().cast()) };
-    let Some(function) = function.map(|function| function as usize) else { return };
-    let (start, mut before) = ((function - ROOM) as *mut u8, 0);
-    // SAFETY: code of a loaded module, which is looked at before it is changed. The jump over the
-    // distance is written before the one to it, which two aligned bytes are.
-    unsafe {
-        let room = std::slice::from_raw_parts(start, ROOM);
-        let begin = std::slice::from_raw_parts(function as *const u8, NOTHING.len());
-        if begin != NOTHING || room.iter().any(|byte| *byte != 0xCC) {
-            return;
-        }
-        if VirtualProtect(start.cast(), ROOM + 8, PAGE_EXECUTE_READWRITE, &mut before) == 0 {
-            return;
-        }
-        original.store(function + NOTHING.len(), Ordering::SeqCst);
-        // jmp [rip]; the address follows.
-        ptr::copy_nonoverlapping([0xFF_u8, 0x25, 0, 0, 0, 0].as_ptr(), start, 6);
-        ptr::copy_nonoverlapping(to.to_le_bytes().as_ptr(), start.add(6), 8);
-        // jmp start
-        (function as *mut u16).write_volatile(u16::from_le_bytes([0xEB, 0xEE]));
-        VirtualProtect(start.cast(), ROOM + 8, before, &mut before);
+        CREATE_FILE.install("kernelbase.dll", c"CreateFileW", create_file as CreateFile as usize);
+        CONTROL.install("kernelbase.dll", c"DeviceIoControl", control as Control as usize);
     }
 }
 
@@ -105,7 +71,7 @@ unsafe extern "system" fn create_file(
     }
     // SAFETY: where the function goes on, with its own arguments.
     unsafe {
-        let original: CreateFile = std::mem::transmute(CREATE_FILE.load(Ordering::SeqCst));
+        let original: CreateFile = std::mem::transmute(CREATE_FILE.next());
         original(name, access, share, security, how, flags, template)
     }
 }
@@ -161,7 +127,7 @@ unsafe extern "system" fn control(
     }
     // SAFETY: where the function goes on, with its own arguments.
     unsafe {
-        let original: Control = std::mem::transmute(CONTROL.load(Ordering::SeqCst));
+        let original: Control = std::mem::transmute(CONTROL.next());
         original(device, code, input, input_size, output, output_size, used, overlapped)
     }
 }

@@ -81,6 +81,7 @@ pub fn perform(service: &Arc<Service>, client: &Arc<Client>, call: &Call) -> Wor
         "HcsCreateEmptyGuestStateFile" | "HcsCreateEmptyRuntimeStateFile" => state_file(&context),
         "subscribe" => subscribe(&context),
         "local" | "misuse" => local(&context),
+        "leaks" => leaks(&context),
         "sim.log" => Ok(Success::values(service.log.entries(context.number("process") as u32).into())),
         "sim.faults" => set_faults(&context),
         "sim.state" => Ok(Success::values(state(&service.world(), &service.machine))),
@@ -104,6 +105,15 @@ pub fn system_id(world: &World, client: &Client, call: &Call) -> Option<String> 
 
 /// A call that the stand-in answered itself, or that it refused: only for the record.
 fn local(_: &Context<'_>) -> Answer {
+    Ok(Success::default())
+}
+
+/// Texts that a client had not freed when it ended.
+fn leaks(context: &Context<'_>) -> Answer {
+    for text in context.call.arguments["texts"].as_array().into_iter().flatten() {
+        let what = json!({"of": "text", "library": context.client.library, "text": text});
+        context.service.log.note(context.client.process, "leak", what);
+    }
     Ok(Success::default())
 }
 
@@ -195,5 +205,6 @@ pub fn forget(service: &Arc<Service>, client: &Client) {
     drop(world);
     service.log.note(client.process, "detach", json!({"library": client.library, "leaks": closed.len()}));
     layers::forget(service, client.number);
+    network::forget(service, client.number);
     closed.into_iter().for_each(|target| systems::closed(service, target));
 }

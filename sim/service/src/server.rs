@@ -15,6 +15,7 @@ use crate::calls;
 use crate::faults::{self, Effect, Rule};
 use crate::log::Log;
 use crate::machine::Machine;
+use crate::network;
 use crate::world::World;
 
 /// The service.
@@ -212,6 +213,7 @@ impl Service {
             outcome.document = None;
         }
         self.log.call(&client.library, client.process, call, Some(&outcome));
+        network::settle(self);
         if call.id != 0 && !effect.manner.lost {
             client.send(&Reply::Done { id: call.id, outcome });
         }

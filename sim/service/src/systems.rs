@@ -345,6 +345,7 @@ pub fn stop(service: &Arc<Service>, number: u64, exit: &Exit) {
     announce(service, &world, number, "SystemExited", SYSTEM_EXITED, &exit.document());
     world.sweep();
     drop(world);
+    network::settle(service);
     service.changed.notify_all();
 }
 

@@ -223,6 +223,15 @@ pub fn service_properties(query: Option<&str>) -> Result {
     (code, unsafe { taken(text) })
 }
 
+/// Asks for a text and does not free it.
+pub fn leak_a_text() {
+    let mut text = ptr::null_mut();
+    let query = wide(r#"{"PropertyTypes":["Basic"]}"#);
+    let code =
+        call!("computecore", "HcsGetServiceProperties", (*const u16, Out) -> u32, query.as_ptr(), &mut text);
+    assert!(code == 0 && !text.is_null());
+}
+
 /// Creates a process and waits until it runs.
 pub fn create_process(system: Handle, parameters: &str) -> (Result, Handle, Information) {
     let parameters = wide(parameters);

@@ -1,6 +1,9 @@
 //! `computenetwork.dll` for tests.
 
+use std::ffi::c_void;
 use std::ptr;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -125,4 +128,59 @@ pub fn statistics(endpoint: Handle) -> Answer {
     let code = call!("computenetwork", "HcnQueryEndpointStats", (Handle, *const u16, Out, Out) -> u32,
         endpoint, ptr::null(), &mut result, &mut record);
     answer(code, result, record)
+}
+
+/// What a callback was told: kind and data.
+#[derive(Default)]
+pub struct Told {
+    got: Mutex<Vec<(u32, String)>>,
+    more: Condvar,
+}
+
+impl Told {
+    /// For use as a callback's context, for ever.
+    pub fn leaked() -> &'static Told {
+        &*Box::leak(Box::default())
+    }
+
+    /// The kinds that were told of this id.
+    pub fn of(&self, id: &str) -> Vec<u32> {
+        self.got.lock().unwrap().iter().filter(|one| one.1.contains(id)).map(|one| one.0).collect()
+    }
+
+    /// Whether it is told of the id within a minute, in this order and nothing else.
+    pub fn becomes(&self, id: &str, kinds: &[u32]) -> bool {
+        let got = self.got.lock().unwrap();
+        let missing =
+            |got: &mut Vec<(u32, String)>| got.iter().filter(|one| one.1.contains(id)).count() < kinds.len();
+        drop(self.more.wait_timeout_while(got, Duration::from_secs(60), missing).unwrap());
+        self.of(id) == kinds
+    }
+}
+
+type Watcher = unsafe extern "system" fn(u32, *const c_void, u32, *const u16);
+
+unsafe extern "system" fn on_told(kind: u32, context: *const c_void, status: u32, data: *const u16) {
+    assert_eq!(status, 0);
+    // SAFETY: a leaked `Told`; the data ends with a zero.
+    let (told, data) = unsafe {
+        let length = if data.is_null() { 0 } else { (0..).take_while(|at| *data.add(*at) != 0).count() };
+        let data = if length == 0 { &[][..] } else { std::slice::from_raw_parts(data, length) };
+        (&*context.cast::<Told>(), String::from_utf16_lossy(data))
+    };
+    told.got.lock().unwrap().push((kind, data));
+    told.more.notify_all();
+}
+
+/// Registers a callback; returns its handle.
+pub fn watch(told: &'static Told) -> Handle {
+    let mut handle = 0;
+    let code = call!("computenetwork", "HcnRegisterServiceCallback", (Watcher, *const c_void, *mut Handle) -> u32,
+        on_told, ptr::from_ref(told).cast(), &mut handle);
+    assert_eq!(code, 0);
+    handle
+}
+
+pub fn unwatch(handle: Handle) -> u32 {
+    call!("computenetwork", "HcnUnregisterServiceCallback", (Handle) -> u32, handle)
 }

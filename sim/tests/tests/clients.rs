@@ -71,6 +71,38 @@ fn a_killed_client_takes_its_system_along_and_leaks_are_reported() {
 }
 
 #[test]
+fn texts_that_nobody_frees_are_reported() {
+    const TEST: &str = "texts_that_nobody_frees_are_reported";
+    if let Some((part, _)) = part() {
+        for _ in 0..50 {
+            let query = Some(r#"{"PropertyTypes":["ProcessorTopology"]}"#);
+            assert_eq!(api::service_properties(query).0, 0);
+        }
+        if part == "leaks" {
+            api::leak_a_text();
+            api::leak_a_text();
+        }
+        std::process::exit(0);
+    }
+    let service = Service::connect();
+    for (part, expected) in [("frees", 0), ("leaks", 2)] {
+        let mut child = another(TEST, part, "").spawn().unwrap();
+        let process = child.id();
+        assert!(child.wait().unwrap().success());
+        let log = || service.log_of(process);
+        wait_until("the service noticed", || log().iter().any(|entry| entry["note"] == "detach"));
+        let leaked = |entry: &&Value| entry["note"] == "leak" && entry["what"]["of"] == "text";
+        let leaked: Vec<Value> = log().iter().filter(leaked).cloned().collect();
+        assert_eq!(leaked.len(), expected, "{part}: {leaked:?}");
+        assert!(
+            leaked
+                .iter()
+                .all(|entry| entry["what"]["text"].as_str().unwrap().contains("SupportedSchemaVersions"))
+        );
+    }
+}
+
+#[test]
 fn a_broken_connection_kills_the_handles_and_not_the_client() {
     // In a process of its own: the connection is of a whole process.
     if part().is_none() {

@@ -1,10 +1,12 @@
 //! Networks: documents, conflicts, references, and packets between containers.
 #![cfg(windows)]
 
+use std::net::{TcpListener, TcpStream};
+
 use serde_json::{Value, json};
 use sim_protocol::codes;
 use sim_tests::api;
-use sim_tests::api_network::{endpoint, namespace, network};
+use sim_tests::api_network::{Told, endpoint, namespace, network, unwatch, watch};
 use sim_tests::layers::Layered;
 
 const VERSION: &str = r#"{"SchemaVersion":{"Major":2,"Minor":0}}"#;
@@ -24,6 +26,8 @@ fn add(endpoint: &str) -> Value {
 
 #[test]
 fn objects_are_made_found_and_removed_in_order() {
+    let told = Told::leaked();
+    let watcher = watch(told);
     let (net, net_id) = network::create(None, &nat(1, "order")).unwrap();
     assert_eq!(
         network::enumerate(r#"{"SchemaVersion":{"Major":2,"Minor":0},"Filter":"{\"Name\":\"order\"}"}"#),
@@ -52,6 +56,11 @@ fn objects_are_made_found_and_removed_in_order() {
     assert_eq!(namespace::delete(&space_id).0, 0);
     assert_eq!(network::delete(&net_id).0, 0);
     assert_eq!(network::open(&net_id).unwrap_err().0, codes::HCN_NETWORK_NOT_FOUND);
+    // Before and after it is made, before and after it is gone.
+    assert!(told.becomes(&net_id, &[1, 2, 3, 4]), "{:?}", told.of(&net_id));
+    assert!(told.becomes(&space_id, &[5, 6]), "{:?}", told.of(&space_id));
+    assert_eq!(unwatch(watcher), 0);
+    assert_eq!(unwatch(watcher), codes::E_HANDLE);
     for (close, handle) in
         [(network::close as fn(usize) -> u32, net), (endpoint::close, end), (namespace::close, space)]
     {
@@ -172,6 +181,8 @@ fn containers_of_a_network_reach_each_other() {
         return;
     }
     let (net, net_id) = network::create(None, &nat(5, "reach")).unwrap();
+    let told = Told::leaked();
+    let watcher = watch(told);
     let (server, client) = (Member::new("server", net), Member::new("client", net));
     let (serving, mut said) = server.spawn("C:\\probe.exe serve 4000");
     let mut listening = [0; 9];
@@ -181,8 +192,48 @@ fn containers_of_a_network_reach_each_other() {
     assert_eq!(String::from_utf8_lossy(&output).trim(), "greetings");
     api::close_process(serving);
     api::close_process(fetching);
+    let ends = [&server, &client].map(|member| member.end.1.clone());
     server.leave();
     client.leave();
+    for end in ends {
+        assert!(told.becomes(&end, &[9, 0x10]), "{:?}", told.of(&end));
+    }
+    assert_eq!(unwatch(watcher), 0);
+    assert_eq!(network::delete(&net_id).0, 0);
+    network::close(net);
+}
+
+#[test]
+fn a_port_of_the_host_leads_into_the_container() {
+    if sim_tests::no_containers() {
+        return;
+    }
+    let (net, net_id) = network::create(None, &nat(6, "ports")).unwrap();
+    let server = Member::new("mapped", net);
+    let policy = |outside: u16| {
+        json!({"Policies": [{"Type": "PortMapping",
+            "Settings": {"Protocol": 6, "InternalPort": 4000, "ExternalPort": outside}}]})
+    };
+    let change = |kind: &str, outside: u16| {
+        let request = json!({"ResourceType": "Policy", "RequestType": kind, "Settings": policy(outside)});
+        endpoint::modify(server.end.0, &request).0
+    };
+    // A program of the host has this one.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    assert_eq!(change("Add", taken.local_addr().unwrap().port()), codes::HCN_PORT_ALREADY_EXISTS);
+    assert_eq!(change("Add", 18_406), 0);
+    let other = endpoint::create(Some(net), &policy(18_406)).unwrap_err();
+    assert_eq!(other.0, codes::HCN_PORT_ALREADY_EXISTS);
+    let (serving, mut said) = server.spawn("C:\\probe.exe serve 4000");
+    std::io::Read::read_exact(&mut said, &mut [0; 9]).unwrap();
+    let mut greetings = String::new();
+    let mut visit = TcpStream::connect("127.0.0.1:18406").unwrap();
+    std::io::Read::read_to_string(&mut visit, &mut greetings).unwrap();
+    assert_eq!(greetings, "greetings");
+    assert_eq!(change("Remove", 18_406), 0);
+    assert!(TcpStream::connect("127.0.0.1:18406").is_err());
+    api::close_process(serving);
+    server.leave();
     assert_eq!(network::delete(&net_id).0, 0);
     network::close(net);
 }

@@ -109,13 +109,8 @@ fn remove_network(networks: &mut Networks, id: &str) -> Answer<Value> {
             format!("the network {id} has endpoints"),
         ));
     }
-    match networks.networks.remove(id) {
-        Some(network) => {
-            crate::wire::remove_bridge(&network.bridge);
-            Ok(Value::Null)
-        }
-        None => Err(Refusal::new(codes::HCN_NETWORK_NOT_FOUND, format!("The network was not found: {id}"))),
-    }
+    let none = || Refusal::new(codes::HCN_NETWORK_NOT_FOUND, format!("The network was not found: {id}"));
+    networks.remove_network(id).map(|()| Value::Null).ok_or_else(none)
 }
 
 fn remove_endpoint(networks: &mut Networks, id: &str) -> Answer<Value> {

@@ -5,6 +5,8 @@ mod endpoint;
 mod first;
 mod modify;
 mod policy;
+mod ports;
+mod watch;
 
 use std::collections::BTreeMap;
 
@@ -19,8 +21,10 @@ use crate::machine;
 use crate::schema;
 use crate::server::Work;
 use crate::world::{State, World};
+use watch::Event;
 
 pub use address::Subnet;
+pub use watch::{forget, settle};
 
 #[derive(Default)]
 pub struct Networks {
@@ -30,6 +34,8 @@ pub struct Networks {
     /// Load balancers and routes are kept as they are, and do nothing.
     pub balancers: BTreeMap<String, Value>,
     pub routes: BTreeMap<String, Value>,
+    watch: watch::Watch,
+    ports: ports::Ports,
     made: u32,
 }
 
@@ -70,6 +76,24 @@ impl Networks {
         })
     }
 
+    fn remove_network(&mut self, id: &str) -> Option<()> {
+        let network = self.networks.remove(id)?;
+        crate::wire::remove_bridge(&network.bridge);
+        self.watch.happened(Event::NetworkPreDelete, id);
+        self.watch.happened(Event::NetworkDelete, id);
+        Some(())
+    }
+
+    /// The endpoint is of the system from now on, or of none.
+    fn attach(&mut self, id: &str, system: Option<&str>) {
+        let Some(endpoint) = self.endpoints.get_mut(id) else { return };
+        let event = if system.is_some() { Event::EndpointAttached } else { Event::EndpointDetached };
+        if endpoint.attached.as_deref() != system {
+            self.watch.happened(event, id);
+        }
+        endpoint.attached = system.map(str::to_owned);
+    }
+
     fn next(&mut self) -> u32 {
         self.made += 1;
         self.made
@@ -82,8 +106,14 @@ pub fn perform(context: &Context<'_>) -> Option<Work> {
     if name == "HNSCall" {
         return Some(Work::Done(first::call(context)));
     }
-    if name == "HcnQueryEndpointStats" {
-        return Some(Work::Done(statistics(context)));
+    let answer = match name {
+        "HcnQueryEndpointStats" => Some(statistics(context)),
+        "HcnRegisterServiceCallback" => Some(watch::register(context)),
+        "HcnUnregisterServiceCallback" => Some(watch::unregister(context)),
+        _ => None,
+    };
+    if answer.is_some() {
+        return answer.map(Work::Done);
     }
     let rest = name.strip_prefix("Hcn")?;
     let answer = if let Some(kind) = rest.strip_prefix("Enumerate") {
@@ -180,6 +210,8 @@ fn create_network(networks: &mut Networks, id: &str, settings: Value) -> Answer<
     let mut settings = object(settings);
     settings.insert("ID".to_owned(), json!(id));
     let bridge = format!("simbr{}", networks.next());
+    networks.watch.happened(Event::NetworkPreCreate, id);
+    networks.watch.happened(Event::NetworkCreate, id);
     networks.networks.insert(id.to_owned(), Network { settings, kind, subnets, bridge });
     Ok(())
 }
@@ -202,6 +234,7 @@ fn create_namespace(networks: &mut Networks, id: &str, settings: Value) -> Answe
     settings.entry("Type").or_insert_with(|| json!("Host"));
     let namespace = Namespace { settings, endpoints: Vec::new(), containers: Vec::new() };
     networks.namespaces.insert(id.to_owned(), namespace);
+    networks.watch.happened(Event::NamespaceCreate, id);
     Ok(())
 }
 
@@ -319,8 +352,7 @@ fn delete(context: &Context<'_>, kind: &str) -> Answer {
             if networks.endpoints.values().any(|endpoint| endpoint.network == id) {
                 return referred("endpoints");
             }
-            let network = networks.networks.remove(&id).ok_or_else(none)?;
-            crate::wire::remove_bridge(&network.bridge);
+            networks.remove_network(&id).ok_or_else(none)?;
         }
         "Endpoint" => {
             let endpoint = networks.endpoints.get(&id).ok_or_else(none)?;
@@ -340,6 +372,7 @@ fn delete(context: &Context<'_>, kind: &str) -> Answer {
                 return referred("resources");
             }
             networks.namespaces.remove(&id);
+            networks.watch.happened(Event::NamespaceDelete, &id);
         }
         "LoadBalancer" => drop(networks.balancers.remove(&id).ok_or_else(none)?),
         _ => drop(networks.routes.remove(&id).ok_or_else(none)?),
@@ -362,11 +395,7 @@ pub fn join(world: &mut World, system: &str, wanted: &Wanted) -> Answer<Vec<Stri
     if let Some(busy) = busy {
         return refuse(codes::HCN_ENDPOINT_ALREADY_ATTACHED, format!("the endpoint {busy} is attached"));
     }
-    for id in &endpoints {
-        if let Some(endpoint) = networks.endpoints.get_mut(id) {
-            endpoint.attached = Some(system.to_owned());
-        }
-    }
+    endpoints.iter().for_each(|id| networks.attach(id, Some(system)));
     if let Some(namespace) = wanted.namespace.as_ref().and_then(|id| networks.namespaces.get_mut(id)) {
         namespace.containers.push(system.to_owned());
     }
@@ -375,15 +404,7 @@ pub fn join(world: &mut World, system: &str, wanted: &Wanted) -> Answer<Vec<Stri
 
 /// A system has ended, or lets go of the endpoints.
 pub fn leave(world: &mut World, system: &str, endpoints: &[String]) {
-    for endpoint in endpoints
-        .iter()
-        .filter_map(|id| world.networks.endpoints.get_mut(id).map(|_| id.clone()))
-        .collect::<Vec<_>>()
-    {
-        if let Some(endpoint) = world.networks.endpoints.get_mut(&endpoint) {
-            endpoint.attached = None;
-        }
-    }
+    endpoints.iter().for_each(|id| world.networks.attach(id, None));
     for namespace in world.networks.namespaces.values_mut() {
         namespace.containers.retain(|container| container != system);
     }
@@ -394,7 +415,7 @@ pub fn plug(world: &mut World, number: u64, id: &str, on: bool) -> Answer<()> {
     let Some(card) = interface(&world.networks, id) else {
         return refuse(codes::HCN_ENDPOINT_NOT_FOUND, format!("no endpoint {id}"));
     };
-    let endpoint = world.networks.endpoints.get_mut(id);
+    let endpoint = world.networks.endpoints.get(id);
     let endpoint = endpoint.ok_or_else(|| Refusal::new(codes::HCN_ENDPOINT_NOT_FOUND, id))?;
     let Some(system) = world.systems.get_mut(&number) else { return Ok(()) };
     if on && endpoint.attached.is_some() {
@@ -407,11 +428,12 @@ pub fn plug(world: &mut World, number: u64, id: &str, on: bool) -> Answer<()> {
             false => container.unplug(id),
         }
     }
-    endpoint.attached = on.then(|| system.id.clone());
     system.endpoints.retain(|known| known != id);
     if on {
         system.endpoints.push(id.to_owned());
     }
+    let system = system.id.clone();
+    world.networks.attach(id, on.then_some(system.as_str()));
     Ok(())
 }
 

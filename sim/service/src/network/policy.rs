@@ -50,7 +50,7 @@ pub fn check_network(policies: &Value) -> Answer<()> {
 pub fn check_endpoint(networks: &Networks, kind: &str, own: &str, policies: &Value) -> Answer<()> {
     let policies = policies.as_array().cloned().unwrap_or_default();
     policies.iter().try_for_each(check_settings)?;
-    for port in policies.iter().filter_map(mapped) {
+    for port in policies.iter().filter_map(mapped).map(|mapping| mapping.outside) {
         if matches!(kind, "Transparent" | "L2Bridge" | "L2Tunnel" | "Private" | "Internal") {
             return refuse(
                 codes::HCN_MAPPING_NOT_SUPPORTED,
@@ -59,15 +59,25 @@ pub fn check_endpoint(networks: &Networks, kind: &str, own: &str, policies: &Val
         }
         let others = networks.endpoints.iter().filter(|(id, _)| *id != own);
         let taken = others.flat_map(|(_, endpoint)| endpoint.settings.get("Policies")?.as_array());
-        if taken.flatten().filter_map(mapped).any(|other| other == port) {
-            return refuse(codes::HCN_PORT_ALREADY_EXISTS, format!("the port {} is mapped", port.1));
+        let mut taken = taken.flatten().filter_map(mapped);
+        if taken.any(|other| other.outside == port) || !networks.ports.may_open(port) {
+            return refuse(codes::HCN_PORT_ALREADY_EXISTS, format!("the port {} is in use", port.1));
         }
     }
     Ok(())
 }
 
-/// Protocol and outside port of a port mapping.
-pub fn mapped(policy: &Value) -> Option<(u64, u64)> {
+/// What a port mapping says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Protocol and port of the host.
+    pub outside: (u64, u16),
+    /// The container's port.
+    pub inside: u16,
+}
+
+/// The mapping of a policy, if it is one with a port.
+pub fn mapped(policy: &Value) -> Option<Mapping> {
     if policy["Type"] != "PortMapping" {
         return None;
     }
@@ -77,7 +87,9 @@ pub fn mapped(policy: &Value) -> Option<(u64, u64)> {
         Value::Number(number) => number.as_u64()?,
         _ => 6,
     };
-    Some((protocol, settings["ExternalPort"].as_u64().filter(|port| *port > 0)?))
+    let port = |name: &str| settings[name].as_u64().and_then(|port| u16::try_from(port).ok());
+    let outside = port("ExternalPort").filter(|port| *port > 0)?;
+    Some(Mapping { outside: (protocol, outside), inside: port("InternalPort").unwrap_or(outside) })
 }
 
 #[cfg(test)]
@@ -96,8 +108,9 @@ mod tests {
     #[test]
     fn mappings() {
         let policy = |protocol: Value| json!({"Type": "PortMapping", "Settings": {"Protocol": protocol, "ExternalPort": 80}});
-        assert_eq!(mapped(&policy(json!(17))), Some((17, 80)));
-        assert_eq!(mapped(&policy(json!("TCP"))), Some((6, 80)));
+        let mapping = |protocol| Some(Mapping { outside: (protocol, 80), inside: 80 });
+        assert_eq!(mapped(&policy(json!(17))), mapping(17));
+        assert_eq!(mapped(&policy(json!("TCP"))), mapping(6));
         assert_eq!(mapped(&json!({"Type": "ACL"})), None);
     }
 }
