@@ -18,6 +18,7 @@ mod storage;
 mod system;
 #[cfg(test)]
 mod tests;
+#[cfg(any(windows, test))]
 mod update;
 
 use containerv_spec::hcs::machine::WindowsMachine;
@@ -218,6 +219,12 @@ fn below(directory: &OsText, name: &str) -> OsText {
 enum Owned {
     Namespace,
     Endpoint,
+}
+
+/// The GUID of a container's network endpoint.
+#[cfg(windows)]
+pub(crate) fn endpoint_of(id: &ContainerId) -> String {
+    guid(id, Owned::Endpoint)
 }
 
 /// A GUID of version 8 (RFC 9562: made by a method of one's own), bare and in lower case.
