@@ -17,6 +17,7 @@ pub mod request;
 pub mod seccomp;
 pub mod size;
 pub mod state;
+pub mod time;
 
 pub use capability::{Capability, CapabilitySet};
 pub use id::ContainerId;

@@ -347,7 +347,8 @@ fn answers_are_read_and_unknown_fields_are_passed_over() {
     });
     let read: Properties = serde_json::from_value(properties).unwrap();
     let statistics = read.statistics.as_ref().unwrap();
-    assert_eq!((statistics.uptime100ns, statistics.processor.total_runtime100ns), (601_234_567, 31_250_000));
+    let used = statistics.processor.unwrap();
+    assert_eq!((statistics.uptime100ns, used.total_runtime100ns), (601_234_567, 31_250_000));
     assert_eq!(read.process_list.as_ref().unwrap()[0].image_name, "smss.exe");
     written(&["docs.Properties"], &read);
 

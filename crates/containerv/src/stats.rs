@@ -11,7 +11,8 @@ use crate::{Container, Result};
 /// on this machine is 0 and its field is named in [`Stats::not_counted`].
 ///
 /// Of a container that does not run, `pids_current` and `network` are empty, and the other numbers
-/// are the last ones for as long as its control groups exist, else 0 and not counted.
+/// are the last ones for as long as its control groups exist, else 0 and not counted. On Windows they
+/// are not counted once it has ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Stats {
@@ -23,7 +24,8 @@ pub struct Stats {
     pub cpu_user_ns: u64,
     /// Of it, in the kernel.
     pub cpu_system_ns: u64,
-    /// Memory in bytes, file cache included.
+    /// Memory in bytes: on Linux with the file cache, on Windows what was promised to its processes
+    /// (commit); a limit is one of this number.
     pub memory_usage: u64,
     /// Most memory so far, in bytes.
     pub memory_peak: u64,
@@ -34,15 +36,15 @@ pub struct Stats {
     /// Of the file cache, what is taken back first when memory is needed, in bytes;
     /// `docker stats` shows the usage without it.
     pub memory_inactive_file: u64,
-    /// Processes and threads.
+    /// Processes and threads; on Windows processes alone.
     pub pids_current: u64,
     /// Limit of their number; `None` if there is none.
     pub pids_limit: Option<u64>,
-    /// Bytes read from block devices.
+    /// Bytes read from block devices; on Windows from the container's disk.
     pub io_read_bytes: u64,
     /// Bytes written to block devices.
     pub io_write_bytes: u64,
-    /// Reads from block devices.
+    /// Reads from block devices; on Windows in units of 8 KiB.
     pub io_read_ops: u64,
     /// Writes to block devices.
     pub io_write_ops: u64,
@@ -50,7 +52,7 @@ pub struct Stats {
     pub network: Vec<InterfaceStats>,
     /// Processes that the kernel has killed because memory ran out.
     pub oom_kills: u64,
-    /// Names of the fields that nobody counts for this container.
+    /// Names of the fields, also of those of [`InterfaceStats`], that nobody counts for this container.
     pub not_counted: Vec<&'static str>,
 }
 
@@ -58,7 +60,7 @@ pub struct Stats {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct InterfaceStats {
-    /// Its name in the container.
+    /// Its name in the container; on Windows that of the network.
     pub name: String,
     /// Bytes received.
     pub rx_bytes: u64,
@@ -82,26 +84,27 @@ pub struct InterfaceStats {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct ProcessInfo {
-    /// Process id on the host.
+    /// Process id on the host; on Windows as the container counts.
     pub pid: u32,
     /// Process id in the container; that of the innermost namespace if it has made some.
     pub pid_inside: u32,
     /// Process id of its parent on the host; 0 if that is not visible.
     pub ppid: u32,
-    /// Effective user id on the host.
+    /// Effective user id on the host; 0 on Windows, which does not tell the user.
     pub uid: u32,
     /// State as ps(1) shows it: `R` runs, `S` sleeps, `D` waits for a device, `T` is stopped, `Z` has
-    /// ended and is not reaped, `I` is idle.
+    /// ended and is not reaped, `I` is idle; `?` on Windows, which does not tell it.
     pub state: char,
-    /// Arguments joined by spaces, cut off at 16 KiB; empty if the process has none or has ended.
+    /// Arguments joined by spaces, cut off at 16 KiB; empty if the process has none or has ended. On
+    /// Windows the name of the program, which is all that is told.
     pub command: OsText,
-    /// Name of its program, at most 15 bytes.
+    /// Name of its program, on Linux at most 15 bytes.
     pub name: String,
     /// CPU time in nanoseconds, in steps of the kernel's clock tick.
     pub cpu_ns: u64,
     /// Resident memory in bytes.
     pub memory_bytes: u64,
-    /// Threads.
+    /// Threads; 0 on Windows, which does not tell it.
     pub threads: u32,
     /// When it started, in nanoseconds since 1970, to about a clock tick.
     pub started_unix_ns: u64,
@@ -124,7 +127,7 @@ impl Container {
     ///
     /// # Errors
     ///
-    /// `InvalidState` if it does not run.
+    /// `InvalidState` if it does not run, or on Windows if it is paused.
     pub fn processes(&self) -> Result<Vec<ProcessInfo>> {
         self.host().system.processes(self.id())
     }

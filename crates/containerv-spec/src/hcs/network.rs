@@ -260,3 +260,15 @@ pub struct EndpointReference {
     /// The GUID.
     pub endpoint_id: String,
 }
+
+/// What the network service's first interface (`HNSCall`) answers.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct FirstAnswer<T> {
+    /// It went well.
+    pub success: bool,
+    /// What did not.
+    pub error: String,
+    /// What was asked for.
+    pub output: Option<T>,
+}

@@ -97,11 +97,14 @@ pub struct Statistics {
     /// How long it runs.
     pub uptime100ns: u64,
     /// Processor time.
-    pub processor: ProcessorStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub processor: Option<ProcessorStats>,
     /// Memory.
-    pub memory: MemoryStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryStats>,
     /// Reads and writes.
-    pub storage: StorageStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub storage: Option<StorageStats>,
     /// Traffic; schema 1 only.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub network: Vec<NetworkStats>,

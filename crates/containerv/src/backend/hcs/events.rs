@@ -17,6 +17,7 @@ pub(crate) mod action {
     pub(crate) const STOP: &str = "stop";
     pub(crate) const PAUSE: &str = "pause";
     pub(crate) const UNPAUSE: &str = "unpause";
+    pub(crate) const UPDATE: &str = "update";
     pub(crate) const RENAME: &str = "rename";
     pub(crate) const DESTROY: &str = "destroy";
 }

@@ -108,7 +108,7 @@ pub(crate) fn undo<'a>(
     failed
 }
 
-fn with_leftovers(error: Error, left: &[Error]) -> Error {
+pub(crate) fn with_leftovers(error: Error, left: &[Error]) -> Error {
     if left.is_empty() {
         return error;
     }

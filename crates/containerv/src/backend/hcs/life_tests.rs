@@ -15,14 +15,14 @@ use crate::{Container, ErrorKind, Host, Stdio};
 const BOTH: [Isolation; 2] = [Isolation::Process, Isolation::Vm];
 
 /// Layers and a state root of a test's own.
-struct Bed {
-    host: Host,
+pub(in crate::backend::hcs) struct Bed {
+    pub(in crate::backend::hcs) host: Host,
     root: PathBuf,
     layers: PathBuf,
 }
 
 impl Bed {
-    fn new() -> Option<Self> {
+    pub(in crate::backend::hcs) fn new() -> Option<Self> {
         let own = std::env::current_exe().unwrap();
         if !own.with_file_name("computecore.dll").exists() {
             println!("skipped: no stand-ins beside this program");
@@ -36,13 +36,13 @@ impl Bed {
         Some(Self { host: Host::open_at(&root).unwrap(), root, layers })
     }
 
-    fn image(&self) -> Root {
+    pub(in crate::backend::hcs) fn image(&self) -> Root {
         let folders = fs::read_dir(&self.layers).unwrap().flatten();
         let folders = folders.map(|folder| OsText::from(folder.path().to_str().unwrap().to_owned()));
         Root::Layers(Layers { folders: folders.collect(), os_version: None })
     }
 
-    fn keeper(&self, isolation: Isolation) -> Container {
+    pub(in crate::backend::hcs) fn keeper(&self, isolation: Isolation) -> Container {
         Container::builder(self.image()).isolation(isolation).create(&self.host).unwrap()
     }
 }

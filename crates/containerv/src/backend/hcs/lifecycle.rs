@@ -373,4 +373,4 @@ pub(super) fn parse_signal(number: i32) -> Result<WindowsSignal> {
 
 #[cfg(test)]
 #[path = "life_tests.rs"]
-mod tests;
+pub(super) mod tests;

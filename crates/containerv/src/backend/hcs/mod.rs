@@ -29,7 +29,6 @@ mod lifecycle;
 mod logs;
 #[cfg(windows)]
 mod monitor;
-#[cfg(windows)]
 mod observe;
 #[cfg(windows)]
 mod perform;

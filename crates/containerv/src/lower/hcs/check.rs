@@ -19,7 +19,6 @@ pub(super) fn request(draft: &mut Draft<'_>) {
     let security = &request.security;
     let own = Namespaces::default();
     let namespaces = &request.namespaces;
-    let limits = &request.limits;
     let differs = |share: &Share| *share != Share::Private;
     let refused: &[(bool, &str, &str)] = &[
         (security.capabilities.0 != CapabilitySet::DEFAULT, "--cap-add` or `--cap-drop", USERS),
@@ -50,6 +49,22 @@ pub(super) fn request(draft: &mut Draft<'_>) {
         (request.shm_bytes.is_some(), "--shm-size", "leave it out: shared memory counts as memory"),
         (request.init, "--init", "leave it out: Windows has no orphans to be reaped"),
         (!request.devices.is_empty(), "--device", "name an interface class, as `--device class/GUID`"),
+    ];
+    refuse(draft, refused);
+    limits(draft);
+    if signal::from_number(request.stop.signal).is_none() {
+        draft.problem(
+            Unsupported,
+            format!("`--stop-signal {}`: Windows has no such signal", request.stop.signal),
+            "use `TERM`, which becomes the event of a shutdown, or `KILL`",
+        );
+    }
+}
+
+/// Limits that no container of Windows has.
+pub(super) fn limits(draft: &mut Draft<'_>) {
+    let limits = &draft.request.limits;
+    let refused = &[
         (swap_is_limited(limits), "--memory-swap", "use `--memory`, which limits both together"),
         (limits.memory_reservation.is_some(), "--memory-reservation", "use `--memory`"),
         (limits.cpuset_cpus.is_some(), "--cpuset-cpus", "use `--cpus`"),
@@ -66,15 +81,12 @@ pub(super) fn request(draft: &mut Draft<'_>) {
             "use `--io-maxiops` or `--io-maxbandwidth`",
         ),
     ];
+    refuse(draft, refused);
+}
+
+fn refuse(draft: &mut Draft<'_>, refused: &[(bool, &str, &str)]) {
     for (_, option, hint) in refused.iter().filter(|entry| entry.0) {
         draft.problem(Unsupported, format!("`{option}`: Windows has nothing like it"), hint);
-    }
-    if signal::from_number(request.stop.signal).is_none() {
-        draft.problem(
-            Unsupported,
-            format!("`--stop-signal {}`: Windows has no such signal", request.stop.signal),
-            "use `TERM`, which becomes the event of a shutdown, or `KILL`",
-        );
     }
 }
 

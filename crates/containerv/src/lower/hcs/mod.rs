@@ -18,6 +18,8 @@ mod storage;
 mod system;
 #[cfg(test)]
 mod tests;
+#[cfg(any(windows, test))]
+mod update;
 
 use containerv_spec::hcs::machine::WindowsMachine;
 use containerv_spec::hcs::process::ProcessParameters;
@@ -28,6 +30,8 @@ use containerv_spec::{ContainerId, OsText, hcs};
 
 use crate::{Error, ErrorKind, Result};
 pub(crate) use process::Streams;
+#[cfg(any(windows, test))]
+pub(crate) use update::{LiveChange, update};
 
 /// Who made it, in documents; also the first part of the names of endpoints, by which leaked ones are found.
 const OWNER: &str = "containerv";
@@ -90,9 +94,12 @@ pub(crate) fn lower(
     attached: bool,
 ) -> Result<HcsPlan> {
     let (isolation, note, problems) = isolation::choose(request, machine);
-    let notes = note.into_iter().collect();
-    let mut draft =
-        Draft { request, machine, places, attached, isolation, steps: Vec::new(), notes, problems };
+    let mut draft = Draft {
+        attached,
+        notes: note.into_iter().collect(),
+        problems,
+        ..Draft::new(request, machine, places, isolation)
+    };
     check::request(&mut draft);
     draft.own_files();
     let layers = draft.layers();
@@ -126,17 +133,9 @@ pub(crate) fn process_parameters(
     process: &Process,
     streams: Streams,
 ) -> Result<ProcessParameters> {
-    let machine = WindowsMachine::assumed();
-    let mut draft = Draft {
-        request,
-        machine: &machine,
-        places: &Places::below(DATA_ROOT, &request.id),
-        attached: true,
-        isolation: HcsIsolation::Process,
-        steps: Vec::new(),
-        notes: Vec::new(),
-        problems: Vec::new(),
-    };
+    let (machine, places) = (WindowsMachine::assumed(), Places::below(DATA_ROOT, &request.id));
+    let mut draft = Draft::new(request, &machine, &places, HcsIsolation::Process);
+    draft.attached = true;
     draft.check_process(process);
     let parameters = draft.parameters(process, streams);
     if draft.problems.is_empty() {
@@ -144,6 +143,18 @@ pub(crate) fn process_parameters(
     }
     let name = request.called();
     Err(Error::problems(format!("cannot start a process in container `{name}`"), draft.problems))
+}
+
+impl<'a> Draft<'a> {
+    fn new(
+        request: &'a Request,
+        machine: &'a WindowsMachine,
+        places: &'a Places,
+        isolation: HcsIsolation,
+    ) -> Self {
+        let (steps, notes, problems) = (Vec::new(), Vec::new(), Vec::new());
+        Self { request, machine, places, attached: false, isolation, steps, notes, problems }
+    }
 }
 
 impl Draft<'_> {
@@ -208,6 +219,12 @@ fn below(directory: &OsText, name: &str) -> OsText {
 enum Owned {
     Namespace,
     Endpoint,
+}
+
+/// The GUID of a container's network endpoint.
+#[cfg(windows)]
+pub(crate) fn endpoint_of(id: &ContainerId) -> String {
+    guid(id, Owned::Endpoint)
 }
 
 /// A GUID of version 8 (RFC 9562: made by a method of one's own), bare and in lower case.

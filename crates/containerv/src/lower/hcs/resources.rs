@@ -7,7 +7,7 @@ use super::Draft;
 use crate::ErrorKind::{InvalidArgument, Unsupported};
 
 /// Hundredths of a percent: all of it.
-const WHOLE: u32 = 10_000;
+pub(super) const WHOLE: u32 = 10_000;
 /// Disk of a writable layer unless it is made larger.
 const USUAL_DISK: u64 = 20 << 30;
 const MEBIBYTE: u64 = 1 << 20;

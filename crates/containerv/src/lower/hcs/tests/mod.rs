@@ -5,6 +5,7 @@ mod reference_client;
 mod refusals;
 #[path = "../../../../../containerv-spec/tests/schema/mod.rs"]
 mod schema;
+mod update;
 
 use std::collections::BTreeMap;
 

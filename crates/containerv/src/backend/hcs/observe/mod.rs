@@ -1,0 +1,7 @@
+//! What containers use, which processes they have, and changes of their limits.
+
+mod adjust;
+#[cfg(windows)]
+mod live;
+mod processes;
+mod usage;
