@@ -1,7 +1,7 @@
 //! Lines of a container's log: the monitor's writer and the library's reader.
 
 use containerv::{LogEntry, LogStream};
-use containerv_sys::linux::stage::logline::{Sink, write_entry};
+use containerv_sys::logline::{Sink, write_entry};
 use serde_json::Value;
 
 /// Any output becomes one line of JSON that is read back; any line is read as what it says.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::command;
 use crate::failure::Result;
+use crate::wine;
 use crate::workspace;
 
 /// The target of static programs.
@@ -21,6 +22,12 @@ pub(crate) fn build_cv() -> Result<Option<PathBuf>> {
         ["build", "--quiet", "--release", "--target", STATIC_TARGET, "--package", "cv", "--bin", "cv"];
     command::run(command::cargo().args(arguments))?;
     Ok(built_cv())
+}
+
+/// Builds `cv.exe` for tests.
+pub(crate) fn build_windows_cv() -> Result<PathBuf> {
+    command::run(command::cargo().args(["build", "--quiet", "--target", wine::TARGET, "--package", "cv"]))?;
+    Ok(workspace::target().join(wine::TARGET).join("debug/cv.exe"))
 }
 
 /// Builds the program that measures the library, in the same way; `None` when this tree has none.

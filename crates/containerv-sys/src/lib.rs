@@ -5,8 +5,12 @@
 //! it, it has an allocator and a memcpy that suit a short life.
 
 pub mod arena;
+#[path = "../stage/frame.rs"]
+pub mod frame;
 #[cfg(target_os = "linux")]
 pub mod linux;
+#[path = "../stage/logline.rs"]
+pub mod logline;
 #[cfg(all(target_arch = "x86_64", any(target_env = "musl", all(test, unix))))]
 pub mod memcpy;
 #[cfg(windows)]

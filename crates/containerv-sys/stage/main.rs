@@ -13,6 +13,7 @@
 
 mod creds;
 mod exec;
+mod frame;
 mod fs;
 mod keeper;
 mod load;

@@ -36,7 +36,7 @@ impl Host {
             Some(root) => Self::open_at(PathBuf::from(root)),
             None => {
                 let (run, data) = System::default_roots()?;
-                Ok(Self::with_roots(run, data, None))
+                Ok(Self::with_roots(run, data))
             }
         }
     }
@@ -52,11 +52,11 @@ impl Host {
             Error::io(error, format!("`{}` is not a state directory", root.display()))
                 .with_hint("give a directory")
         })?;
-        Ok(Self::with_roots(root.join("run"), root.join("data"), None))
+        Ok(Self::with_roots(root.join("run"), root.join("data")))
     }
 
-    fn with_roots(run: PathBuf, data: PathBuf, fault: Option<u32>) -> Self {
-        let system = Arc::new(System::new(run.clone(), data.clone(), fault));
+    fn with_roots(run: PathBuf, data: PathBuf) -> Self {
+        let system = Arc::new(System::new(run.clone(), data.clone(), None));
         Self { system, run, data }
     }
 
@@ -65,7 +65,30 @@ impl Host {
     #[doc(hidden)]
     #[must_use]
     pub fn with_fault(&self, step: u32) -> Self {
-        Self::with_roots(self.run.clone(), self.data.clone(), Some(step))
+        self.with_system(self.system.with_fault(Some(step)))
+    }
+
+    /// A host whose detached commands are supervised by another `cv.exe` than the one beside the program
+    /// that uses the library, or beside its DLL.
+    #[cfg(windows)]
+    #[must_use]
+    pub fn with_monitor(&self, program: impl Into<PathBuf>) -> Self {
+        self.with_system(self.system.with_monitor(program.into()))
+    }
+
+    fn with_system(&self, system: System) -> Self {
+        Self { system: Arc::new(system), run: self.run.clone(), data: self.data.clone() }
+    }
+
+    /// Supervises a detached command, as its monitor tells over the pipe of this name.
+    ///
+    /// # Errors
+    ///
+    /// What went wrong, which whoever has started the monitor was told.
+    #[cfg(windows)]
+    #[doc(hidden)]
+    pub fn serve_monitor(report: &str) -> Result<()> {
+        crate::backend::system::serve(report)
     }
 
     /// Returns the root of what may be gone after a restart, and of what stays.

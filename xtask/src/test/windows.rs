@@ -3,6 +3,7 @@
 use super::binaries::{self, TestProgram};
 use super::report::SuiteReport;
 use crate::failure::Result;
+use crate::product;
 use crate::wine::{self, Bed};
 use crate::workspace;
 
@@ -32,6 +33,8 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     let bed = Bed::open()?;
     // A program that the stand-ins' tests put into containers.
     bed.add(&wine::sim_target().join(wine::TARGET).join("debug/probe.exe"))?;
+    // What supervises detached commands.
+    bed.add(&product::build_windows_cv()?)?;
     for program in programs {
         let mut command = bed.command(&program.executable)?;
         program.surroundings(&mut command);

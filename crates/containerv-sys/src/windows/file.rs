@@ -1,8 +1,14 @@
-//! Files that are replaced as a whole.
+//! Files that are replaced as a whole, and what tells one file from another.
 
-use std::fs::{self, OpenOptions};
+// UNSAFETY: what the system knows of an open file, which the standard library does not tell yet.
+#![allow(unsafe_code, reason = "numbers of files have no safe wrapper")]
+
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::windows::io::AsRawHandle;
 use std::path::Path;
+
+use windows_sys::Win32::Storage::FileSystem::{BY_HANDLE_FILE_INFORMATION, GetFileInformationByHandle};
 
 use super::random;
 use super::retry::{Backoff, Momentary};
@@ -48,6 +54,21 @@ pub fn replace(from: &Path, to: &Path) -> io::Result<()> {
     Backoff::BUSY.retry(|_| OpenOptions::new().write(true).open(to))?.sync_all()
 }
 
+/// Returns the volume and the number of an open file, which no other file has at the same time.
+///
+/// # Errors
+///
+/// The system's.
+pub fn identity(file: &File) -> io::Result<(u64, u64)> {
+    let mut answer = BY_HANDLE_FILE_INFORMATION::default();
+    // SAFETY: the file is open, and the rest is room for the answer.
+    if unsafe { GetFileInformationByHandle(file.as_raw_handle(), &raw mut answer) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let number = u64::from(answer.nFileIndexHigh) << 32 | u64::from(answer.nFileIndexLow);
+    Ok((u64::from(answer.dwVolumeSerialNumber), number))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +94,20 @@ mod tests {
         });
         assert_eq!(fs::read(&path).unwrap(), contents[19]);
         assert_eq!(fs::read_dir(&directory).unwrap().count(), 1);
+        fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_file_keeps_its_number_under_another_name() {
+        let directory = directory();
+        let (one, two) = (directory.join("one"), directory.join("two"));
+        let file = File::create(&one).unwrap();
+        fs::rename(&one, &two).unwrap();
+        let other = File::create(&one).unwrap();
+        let number = identity(&file).unwrap();
+        assert_eq!(identity(&File::open(&two).unwrap()).unwrap(), number);
+        assert_ne!(identity(&other).unwrap(), number);
+        drop((file, other));
         fs::remove_dir_all(&directory).unwrap();
     }
 

@@ -3,14 +3,16 @@
 // UNSAFETY: loading a DLL runs its code; its functions are known by name only.
 #![allow(unsafe_code, reason = "loads DLLs and calls what they export")]
 
-use std::ffi::CStr;
+use std::ffi::{CStr, OsString};
 use std::io;
+use std::os::windows::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use windows_sys::Win32::Foundation::HMODULE;
 use windows_sys::Win32::System::LibraryLoader::{
-    GetProcAddress, LOAD_LIBRARY_FLAGS, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR, LOAD_LIBRARY_SEARCH_SYSTEM32,
-    LoadLibraryExW,
+    GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS, GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT, GetModuleFileNameW,
+    GetModuleHandleExW, GetProcAddress, LOAD_LIBRARY_FLAGS, LOAD_LIBRARY_SEARCH_DLL_LOAD_DIR,
+    LOAD_LIBRARY_SEARCH_SYSTEM32, LoadLibraryExW,
 };
 
 use super::error::Error;
@@ -49,6 +51,30 @@ impl Libraries {
             Some(directory) => (directory.join(name), inside),
             None => (Path::new(name).to_path_buf(), LOAD_LIBRARY_SEARCH_SYSTEM32),
         }
+    }
+}
+
+/// Returns the file that this code is in: the program, or the DLL that is a part of it.
+///
+/// # Errors
+///
+/// The system's.
+pub fn own_file() -> io::Result<PathBuf> {
+    const MAX_PATH_UNITS: usize = 32_768;
+    let flags = GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT;
+    let here: fn() -> io::Result<PathBuf> = own_file;
+    let mut module = std::ptr::null_mut();
+    // SAFETY: with this flag the text is an address in a module, which is this one; `module` takes the
+    // handle, which is not counted and not closed.
+    if unsafe { GetModuleHandleExW(flags, here as *const u16, &raw mut module) } == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut buffer = vec![0_u16; MAX_PATH_UNITS];
+    // SAFETY: the module is loaded as long as this code runs; the buffer is as large as said.
+    let units = unsafe { GetModuleFileNameW(module, buffer.as_mut_ptr(), buffer.len() as u32) };
+    match units as usize {
+        0 => Err(io::Error::last_os_error()),
+        units => Ok(PathBuf::from(OsString::from_wide(&buffer[..units]))),
     }
 }
 
@@ -217,6 +243,11 @@ pub(crate) const fn c_name(name: &'static str) -> &'static CStr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn this_code_is_in_this_program() {
+        assert_eq!(own_file().unwrap().file_name(), std::env::current_exe().unwrap().file_name());
+    }
 
     functions! {
         /// Two functions that every Windows has and one that none has.

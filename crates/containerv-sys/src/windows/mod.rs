@@ -19,6 +19,7 @@ pub mod security;
 pub mod service;
 #[cfg(test)]
 mod signatures;
+pub mod spawn;
 pub mod storage;
 pub mod token;
 pub mod version;

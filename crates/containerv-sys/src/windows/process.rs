@@ -100,6 +100,13 @@ impl Process {
     }
 }
 
+impl From<OwnedHandle> for Process {
+    /// Takes the handle of a process.
+    fn from(handle: OwnedHandle) -> Self {
+        Self(handle)
+    }
+}
+
 impl AsHandle for Process {
     fn as_handle(&self) -> BorrowedHandle<'_> {
         self.0.as_handle()

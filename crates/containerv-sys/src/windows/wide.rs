@@ -45,6 +45,11 @@ impl Wide {
     pub(crate) fn as_ptr(&self) -> *const u16 {
         self.0.as_ptr()
     }
+
+    /// For functions that write to the text that they are given.
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut u16 {
+        self.0.as_mut_ptr()
+    }
 }
 
 /// A text for the system, or none.

@@ -2,7 +2,7 @@
 
 use crate::call;
 use crate::sys::{self, Sys};
-use crate::wire::frame;
+use crate::frame;
 
 /// How many can be connected at a time; the next one waits in the socket's queue.
 pub const MAX_CLIENTS: usize = 16;

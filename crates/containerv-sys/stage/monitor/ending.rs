@@ -3,12 +3,13 @@
 use super::{LAST_WORDS_MS, Monitor, log};
 use crate::call;
 use crate::creds;
+use crate::frame;
 use crate::logline::{self, Sink};
 use crate::namespaces::clone_process;
 use crate::program::Program;
 use crate::remove;
 use crate::sys::{self, AT_FDCWD};
-use crate::wire::{NO_FD, frame, monitor_flag};
+use crate::wire::{NO_FD, monitor_flag};
 
 const AT_REMOVEDIR: usize = 0x200;
 const EBUSY: i32 = 16;

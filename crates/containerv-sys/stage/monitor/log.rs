@@ -3,7 +3,7 @@
 use crate::call;
 use crate::logline::{self, Sink};
 use crate::sys;
-use crate::wire::frame::MAX_PAYLOAD;
+use crate::frame::MAX_PAYLOAD;
 
 const NAME: &core::ffi::CStr = c"container.log";
 /// `container.log.` and up to three digits.

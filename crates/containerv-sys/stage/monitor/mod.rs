@@ -11,12 +11,13 @@ use core::mem::MaybeUninit;
 
 use crate::call;
 use crate::exec;
+use crate::frame;
 use crate::logline::{self, Sink};
 use crate::namespaces::{await_go, clone_process};
 use crate::program::{Operation, Program};
 use crate::sys::{self, Sys};
 use crate::terminal;
-use crate::wire::{NO_FD, frame, monitor_flag, report};
+use crate::wire::{NO_FD, monitor_flag, report};
 use crate::{Stage, send_report};
 
 use clients::Clients;

@@ -1,5 +1,8 @@
 //! Backends: they execute plans.
 
+// A stream of bytes has them on Windows; the sockets of Linux keep frames apart themselves.
+#[cfg(any(windows, test, feature = "fuzzing"))]
+pub(crate) mod frames;
 // On other systems what does not call Windows is tested.
 #[cfg(any(windows, test))]
 pub(crate) mod hcs;

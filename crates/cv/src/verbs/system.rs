@@ -235,6 +235,14 @@ pub fn df(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     Ok(0)
 }
 
+/// Supervises a container's command: the library has started this program for that. The container is
+/// named for people who look at the list of processes.
+#[cfg(windows)]
+pub fn monitor(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    Host::serve_monitor(parsed.operand(1)?)?;
+    Ok(0)
+}
+
 /// Returns the bytes on disk of what a container has written.
 pub fn disk_usage(container: &Container) -> u64 {
     container.disk_usage().unwrap_or(0)

@@ -4,8 +4,6 @@
 
 // The stage checks its own lints when `build.rs` compiles it; here its pure parts are compiled
 // once more for the library and the tests.
-#[path = "../../../stage/logline.rs"]
-pub mod logline;
 #[path = "../../../stage/passwd.rs"]
 pub mod passwd;
 #[path = "../../../stage/wire.rs"]

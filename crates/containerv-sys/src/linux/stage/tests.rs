@@ -163,13 +163,13 @@ fn long_lines_are_skipped_and_ids_are_bounded() {
 #[test]
 fn log_entries_are_docker_lines() {
     struct Bytes(Vec<u8>);
-    impl super::logline::Sink for Bytes {
+    impl crate::logline::Sink for Bytes {
         fn put(&mut self, bytes: &[u8]) {
             self.0.extend_from_slice(bytes);
         }
     }
     let mut sink = Bytes(Vec::new());
-    super::logline::write_entry(&mut sink, b"a\"\\\t\x1b\xff\xe2\x82\xac\n", "stdout", 951_782_400, 5);
+    crate::logline::write_entry(&mut sink, b"a\"\\\t\x1b\xff\xe2\x82\xac\n", "stdout", 951_782_400, 5);
     let expected = "{\"log\":\"a\\\"\\\\\\t\\u001b\u{fffd}\u{20ac}\\n\",\"stream\":\"stdout\",\
                     \"time\":\"2000-02-29T00:00:00.000000005Z\"}\n";
     assert_eq!(String::from_utf8(sink.0).unwrap(), expected);

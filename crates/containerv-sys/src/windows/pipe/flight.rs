@@ -7,10 +7,12 @@ use std::cell::UnsafeCell;
 use std::io;
 use std::os::windows::io::{AsHandle, BorrowedHandle};
 
+use windows_sys::Win32::Foundation::{ERROR_NO_DATA, ERROR_PIPE_CONNECTED};
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 use windows_sys::Win32::System::IO::{CancelIoEx, OVERLAPPED};
+use windows_sys::Win32::System::Pipes::ConnectNamedPipe;
 
-use super::{Stream, begun, broken_pipe, finished, is_end};
+use super::{Stream, begun, broken_pipe, finished, is, is_end};
 
 /// A transfer, the memory that it uses, and whether it goes on. The memory is on the heap, so that
 /// it stays where it is, and is given back only after the transfer has ended.
@@ -71,6 +73,21 @@ impl Flight {
         Ok(())
     }
 
+    fn begin_connect(&mut self) -> io::Result<()> {
+        let place = self.place();
+        // SAFETY: the place is on the heap, belongs to this transfer, and stays until `end` or `drop`
+        // has seen it ended.
+        match begun(unsafe { ConnectNamedPipe(self.stream.raw(), place) }) {
+            Ok(()) => self.under_way = true,
+            // It came before we asked, or came and went.
+            Err(error) if is(&error, ERROR_PIPE_CONNECTED) || is(&error, ERROR_NO_DATA) => {
+                self.stream.event.set();
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
     /// Waits for the end.
     fn end(&mut self) -> io::Result<usize> {
         // SAFETY: the transfer was begun with both.
@@ -102,6 +119,32 @@ impl Drop for Flight {
             // Only then may the memory go.
             let _ = self.end();
         }
+    }
+}
+
+/// A place for a client of a named pipe: its handle is signaled when one has come.
+#[derive(Debug)]
+pub(super) struct Reception(Flight);
+
+impl Reception {
+    pub(super) fn new(place: Stream) -> io::Result<Self> {
+        let mut flight = Flight::new(place, 0);
+        flight.begin_connect()?;
+        Ok(Self(flight))
+    }
+
+    /// Waits for the client and returns it.
+    pub(super) fn receive(mut self) -> io::Result<Stream> {
+        if self.0.under_way {
+            self.0.end()?;
+        }
+        self.0.stream.try_clone()
+    }
+}
+
+impl AsHandle for Reception {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.0.stream.event.as_handle()
     }
 }
 

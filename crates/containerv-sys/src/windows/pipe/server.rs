@@ -4,27 +4,26 @@
 #![allow(unsafe_code, reason = "named pipes have no safe wrapper")]
 
 use std::io;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsHandle, AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 use std::thread;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{
-    ERROR_NO_DATA, ERROR_PIPE_BUSY, ERROR_PIPE_CONNECTED, GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE,
-};
+use windows_sys::Win32::Foundation::{ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE, INVALID_HANDLE_VALUE};
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, OPEN_EXISTING, PIPE_ACCESS_DUPLEX,
     SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT,
 };
 use windows_sys::Win32::System::Pipes::{
-    ConnectNamedPipe, CreateNamedPipeW, GetNamedPipeClientProcessId, GetNamedPipeServerProcessId,
-    PIPE_READMODE_BYTE, PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT,
+    CreateNamedPipeW, GetNamedPipeClientProcessId, GetNamedPipeServerProcessId, PIPE_READMODE_BYTE,
+    PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PIPE_WAIT,
 };
 
-use super::{Stream, Transfer, is};
+use super::flight::Reception;
+use super::{Stream, is};
 use crate::windows::random;
 use crate::windows::security::SecurityDescriptor;
-use crate::windows::wait::Deadline;
+use crate::windows::wait::{self, Deadline};
 use crate::windows::wide::Wide;
 
 /// Bytes that the system keeps in each direction for a reader that is busy.
@@ -38,7 +37,7 @@ pub struct PipeListener {
     name: Wide,
     security: SecurityDescriptor,
     /// The place of the next client. There is always one, so that nobody else can take the name.
-    next: Stream,
+    next: Reception,
 }
 
 impl PipeListener {
@@ -50,11 +49,12 @@ impl PipeListener {
     pub fn bind(name: &str, security: SecurityDescriptor) -> io::Result<Self> {
         let name = full_name(name)?;
         // The first place proves that nobody else has the name: who did could answer our clients.
-        let next = place(&name, &security, FILE_FLAG_FIRST_PIPE_INSTANCE)?;
+        let next = Reception::new(place(&name, &security, FILE_FLAG_FIRST_PIPE_INSTANCE)?)?;
         Ok(Self { name, security, next })
     }
 
-    /// Waits for a client, unless another handle is signaled or the time is over.
+    /// Waits for a client, unless another handle is signaled or the time is over. Does not wait if this
+    /// one's own handle is signaled.
     ///
     /// # Errors
     ///
@@ -64,22 +64,20 @@ impl PipeListener {
         stop: Option<BorrowedHandle<'_>>,
         limit: Option<Duration>,
     ) -> io::Result<Option<Stream>> {
-        let raw = self.next.raw();
-        let connected = self.next.transfer(
-            // SAFETY: the place is open, and the result's place stays until the transfer has ended.
-            |overlapped| unsafe { ConnectNamedPipe(raw, overlapped) },
-            stop,
-            limit,
-        );
-        match connected {
-            Ok(Transfer::Bytes(_)) => {}
-            Ok(Transfer::Stopped | Transfer::TimedOut) => return Ok(None),
-            // It came before we asked, or came and went.
-            Err(error) if is(&error, ERROR_PIPE_CONNECTED) || is(&error, ERROR_NO_DATA) => {}
-            Err(error) => return Err(error),
+        let handles: Vec<BorrowedHandle<'_>> =
+            [Some(self.next.as_handle()), stop].into_iter().flatten().collect();
+        if wait::wait_any(&handles, limit)? != Some(0) {
+            return Ok(None);
         }
-        let next = place(&self.name, &self.security, 0)?;
-        Ok(Some(std::mem::replace(&mut self.next, next)))
+        let next = Reception::new(place(&self.name, &self.security, 0)?)?;
+        std::mem::replace(&mut self.next, next).receive().map(Some)
+    }
+}
+
+/// Signaled while a client waits.
+impl AsHandle for PipeListener {
+    fn as_handle(&self) -> BorrowedHandle<'_> {
+        self.next.as_handle()
     }
 }
 

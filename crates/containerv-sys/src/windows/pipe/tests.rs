@@ -240,6 +240,17 @@ fn clients_come_one_after_the_other() {
 }
 
 #[test]
+fn a_listener_is_signaled_while_a_client_waits() {
+    let name = name();
+    let mut listener = listener(&name);
+    assert!(!wait::wait(&listener, Some(Duration::ZERO)).unwrap());
+    let _client = connect(&name, PATIENCE).unwrap();
+    assert!(wait::wait(&listener, Some(PATIENCE)).unwrap());
+    assert!(listener.accept(None, Some(Duration::ZERO)).unwrap().is_some());
+    assert!(!wait::wait(&listener, Some(Duration::ZERO)).unwrap());
+}
+
+#[test]
 fn a_pipe_that_does_not_exist_is_not_found_at_once() {
     assert_eq!(connect(&name(), PATIENCE).unwrap_err().kind(), io::ErrorKind::NotFound);
     assert_eq!(connect(r"a\b", PATIENCE).unwrap_err().kind(), io::ErrorKind::InvalidInput);

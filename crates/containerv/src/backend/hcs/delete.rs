@@ -9,6 +9,7 @@ use containerv_spec::plan::hcs::Call;
 use super::events::action;
 use super::execute;
 use super::journal::{Entry, Journal};
+use super::monitor;
 use super::perform::{Hold, Performer};
 use super::store::Directory;
 use super::system::System;
@@ -49,6 +50,9 @@ impl System {
         // The supervisor sees the end of its process, and writes its record; with the container on its way
         // out it has nothing left to do.
         self.settle(&directory.id, true, true)?;
+        if !journal.open && directory.is_supervised()? {
+            monitor::dismiss(directory);
+        }
         directory.wait_exit()?;
         check(execute::undo(&journal.create, &mut performer))?;
         if let Ok(request) = request {

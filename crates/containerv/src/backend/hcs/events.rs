@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use containerv_spec::Request;
 
-use super::monitor;
+use super::missing;
 use super::system::System;
 use crate::Result;
 
@@ -31,7 +31,7 @@ impl System {
     pub(super) fn tell(&self, _request: &Request, _action: &str, _attributes: &[(&str, String)]) {}
 
     pub(crate) fn events(&self, _since: u64, _follow: bool) -> Result<Events> {
-        Err(monitor::missing())
+        Err(missing())
     }
 }
 

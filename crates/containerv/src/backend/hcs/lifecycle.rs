@@ -16,7 +16,7 @@ use super::events::action;
 use super::execute::{self, Record};
 use super::found::Values;
 use super::journal::Journal;
-use super::monitor;
+use super::monitor::{self, Launched};
 use super::perform::{Hold, Performer};
 use super::running::Process;
 use super::store::Directory;
@@ -77,8 +77,11 @@ impl System {
             Err(error) => {
                 let name = made.request.called();
                 let error = error.context(format!("cannot create container `{name}`"));
-                self.delete(&made.request.id, true)?;
-                Err(error)
+                match self.delete(&made.request.id, true) {
+                    // It has removed itself.
+                    Err(left) if left.kind() != ErrorKind::NotFound => Err(left.context(error.to_string())),
+                    _ => Err(error),
+                }
             }
         }
     }
@@ -128,21 +131,28 @@ impl System {
         let directory = self.directory(id)?;
         let request = directory.request()?;
         let failed = |error: Error| error.context(format!("cannot start container `{}`", request.called()));
-        let lock = directory.lock()?;
-        if directory.is_supervised()? {
-            return monitor::start(self, &directory, lock).map_err(failed);
-        }
-        if self.running(&directory, &directory.journal()?)?.is_some() {
-            return Ok(());
-        }
-        if request.process.is_some() {
+        loop {
+            let lock = directory.lock()?;
+            let supervised = directory.is_supervised()?;
+            if !supervised && self.running(&directory, &directory.journal()?)?.is_some() {
+                return Ok(());
+            }
+            if !supervised && request.process.is_none() {
+                let mut live = self.begin(&directory, &request, false).map_err(failed)?;
+                self.keep_owned(&request, &mut live);
+                self.tell(&request, action::START, &[]);
+                return Ok(());
+            }
             // The monitor takes the hold itself.
-            return monitor::launch(self, &directory, monitor::Begin::AtOnce, lock).map_err(failed);
+            let launched = match supervised {
+                true => monitor::start(&directory, lock),
+                false => monitor::launch(self, &directory, monitor::Begin::AtOnce, lock),
+            };
+            match launched.map_err(failed)? {
+                Launched::Done => return Ok(()),
+                Launched::Otherwise => std::thread::sleep(ROUND),
+            }
         }
-        let mut live = self.begin(&directory, &request, false).map_err(failed)?;
-        self.keep_owned(&request, &mut live);
-        self.tell(&request, action::START, &[]);
-        Ok(())
     }
 
     /// Prepares the command of a container that does not run, for `start`.
@@ -156,7 +166,10 @@ impl System {
         {
             return Ok(());
         }
-        monitor::launch(self, &directory, monitor::Begin::WhenTold, lock)
+        // If another monitor was faster, it is prepared as well.
+        let launched = monitor::launch(self, &directory, monitor::Begin::WhenTold, lock);
+        launched
+            .map(drop)
             .map_err(|error| error.context(format!("cannot start container `{}`", request.called())))
     }
 
@@ -349,9 +362,10 @@ fn status(
     if let Some(running) = running {
         return Ok(if running.paused { Status::Paused } else { Status::Running });
     }
-    // The supervisor is about to record the end.
-    if journal.open && journal.complete && journal.process.is_some() && directory.is_supervised()? {
-        return Ok(Status::Running);
+    if directory.is_supervised()? {
+        // The supervisor waits for the start, or is about to record the end.
+        let started = journal.open && journal.complete && journal.process.is_some();
+        return Ok(if started { Status::Running } else { Status::Created });
     }
     if journal.started_unix_ns.is_some() || ended {
         return Ok(Status::Exited);

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 
 use containerv_spec::ContainerId;
 
-use super::monitor;
+use super::missing;
 use super::system::System;
 use crate::Result;
 
@@ -14,7 +14,7 @@ pub(crate) struct Logs(Infallible);
 
 impl System {
     pub(crate) fn logs(&self, _id: &ContainerId, _options: crate::LogOptions) -> Result<Logs> {
-        Err(monitor::missing())
+        Err(missing())
     }
 }
 

@@ -25,6 +25,7 @@ mod found;
 mod journal;
 #[cfg(windows)]
 mod lifecycle;
+mod log;
 #[cfg(windows)]
 mod logs;
 #[cfg(windows)]
@@ -44,6 +45,7 @@ mod streams;
 mod supervise;
 #[cfg(windows)]
 mod system;
+mod told;
 #[cfg(windows)]
 mod transfer;
 
@@ -52,6 +54,12 @@ pub(crate) use {
     attach::{AttachedReader, AttachedWriter, Attachment},
     events::Events,
     logs::Logs,
+    monitor::serve,
     running::Process,
     system::System,
 };
+
+#[cfg(windows)]
+fn missing() -> crate::Error {
+    crate::Error::new(crate::ErrorKind::Unavailable, "not offered on Windows yet")
+}

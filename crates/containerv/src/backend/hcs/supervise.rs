@@ -131,11 +131,22 @@ impl Supervised {
         Ok(())
     }
 
+    /// Returns the supervisor's hold: the command is not supervised after all.
+    pub(super) fn give_up(self) -> Alive {
+        self.alive
+    }
+
     /// Records how the command ended, and removes what an ended container does not need.
     pub(crate) fn finish(self, exit: &Exit) -> Result<()> {
+        self.finish_after(exit, || ())
+    }
+
+    /// The same; in between, once everybody can read the record, it is told.
+    pub(super) fn finish_after(self, exit: &Exit, tell: impl FnOnce()) -> Result<()> {
         let (system, directory) = (Arc::clone(&self.system), self.directory.clone());
         let auto_remove = self.request.auto_remove;
         self.record(exit)?;
+        tell();
         let Some(hold) = wait_for_hold(&directory)? else { return Ok(()) };
         let journal = directory.journal()?;
         if auto_remove {

@@ -1,7 +1,7 @@
 //! The backend of one Windows host.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use containerv_spec::ContainerId;
@@ -21,6 +21,8 @@ pub(crate) struct System {
     windows: OnceLock<Windows>,
     /// For tests: the step after which this process ends.
     fault: Option<u32>,
+    /// The program that supervises detached commands, if it is not where it is looked for.
+    monitor: Option<PathBuf>,
     /// Systems that end with this process: Windows ends them when their last handle is closed.
     owned: Mutex<Vec<(ContainerId, compute::System)>>,
     /// Commands of containers that this process supervises.
@@ -35,9 +37,21 @@ impl System {
             store: Store::new(data),
             windows: OnceLock::new(),
             fault,
+            monitor: None,
             owned: Mutex::default(),
             attached: Mutex::default(),
         }
+    }
+
+    /// The same, without what it has loaded, and with another program that supervises detached commands.
+    pub(crate) fn with_monitor(&self, monitor: PathBuf) -> Self {
+        Self { monitor: Some(monitor), ..self.with_fault(self.fault) }
+    }
+
+    /// The same, without what it has loaded; this process ends after the step of this number.
+    pub(crate) fn with_fault(&self, fault: Option<u32>) -> Self {
+        let new = Self::new(PathBuf::new(), self.store.data().to_owned(), fault);
+        Self { monitor: self.monitor.clone(), ..new }
     }
 
     /// Reads the environment.
@@ -64,6 +78,10 @@ impl System {
 
     pub(crate) fn fault(&self) -> Option<u32> {
         self.fault
+    }
+
+    pub(crate) fn monitor(&self) -> Option<&Path> {
+        self.monitor.as_deref()
     }
 
     /// Windows' DLLs, loaded when they are first needed.

@@ -4,7 +4,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use containerv_spec::request::{Request, TerminalSize};
-use containerv_sys::linux::stage::wire::frame;
+use containerv_sys::frame;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 

@@ -65,6 +65,11 @@ impl System {
         }
     }
 
+    /// The same, without what it has made; this process ends after the step of this number.
+    pub(crate) fn with_fault(&self, fault: Option<u32>) -> Self {
+        Self::new(self.store.run.clone(), self.store.data.clone(), fault)
+    }
+
     /// Reads the environment, which does not count in a program with more rights than its caller:
     /// a state directory names files that are written to and control groups that are joined.
     pub(crate) fn variable(name: &str) -> Option<OsString> {

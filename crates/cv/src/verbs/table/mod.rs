@@ -85,6 +85,8 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &system::SYSTEM_DF,
             &system::SYSTEM_PRUNE,
             &system::SYSTEM_REPAIR,
+            #[cfg(windows)]
+            &system::SYSTEM_MONITOR,
             &system::COMPLETION,
             &system::VERSION,
             &system::HELP,
@@ -142,7 +144,7 @@ pub fn find_in_group(group: &str, word: &str) -> Option<&'static Verb> {
 
 /// Returns the words that may follow a group's, with their verbs.
 pub(super) fn verbs_of_group(group: &str) -> Vec<(&'static str, &'static Verb)> {
-    let names = all().flat_map(|verb| {
+    let names = all().filter(|verb| !verb.hidden).flat_map(|verb| {
         let names = [verb.name].into_iter().chain(verb.aliases.iter().copied());
         names.map(move |name| (name, verb))
     });

@@ -69,6 +69,15 @@ pub(super) static SYSTEM_REPAIR: Verb = Verb {
     ..Verb::new("system repair", "Undo what a crash left half done", system::repair)
 };
 
+#[cfg(windows)]
+pub(super) static SYSTEM_MONITOR: Verb = Verb {
+    usage: &["CONTAINER PIPE"],
+    least: 2,
+    most: 2,
+    hidden: true,
+    ..Verb::new("system monitor", "Supervise a detached command", system::monitor)
+};
+
 pub(super) static COMPLETION: Verb = Verb {
     details: "Load it with `source <(cv completion bash)`, `source <(cv completion zsh)`, `cv completion fish | source` or \
 `cv completion powershell | Out-String | Invoke-Expression`.",
