@@ -45,7 +45,6 @@ mod streams;
 mod supervise;
 #[cfg(windows)]
 mod system;
-#[cfg(windows)]
 mod transfer;
 
 #[cfg(windows)]
