@@ -59,6 +59,7 @@ pub(crate) struct Member {
     /// Target of a symbolic or hard link; else empty.
     pub(crate) link: Vec<u8>,
     pub(crate) metadata: Metadata,
+    #[cfg_attr(windows, allow(dead_code, reason = "Windows has no extended attributes of this kind"))]
     pub(crate) attributes: Vec<Attribute>,
     /// Records of Windows: keyword and value.
     #[cfg_attr(not(windows), allow(dead_code, reason = "read by the backend for Windows"))]

@@ -16,6 +16,7 @@ pub(crate) use member::{Kind, Member, Metadata};
 #[cfg(all(test, target_os = "linux"))]
 pub(crate) use pax::write as write_record;
 pub(crate) use reader::{Fault, Reader};
+#[cfg(target_os = "linux")]
 pub(crate) use sparse::{MOST_RUNS, Map};
 pub(crate) use write::{Entry, Output};
 

@@ -123,14 +123,14 @@ impl How {
     }
 }
 
-/// Opens a directory by a path, through every link in it: for paths of the caller's own.
+/// Opens a file or directory by a path, through every link in it: for paths of the caller's own.
 ///
 /// # Errors
 ///
 /// The system's.
-pub fn open_path(path: &Path) -> io::Result<OwnedHandle> {
+pub fn open_path(path: &Path, access: Access) -> io::Result<OwnedHandle> {
     let mut options = OpenOptions::new();
-    options.access_mode(Access::LIST.0).share_mode(ALL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
+    options.access_mode(access.0).share_mode(ALL).custom_flags(FILE_FLAG_BACKUP_SEMANTICS);
     options.open(path).map(OwnedHandle::from)
 }
 

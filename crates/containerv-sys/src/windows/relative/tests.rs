@@ -16,7 +16,7 @@ impl Scratch {
     }
 
     fn open(&self) -> OwnedHandle {
-        open_path(&self.0).unwrap()
+        open_path(&self.0, Access::LIST).unwrap()
     }
 }
 
