@@ -42,7 +42,6 @@ impl CopyProgress {
     }
 
     /// Calls the function.
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "called by backends that copy"))]
     pub(crate) fn report(&self, summary: &CopySummary) {
         (self.0)(summary);
     }
@@ -77,7 +76,6 @@ impl CopySummary {
     /// How many left-out entries are listed by name.
     pub const MOST_SKIPPED: usize = 100;
 
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "called by backends that copy"))]
     pub(crate) fn skip(&mut self, path: &[u8], reason: SkipReason) {
         self.skipped_count += 1;
         if self.skipped.len() < Self::MOST_SKIPPED {
@@ -119,6 +117,13 @@ pub enum SkipReason {
     /// The file was copied, but the destination's file system cannot hold one of its extended
     /// attributes.
     Attribute,
+    /// Windows reads its name as something else, such as a device or a stream.
+    Name,
+    /// A reparse point of Windows that is neither a symbolic link nor a junction, or that leads to
+    /// another volume.
+    ReparsePoint,
+    /// It is mapped from the host into a Windows container, whose own disk does not have it.
+    Mapped,
 }
 
 impl fmt::Display for SkipReason {
@@ -130,6 +135,9 @@ impl fmt::Display for SkipReason {
             Self::Vanished => "left out: removed while it was copied",
             Self::Shrunk => "copied with zeros for what was cut off it meanwhile",
             Self::Attribute => "copied without an extended attribute that the destination cannot hold",
+            Self::Name => "left out: Windows has no such file names",
+            Self::ReparsePoint => "left out: a reparse point that means nothing elsewhere",
+            Self::Mapped => "left out: mapped from the host, where it can be copied",
         })
     }
 }

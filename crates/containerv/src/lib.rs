@@ -46,6 +46,7 @@
 
 #![forbid(unsafe_code)]
 
+mod archive;
 mod attach;
 mod backend;
 mod builder;

@@ -14,6 +14,7 @@ pub mod process;
 pub mod processor;
 pub mod random;
 pub mod registry;
+pub mod relative;
 pub mod retry;
 pub mod security;
 pub mod service;

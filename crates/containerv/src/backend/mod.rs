@@ -10,6 +10,7 @@ pub(crate) mod hcs;
 pub(crate) mod linux;
 #[cfg(target_os = "linux")]
 pub(crate) mod system;
+mod transfer;
 #[cfg(windows)]
 pub(crate) use hcs as system;
 

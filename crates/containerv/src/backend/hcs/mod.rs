@@ -46,7 +46,6 @@ mod supervise;
 #[cfg(windows)]
 mod system;
 mod told;
-#[cfg(windows)]
 mod transfer;
 
 #[cfg(windows)]

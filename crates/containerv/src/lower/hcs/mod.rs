@@ -59,6 +59,11 @@ impl Places {
             credentials: format!("{root}\\CredentialSpecs").into(),
         }
     }
+
+    /// The folder of the writable layer.
+    pub(crate) fn scratch(&self) -> OsText {
+        below(&self.directory, "scratch")
+    }
 }
 
 /// A plan under construction.

@@ -101,7 +101,7 @@ impl Draft<'_> {
 
     /// Makes the writable layer.
     pub(super) fn scratch(&mut self, layers: &[Layer]) {
-        let layer = self.file("scratch");
+        let layer = self.places.scratch();
         let call = Call::CreateSandboxLayer { layer: layer.clone(), parents: layers.to_vec() };
         self.push(Stage::Create, call, vec![Call::DestroyLayer { layer: layer.clone() }]);
         if let Some(bytes) = self.disk() {
@@ -118,7 +118,7 @@ impl Draft<'_> {
         if self.is_hyperv() {
             return None;
         }
-        let layer = self.file("scratch");
+        let layer = self.places.scratch();
         let undo = vec![Call::DeactivateLayer { layer: layer.clone() }];
         self.push(Stage::Start, Call::ActivateLayer { layer: layer.clone() }, undo);
         let call = Call::PrepareLayer { layer: layer.clone(), parents: layers.to_vec() };

@@ -8,6 +8,7 @@ use rustix::io::Errno;
 
 use super::make::{Obstacle, chmod_opened};
 use super::owners::Belonging;
+use crate::archive::Attribute;
 
 /// Largest list of names and largest value that the kernel hands out, from linux/limits.h.
 const LARGEST: usize = 64 * 1024;
@@ -31,9 +32,6 @@ impl Carried {
         }
     }
 }
-
-/// An attribute's name and value.
-pub(super) type Attribute = (Vec<u8>, Vec<u8>);
 
 /// Reads the attributes of an open file or directory that are to be copied.
 pub(super) fn read(file: BorrowedFd<'_>, carried: Carried) -> Result<Vec<Attribute>, Errno> {

@@ -6,8 +6,8 @@ use rustix::fs::SeekFrom;
 use rustix::io::{Errno, retry_on_intr};
 
 use super::make::Obstacle;
-use super::meter::Meter;
 use super::node::Node;
+use crate::backend::transfer::Meter;
 
 /// Bytes moved by one pair of calls: more bring nothing, and many more leave the processor's cache.
 pub(super) const BUFFER: usize = 128 << 10;

@@ -12,8 +12,7 @@ pub(super) const SET_USER_ID: u32 = 0o4000;
 /// The set-group-ID bit.
 pub(super) const SET_GROUP_ID: u32 = 0o2000;
 
-/// Device and inode number: which file it is, on this machine.
-pub(super) type FileId = (u64, u64);
+pub(super) use crate::backend::transfer::FileId;
 
 /// Type, owner, times and size of one file.
 #[derive(Clone, Debug)]

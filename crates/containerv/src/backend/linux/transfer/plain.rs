@@ -7,12 +7,12 @@ use rustix::io::Errno;
 
 use super::content::{self, Extent};
 use super::make::{self, Obstacle};
-use super::meter::Meter;
 use super::node::Node;
 use super::owners::Owners;
 use super::place::{self, Destination};
 use super::walk::Side;
 use super::{name_for, open_regular, refuse_kernel_files};
+use crate::backend::transfer::Meter;
 use crate::copy::{CopyOptions, CopySummary};
 use crate::{Error, ErrorKind, Result};
 

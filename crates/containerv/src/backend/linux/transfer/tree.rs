@@ -6,12 +6,12 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 use super::make::{self, Directory, Obstacle};
-use super::meter::Meter;
 use super::node::{FileId, Node};
 use super::owners::Belonging;
 use super::stack::Stack;
 use super::walk::{Item, Side, Sink, Walk};
 use super::writer::Writer;
+use crate::backend::transfer::Meter;
 use crate::{Error, Result};
 
 /// Makes the entries of a tree below a directory.

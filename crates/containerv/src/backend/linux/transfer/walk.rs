@@ -12,10 +12,10 @@ use rustix::io::Errno;
 
 use super::listing::{Listing, Names};
 use super::make::Obstacle;
-use super::meter::Meter;
 use super::node::{FileId, Node};
 use super::place::{Place, is_kernel_file_system};
 use super::stack::Stack;
+use crate::backend::transfer::Meter;
 use crate::copy::SkipReason;
 use crate::{Error, ErrorKind, Result};
 

@@ -8,13 +8,12 @@ use rustix::io::Errno;
 
 use super::attributes::{self, Carried};
 use super::content::{self, Extent};
-use super::links::Links;
 use super::make::{self, Obstacle};
-use super::meter::Meter;
 use super::node::Node;
 use super::owners::{Belonging, Owners};
 use super::place::open_below;
 use super::walk::Item;
+use crate::backend::transfer::{Links, Meter};
 use crate::copy::{CopyOptions, SkipReason};
 
 /// What holds for all entries of one copy.

@@ -9,23 +9,21 @@ use std::rc::Rc;
 use rustix::fs::{FileType, Mode, OFlags, Timestamps};
 use rustix::io::Errno;
 
-use super::super::attributes::{self, Attribute};
+use super::super::attributes;
 use super::super::content::{self, BUFFER};
 use super::super::make::{self, Obstacle};
-use super::super::meter::Meter;
 use super::super::node::{FileId, Node};
 use super::super::owners::Belonging;
 use super::super::place::open_below;
 use super::super::walk::Side;
 use super::super::writer::Rules;
-use super::member::{Kind, Member};
 use super::parents::{Implied, Parents};
-use super::reader::{Fault, Reader};
+use super::{node_of, type_of};
+use crate::archive::{Attribute, Fault, Kind, Member, Reader, clean};
+use crate::backend::transfer::Meter;
 use crate::copy::{CopyOptions, CopySummary, SkipReason};
 use crate::{Error, Result};
 
-/// Longest name of a member.
-const LONGEST_NAME: usize = 64 * 1024;
 /// Bytes that what is known of directories may take until the end, when they get their attributes.
 const MOST_DIRECTORY_BYTES: usize = 128 << 20;
 /// What one directory costs besides its path and attributes.
@@ -114,21 +112,21 @@ impl<R: Read> Extraction<'_, R> {
         let Some((parent_path, name)) = split(&path) else {
             return match member.kind {
                 // `./` is the destination, which exists and keeps its attributes.
-                Kind::Node(FileType::Directory) => Ok(()),
+                Kind::Directory => Ok(()),
                 _ => Err(refused("no name and is not a directory")),
             };
         };
         let parent = self.parent(parent_path)?;
-        let is_device = matches!(member.node.kind, FileType::CharacterDevice | FileType::BlockDevice);
-        if is_device && !self.rules.devices {
+        if member.kind.is_device() && !self.rules.devices {
             self.meter.skip(&path, SkipReason::Device);
             return Ok(());
         }
+        let node = node_of(&member.metadata, type_of(member.kind));
         match member.kind {
             Kind::HardLink => self.hard_link(member, parent.as_fd(), &name),
-            Kind::Node(FileType::Directory) => self.directory(member, &path, parent.as_fd(), &name),
-            Kind::Node(FileType::RegularFile) => self.file(member, &path, parent.as_fd(), &name),
-            Kind::Node(kind) => self.special(member, kind, parent.as_fd(), &name),
+            Kind::Directory => self.directory((member, &node), &path, parent.as_fd(), &name),
+            Kind::File => self.file((member, &node), &path, parent.as_fd(), &name),
+            _ => self.special(&member.link, &node, parent.as_fd(), &name),
         }
     }
 
@@ -159,7 +157,7 @@ impl<R: Read> Extraction<'_, R> {
 
     fn directory(
         &mut self,
-        member: &Member,
+        (member, node): (&Member, &Node),
         path: &[u8],
         parent: BorrowedFd<'_>,
         name: &CString,
@@ -171,9 +169,9 @@ impl<R: Read> Extraction<'_, R> {
             self.meter.entry(|summary| &mut summary.directories);
         }
         if made.new || implied {
-            let belonging = self.belonging(&member.node)?;
+            let belonging = self.belonging(node)?;
             let attributes = self.carried(member, &belonging);
-            let times = Some(member.node.times());
+            let times = Some(node.times());
             self.directories.add(path, made.node.id, belonging, attributes, times)?;
         }
         Ok(())
@@ -181,16 +179,16 @@ impl<R: Read> Extraction<'_, R> {
 
     fn file(
         &mut self,
-        member: &Member,
+        (member, node): (&Member, &Node),
         path: &[u8],
         parent: BorrowedFd<'_>,
         name: &CString,
     ) -> Result<(), Failure> {
-        let belonging = self.belonging(&member.node)?;
+        let belonging = self.belonging(node)?;
         let file = make::file(parent, name, 0o600)?;
         let written = self.content(member, file.as_fd()).and_then(|()| {
             let carried = self.carried(member, &belonging);
-            Ok(attributes::give(file.as_fd(), &belonging, &carried, &member.node.times())?)
+            Ok(attributes::give(file.as_fd(), &belonging, &carried, &node.times())?)
         });
         match written {
             Ok(true) => {}
@@ -229,18 +227,18 @@ impl<R: Read> Extraction<'_, R> {
 
     fn special(
         &mut self,
-        member: &Member,
-        kind: FileType,
+        target: &[u8],
+        node: &Node,
         parent: BorrowedFd<'_>,
         name: &CString,
     ) -> Result<(), Failure> {
-        let belonging = self.belonging(&member.node)?;
-        let is_link = kind == FileType::Symlink;
+        let belonging = self.belonging(node)?;
+        let is_link = node.kind == FileType::Symlink;
         let made = match is_link {
-            true => make::symlink(parent, name, &member.link)?,
-            false => make::special(parent, name, kind, member.node.device)?,
+            true => make::symlink(parent, name, target)?,
+            false => make::special(parent, name, node.kind, node.device)?,
         };
-        attributes::give_opened(made.as_fd(), &belonging, is_link, &member.node.times())?;
+        attributes::give_opened(made.as_fd(), &belonging, is_link, &node.times())?;
         self.meter.entry(|summary| match is_link {
             true => &mut summary.symlinks,
             false => &mut summary.special,
@@ -345,27 +343,6 @@ impl Directories {
         directories.sort_by(|one, other| other.path.cmp(&one.path));
         directories
     }
-}
-
-/// Writes a name of an archive as a relative path without empty components and `.`; `..` is refused.
-fn clean(name: &[u8]) -> Result<Vec<u8>, String> {
-    if name.len() > LONGEST_NAME {
-        return Err(format!("a name of {} bytes, more than {LONGEST_NAME}", name.len()));
-    }
-    let mut path = Vec::with_capacity(name.len());
-    for component in name.split(|&byte| byte == b'/') {
-        match component {
-            b"" | b"." => {}
-            b".." => return Err("a path with `..`".into()),
-            _ => {
-                if !path.is_empty() {
-                    path.push(b'/');
-                }
-                path.extend_from_slice(component);
-            }
-        }
-    }
-    Ok(path)
 }
 
 /// Splits a clean path into its directory and its last component; none if it is empty.

@@ -7,17 +7,16 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::FileType;
 use rustix::io::{Errno, retry_on_intr};
 
-use super::super::attributes::{self, Attribute, Carried};
+use super::super::attributes::{self, Carried};
 use super::super::content::{BUFFER, next_data};
-use super::super::links::Links;
 use super::super::make::Obstacle;
-use super::super::meter::Meter;
 use super::super::node::{FileId, Node};
 use super::super::owners::{Unmapped, inside};
 use super::super::walk::{Item, Side, Sink, Walk};
 use super::super::{Root, Single};
-use super::sparse::{MOST_RUNS, Map};
-use super::write::{Entry, Output};
+use super::{kind_of, metadata_of};
+use crate::archive::{Attribute, Entry, Kind, MOST_RUNS, Map, Output};
+use crate::backend::transfer::{Links, Meter};
 use crate::copy::{CopyOptions, CopySummary, SkipReason};
 use crate::{Error, Result};
 
@@ -112,9 +111,11 @@ impl<W: Write> Archive<'_, W> {
         sparse: Option<&Map>,
     ) -> Result<(), Obstacle> {
         let name = self.member_name(path);
-        let node = self.inside(node)?;
+        let metadata = metadata_of(&self.inside(node)?);
+        let kind = if hard_link { Kind::HardLink } else { kind_of(node.kind) };
+        let (metadata, foreign) = (&metadata, &[]);
         self.write(|output| {
-            output.header(&Entry { name: &name, link, hard_link, node: &node, attributes, sparse })
+            output.header(&Entry { name: &name, link, kind, metadata, attributes, foreign, sparse })
         })
     }
 

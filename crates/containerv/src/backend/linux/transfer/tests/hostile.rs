@@ -47,7 +47,7 @@ impl Raw {
         if !self.pax.is_empty() {
             let mut records = Vec::new();
             for (keyword, value) in &self.pax {
-                crate::backend::linux::transfer::archive::write_record(&mut records, keyword, value);
+                crate::archive::write_record(&mut records, keyword, value);
             }
             let size = records.len() as u64;
             let pax = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::node::FileId;
+use super::FileId;
 
 /// Bytes that the names of unfinished hard links may take before a copy is refused.
 const MOST_BYTES: usize = 256 << 20;
@@ -10,28 +10,28 @@ const MOST_BYTES: usize = 256 << 20;
 const ENTRY_COST: usize = 96;
 
 /// The first copy of a file with several names.
-pub(super) struct FirstCopy {
+pub(crate) struct FirstCopy {
     /// Its path below the top of the destination.
-    pub(super) path: Box<[u8]>,
+    pub(crate) path: Box<[u8]>,
     /// Which file it is there.
-    pub(super) id: FileId,
+    pub(crate) id: FileId,
     missing: u64,
 }
 
 /// Remembers copied files until all their names were met.
 #[derive(Default)]
-pub(super) struct Links {
+pub(crate) struct Links {
     copied: HashMap<FileId, FirstCopy>,
     bytes: usize,
 }
 
 impl Links {
-    pub(super) fn first(&self, source: FileId) -> Option<&FirstCopy> {
+    pub(crate) fn first(&self, source: FileId) -> Option<&FirstCopy> {
         self.copied.get(&source)
     }
 
     /// Notes the first copy of a file with `names` names; false if too many are unfinished.
-    pub(super) fn remember(&mut self, source: FileId, names: u64, path: Vec<u8>, id: FileId) -> bool {
+    pub(crate) fn remember(&mut self, source: FileId, names: u64, path: Vec<u8>, id: FileId) -> bool {
         self.bytes += path.len() + ENTRY_COST;
         if self.bytes > MOST_BYTES {
             return false;
@@ -41,7 +41,7 @@ impl Links {
     }
 
     /// Counts one more name that was met.
-    pub(super) fn met(&mut self, source: FileId) {
+    pub(crate) fn met(&mut self, source: FileId) {
         let Some(first) = self.copied.get_mut(&source) else { return };
         first.missing = first.missing.saturating_sub(1);
         if first.missing == 0 {

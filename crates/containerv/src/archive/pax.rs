@@ -1,6 +1,7 @@
 //! Records of pax extended headers: `"%d %s=%s\n", length, keyword, value` (POSIX pax(1)).
 
-use super::super::attributes::Attribute;
+use super::Attribute;
+use super::member::Time;
 
 /// What a pax header says about a member; what it does not say is absent.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -10,10 +11,11 @@ pub(super) struct Records {
     pub(super) size: Option<u64>,
     pub(super) uid: Option<u64>,
     pub(super) gid: Option<u64>,
-    /// Seconds and nanoseconds since 1970.
-    pub(super) modified: Option<(i64, i64)>,
-    pub(super) accessed: Option<(i64, i64)>,
+    pub(super) modified: Option<Time>,
+    pub(super) accessed: Option<Time>,
     pub(super) attributes: Vec<Attribute>,
+    /// What archives of Windows say of a member, which only Windows understands.
+    pub(super) foreign: Vec<Attribute>,
     pub(super) sparse: SparseRecords,
 }
 
@@ -62,6 +64,10 @@ impl Records {
             b"gid" => self.gid = Some(number(keyword, value)?),
             b"mtime" => self.modified = Some(time(keyword, value)?),
             b"atime" => self.accessed = Some(time(keyword, value)?),
+            b"LIBARCHIVE.creationtime" => self.foreign.push((keyword.to_vec(), value.to_vec())),
+            _ if keyword.starts_with(b"MSWINDOWS.") => {
+                self.foreign.push((keyword.to_vec(), value.to_vec()));
+            }
             _ => match (keyword.strip_prefix(b"SCHILY.xattr."), keyword.strip_prefix(b"GNU.sparse.")) {
                 (Some(name), _) => self.attributes.push((text(keyword, name)?, value.to_vec())),
                 (_, Some(word)) => self.set_sparse(word, value)?,
@@ -128,7 +134,7 @@ fn text(keyword: &[u8], value: &[u8]) -> Result<Vec<u8>, Complaint> {
 }
 
 /// Reads seconds with an optional sign and fraction, rounded down to nanoseconds.
-fn time(keyword: &[u8], value: &[u8]) -> Result<(i64, i64), Complaint> {
+fn time(keyword: &[u8], value: &[u8]) -> Result<Time, Complaint> {
     let bad = || format!("`{}` of `{}` in a pax header", keyword.escape_ascii(), value.escape_ascii());
     let (negative, unsigned) = match value.strip_prefix(b"-") {
         Some(rest) => (true, rest),
@@ -152,7 +158,7 @@ fn time(keyword: &[u8], value: &[u8]) -> Result<(i64, i64), Complaint> {
 }
 
 /// Writes one record.
-pub(in super::super) fn write(to: &mut Vec<u8>, keyword: &[u8], value: &[u8]) {
+pub(crate) fn write(to: &mut Vec<u8>, keyword: &[u8], value: &[u8]) {
     let rest = keyword.len() + value.len() + 3;
     // The length counts its own digits.
     let mut length = rest + 1;

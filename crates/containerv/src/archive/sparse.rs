@@ -6,15 +6,15 @@ use super::BLOCK;
 use super::pax::{Complaint, SparseRecords, digits};
 
 /// The most runs of data that a file may have.
-pub(super) const MOST_RUNS: usize = 1 << 20;
+pub(crate) const MOST_RUNS: usize = 1 << 20;
 
 /// A file with holes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Map {
+pub(crate) struct Map {
     /// Size of the file.
-    pub(super) size: u64,
+    pub(crate) size: u64,
     /// Offset and length of each run of data, in ascending order.
-    pub(super) runs: Vec<(u64, u64)>,
+    pub(crate) runs: Vec<(u64, u64)>,
 }
 
 impl Map {

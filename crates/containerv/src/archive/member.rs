@@ -1,40 +1,73 @@
 //! One member of an archive, as its headers describe it together.
 
-use rustix::fs::{FileType, Timespec};
 use tar::{EntryType, Header};
 
-use super::super::attributes::Attribute;
-use super::super::node::{ALL_BITS, Node};
+use super::Attribute;
 use super::pax::{Complaint, Records};
 use super::sparse::Map;
 
 /// Largest size that the octal field of a header holds.
 const OCTAL_SIZE: u64 = (1 << 33) - 1;
 
+/// Permission bits with set-user-ID, set-group-ID and sticky.
+const ALL_BITS: u32 = 0o7777;
+
 /// What a member is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// A further name of an earlier member.
     HardLink,
-    /// A file, directory, symbolic link, FIFO or device node.
-    Node(FileType),
+    File,
+    Directory,
+    Symlink,
+    Fifo,
+    CharacterDevice,
+    BlockDevice,
+}
+
+impl Kind {
+    /// Says whether it is a device node.
+    pub(crate) fn is_device(self) -> bool {
+        matches!(self, Self::CharacterDevice | Self::BlockDevice)
+    }
+}
+
+/// Seconds and nanoseconds since 1970.
+pub(crate) type Time = (i64, i64);
+
+/// What an archive says of a member besides its names and content.
+#[derive(Clone, Debug)]
+pub(crate) struct Metadata {
+    /// Lower twelve bits of the mode.
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    /// Bytes of the file, holes included.
+    pub(crate) size: u64,
+    /// Major and minor number of a device node.
+    pub(crate) device: (u32, u32),
+    pub(crate) accessed: Time,
+    pub(crate) modified: Time,
 }
 
 /// One member.
 #[derive(Debug)]
-pub(super) struct Member {
-    pub(super) kind: Kind,
+pub(crate) struct Member {
+    pub(crate) kind: Kind,
     /// As written in the archive.
-    pub(super) name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
     /// Target of a symbolic or hard link; else empty.
-    pub(super) link: Vec<u8>,
-    /// Mode, owner, times and size; what only a file system knows is zero.
-    pub(super) node: Node,
-    pub(super) attributes: Vec<Attribute>,
+    pub(crate) link: Vec<u8>,
+    pub(crate) metadata: Metadata,
+    #[cfg_attr(windows, allow(dead_code, reason = "Windows has no extended attributes of this kind"))]
+    pub(crate) attributes: Vec<Attribute>,
+    /// Records of Windows: keyword and value.
+    #[cfg_attr(not(windows), allow(dead_code, reason = "read by the backend for Windows"))]
+    pub(crate) foreign: Vec<Attribute>,
     /// Bytes of content in the archive.
-    pub(super) stored: u64,
+    pub(crate) stored: u64,
     /// Where they belong, if the file has holes.
-    pub(super) sparse: Option<Map>,
+    pub(crate) sparse: Option<Map>,
 }
 
 /// The names that GNU tar writes before a header whose fields are too short for them.
@@ -52,7 +85,7 @@ pub(super) fn assemble(header: &Header, long: LongNames, pax: &Records) -> Resul
     let link = one_of("link target", long.link, pax.link.as_ref())?;
     let link = link.or_else(|| header.link_name_bytes().map(|link| link.into_owned()));
     let stored = stored_size(header, kind, pax)?;
-    let has_link = matches!(kind, Kind::HardLink | Kind::Node(FileType::Symlink));
+    let has_link = matches!(kind, Kind::HardLink | Kind::Symlink);
     let link = link.filter(|_| has_link).unwrap_or_default();
     if has_link && link.is_empty() {
         return Err("a link without a target".into());
@@ -60,8 +93,9 @@ pub(super) fn assemble(header: &Header, long: LongNames, pax: &Records) -> Resul
     if name.contains(&0) || link.contains(&0) {
         return Err("a name with a NUL byte".into());
     }
-    let node = node_of(header, kind, stored, pax)?;
-    Ok(Member { kind, name, link, node, attributes: pax.attributes.clone(), stored, sparse: None })
+    let metadata = metadata_of(header, kind, stored, pax)?;
+    let (attributes, foreign) = (pax.attributes.clone(), pax.foreign.clone());
+    Ok(Member { kind, name, link, metadata, attributes, foreign, stored, sparse: None })
 }
 
 fn one_of(what: &str, gnu: Option<Vec<u8>>, pax: Option<&Vec<u8>>) -> Result<Option<Vec<u8>>, Complaint> {
@@ -74,16 +108,14 @@ fn one_of(what: &str, gnu: Option<Vec<u8>>, pax: Option<&Vec<u8>>) -> Result<Opt
 fn kind_of(header: &Header, name: &[u8]) -> Result<Kind, Complaint> {
     Ok(match header.entry_type() {
         // Before POSIX, a directory was a file whose name ends with a slash.
-        EntryType::Regular if name.ends_with(b"/") => Kind::Node(FileType::Directory),
-        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-            Kind::Node(FileType::RegularFile)
-        }
+        EntryType::Regular if name.ends_with(b"/") => Kind::Directory,
+        EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => Kind::File,
         EntryType::Link => Kind::HardLink,
-        EntryType::Symlink => Kind::Node(FileType::Symlink),
-        EntryType::Char => Kind::Node(FileType::CharacterDevice),
-        EntryType::Block => Kind::Node(FileType::BlockDevice),
-        EntryType::Directory => Kind::Node(FileType::Directory),
-        EntryType::Fifo => Kind::Node(FileType::Fifo),
+        EntryType::Symlink => Kind::Symlink,
+        EntryType::Char => Kind::CharacterDevice,
+        EntryType::Block => Kind::BlockDevice,
+        EntryType::Directory => Kind::Directory,
+        EntryType::Fifo => Kind::Fifo,
         other => {
             return Err(format!("a member of type `{}`, which is not known", other.as_byte().escape_ascii()));
         }
@@ -102,13 +134,13 @@ fn stored_size(header: &Header, kind: Kind, pax: &Records) -> Result<u64, Compla
     i64::try_from(size).map_err(|_| format!("a size of {size} bytes, larger than a file can be"))?;
     match kind {
         Kind::HardLink => Ok(0),
-        Kind::Node(FileType::RegularFile) => Ok(size),
-        Kind::Node(_) if size == 0 => Ok(0),
-        Kind::Node(_) => Err(format!("a size of {size} bytes for what has no content")),
+        Kind::File => Ok(size),
+        _ if size == 0 => Ok(0),
+        _ => Err(format!("a size of {size} bytes for what has no content")),
     }
 }
 
-fn node_of(header: &Header, kind: Kind, size: u64, pax: &Records) -> Result<Node, Complaint> {
+fn metadata_of(header: &Header, kind: Kind, size: u64, pax: &Records) -> Result<Metadata, Complaint> {
     let old = header.as_old();
     let uid = pax.uid.map_or_else(|| number("user id", &old.uid, header.uid()), Ok)?;
     let gid = pax.gid.map_or_else(|| number("group id", &old.gid, header.gid()), Ok)?;
@@ -117,24 +149,14 @@ fn node_of(header: &Header, kind: Kind, size: u64, pax: &Records) -> Result<Node
         Some(time) => time,
         None => (seconds_of(number("time", &old.mtime, header.mtime())?), 0),
     };
-    let accessed = pax.accessed.unwrap_or(modified);
-    let time = |(tv_sec, tv_nsec)| Timespec { tv_sec, tv_nsec };
-    let file_type = match kind {
-        Kind::HardLink => FileType::RegularFile,
-        Kind::Node(file_type) => file_type,
-    };
-    Ok(Node {
-        kind: file_type,
+    Ok(Metadata {
         mode: u32::try_from(mode).unwrap_or(0) & ALL_BITS,
         uid: id_of("user", uid)?,
         gid: id_of("group", gid)?,
-        id: (0, 0),
-        links: 1,
         size,
-        blocks: 0,
-        device: device_of(header, file_type)?,
-        accessed: time(accessed),
-        modified: time(modified),
+        device: device_of(header, kind)?,
+        accessed: pax.accessed.unwrap_or(modified),
+        modified,
     })
 }
 
@@ -161,12 +183,12 @@ fn id_of(what: &str, id: u64) -> Result<u32, Complaint> {
         .ok_or_else(|| format!("a {what} id of {id}, which does not exist"))
 }
 
-fn device_of(header: &Header, kind: FileType) -> Result<u64, Complaint> {
-    if !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) {
-        return Ok(0);
+fn device_of(header: &Header, kind: Kind) -> Result<(u32, u32), Complaint> {
+    if !kind.is_device() {
+        return Ok((0, 0));
     }
     let bad = |_| "a device number that is not a number".to_string();
     let major = header.device_major().map_err(bad)?.ok_or("a device without a number")?;
     let minor = header.device_minor().map_err(bad)?.ok_or("a device without a number")?;
-    Ok(rustix::fs::makedev(major, minor))
+    Ok((major, minor))
 }

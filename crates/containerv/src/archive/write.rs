@@ -2,13 +2,11 @@
 
 use std::io::{self, Write};
 
-use rustix::fs::FileType;
 use tar::{EntryType, Header};
 
-use super::super::attributes::Attribute;
-use super::super::node::Node;
+use super::member::{Kind, Metadata};
 use super::sparse::{Map, write_leading_runs};
-use super::{BLOCK, padding, pax};
+use super::{Attribute, BLOCK, padding, pax};
 
 /// Largest numbers that the octal fields of a header hold.
 const MOST_ID: u32 = 0o777_7777;
@@ -16,42 +14,42 @@ const MOST_SIZE: u64 = (1 << 33) - 1;
 const MOST_SECONDS: i64 = (1 << 33) - 1;
 
 /// What is written of one member besides its content.
-pub(super) struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// Without a trailing slash.
-    pub(super) name: &'a [u8],
-    /// Target of a link; else empty.
-    pub(super) link: &'a [u8],
-    /// `link` names an earlier member of the archive.
-    pub(super) hard_link: bool,
+    pub(crate) name: &'a [u8],
+    /// Target of a link, for a hard link the name of an earlier member; else empty.
+    pub(crate) link: &'a [u8],
+    pub(crate) kind: Kind,
     /// With owner and group as they are inside the container.
-    pub(super) node: &'a Node,
-    pub(super) attributes: &'a [Attribute],
-    pub(super) sparse: Option<&'a Map>,
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) attributes: &'a [Attribute],
+    /// Further records: keyword and value.
+    pub(crate) foreign: &'a [Attribute],
+    pub(crate) sparse: Option<&'a Map>,
 }
 
 /// Writes a tar stream.
-pub(super) struct Output<W: Write> {
+pub(crate) struct Output<W: Write> {
     stream: W,
 }
 
 impl<W: Write> Output<W> {
-    pub(super) fn new(stream: W) -> Self {
+    pub(crate) fn new(stream: W) -> Self {
         Self { stream }
     }
 
     /// Writes all headers of a member, and the map of a file with holes. The content follows.
-    pub(super) fn header(&mut self, entry: &Entry<'_>) -> io::Result<()> {
+    pub(crate) fn header(&mut self, entry: &Entry<'_>) -> io::Result<()> {
         let map = entry.sparse.map(|map| write_leading_runs(&map.runs));
         let stored = match (&map, entry.sparse) {
             (Some(leading), Some(map)) => {
                 leading.len() as u64 + map.runs.iter().map(|&(_, length)| length).sum::<u64>()
             }
-            _ if entry.hard_link || entry.node.kind != FileType::RegularFile => 0,
-            _ => entry.node.size,
+            _ if entry.kind != Kind::File => 0,
+            _ => entry.metadata.size,
         };
-        let is_directory = entry.node.kind == FileType::Directory;
         let mut name = entry.name.to_vec();
-        if is_directory {
+        if entry.kind == Kind::Directory {
             name.push(b'/');
         }
         let mut records = Vec::new();
@@ -66,18 +64,18 @@ impl<W: Write> Output<W> {
         self.stream.write_all(map.as_deref().unwrap_or_default())
     }
 
-    pub(super) fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
+    pub(crate) fn content(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)
     }
 
     /// Fills the last block of content of `size` bytes.
-    pub(super) fn pad(&mut self, size: u64) -> io::Result<()> {
+    pub(crate) fn pad(&mut self, size: u64) -> io::Result<()> {
         let count = usize::try_from(padding(size)).unwrap_or(0);
         self.stream.write_all(&[0; BLOCK][..count])
     }
 
     /// Ends the archive.
-    pub(super) fn finish(&mut self) -> io::Result<()> {
+    pub(crate) fn finish(&mut self) -> io::Result<()> {
         self.stream.write_all(&[0; 2 * BLOCK])?;
         self.stream.flush()
     }
@@ -99,25 +97,25 @@ impl<W: Write> Output<W> {
 }
 
 fn fill(header: &mut Header, records: &mut Vec<u8>, entry: &Entry<'_>, stored: u64) {
-    let node = entry.node;
-    header.set_entry_type(type_of(node.kind, entry.hard_link));
-    header.set_mode(node.mode);
-    header.set_uid(u64::from(fit_id(records, b"uid", node.uid)));
-    header.set_gid(u64::from(fit_id(records, b"gid", node.gid)));
+    let metadata = entry.metadata;
+    header.set_entry_type(type_of(entry.kind));
+    header.set_mode(metadata.mode);
+    header.set_uid(u64::from(fit_id(records, b"uid", metadata.uid)));
+    header.set_gid(u64::from(fit_id(records, b"gid", metadata.gid)));
     header.set_size(if stored <= MOST_SIZE { stored } else { 0 });
     if stored > MOST_SIZE {
         pax::write(records, b"size", stored.to_string().as_bytes());
     }
-    let (seconds, nanoseconds) = (node.modified.tv_sec, node.modified.tv_nsec);
+    let (seconds, nanoseconds) = metadata.modified;
     let fits = (0..=MOST_SECONDS).contains(&seconds);
     header.set_mtime(if fits { seconds.cast_unsigned() } else { 0 });
     if !fits || nanoseconds != 0 {
         pax::write_time(records, b"mtime", seconds, nanoseconds);
     }
-    if matches!(node.kind, FileType::CharacterDevice | FileType::BlockDevice) {
+    if entry.kind.is_device() {
         // Both calls fail only for a header that is not ustar.
-        let _ = header.set_device_major(rustix::fs::major(node.device));
-        let _ = header.set_device_minor(rustix::fs::minor(node.device));
+        let _ = header.set_device_major(metadata.device.0);
+        let _ = header.set_device_minor(metadata.device.1);
     }
     let field = &mut header.as_old_mut().linkname;
     let short = entry.link.len().min(field.len());
@@ -128,17 +126,20 @@ fn fill(header: &mut Header, records: &mut Vec<u8>, entry: &Entry<'_>, stored: u
     for (name, value) in entry.attributes {
         pax::write(records, &[b"SCHILY.xattr.", &name[..]].concat(), value);
     }
+    for (keyword, value) in entry.foreign {
+        pax::write(records, keyword, value);
+    }
 }
 
-fn type_of(kind: FileType, hard_link: bool) -> EntryType {
+fn type_of(kind: Kind) -> EntryType {
     match kind {
-        _ if hard_link => EntryType::Link,
-        FileType::Directory => EntryType::Directory,
-        FileType::Symlink => EntryType::Symlink,
-        FileType::Fifo => EntryType::Fifo,
-        FileType::CharacterDevice => EntryType::Char,
-        FileType::BlockDevice => EntryType::Block,
-        _ => EntryType::Regular,
+        Kind::HardLink => EntryType::Link,
+        Kind::File => EntryType::Regular,
+        Kind::Directory => EntryType::Directory,
+        Kind::Symlink => EntryType::Symlink,
+        Kind::Fifo => EntryType::Fifo,
+        Kind::CharacterDevice => EntryType::Char,
+        Kind::BlockDevice => EntryType::Block,
     }
 }
 

@@ -18,7 +18,7 @@ const MOST_TRAILING: u64 = 64 << 20;
 
 /// Why reading an archive ended early.
 #[derive(Debug)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The stream failed.
     Stream(io::Error),
     /// The archive says something that cannot be honoured, about a member.
@@ -33,7 +33,7 @@ impl From<Complaint> for Fault {
 
 impl Fault {
     /// Says which member it is about, where that is not known yet.
-    pub(super) fn about(self, name: &[u8]) -> Self {
+    pub(crate) fn about(self, name: &[u8]) -> Self {
         match self {
             Self::Refused { member, complaint } if member.is_empty() => {
                 Self::Refused { member: OsText::from_bytes(name), complaint }
@@ -42,7 +42,7 @@ impl Fault {
         }
     }
 
-    pub(super) fn into_error(self) -> Error {
+    pub(crate) fn into_error(self) -> Error {
         match self {
             Self::Stream(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 Error::new(ErrorKind::Corrupt, "the archive ends in the middle of a member")
@@ -61,7 +61,7 @@ impl Fault {
 }
 
 /// Reads members from a stream.
-pub(super) struct Reader<R> {
+pub(crate) struct Reader<R> {
     stream: R,
     /// What is left of the current member's content, and the bytes that pad it.
     content: u64,
@@ -70,12 +70,12 @@ pub(super) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    pub(super) fn new(stream: R) -> Self {
+    pub(crate) fn new(stream: R) -> Self {
         Self { stream, content: 0, padding: 0, global: Records::default() }
     }
 
     /// Returns the next member, after skipping what is left of the one before.
-    pub(super) fn next(&mut self) -> Result<Option<Member>, Fault> {
+    pub(crate) fn next(&mut self) -> Result<Option<Member>, Fault> {
         self.skip(self.content + self.padding)?;
         (self.content, self.padding) = (0, 0);
         let mut extended = Extended::new(&self.global);
@@ -101,7 +101,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Reads content of the current member; 0 at its end.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
+    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault> {
         let room = buffer.len().min(usize::try_from(self.content).unwrap_or(usize::MAX));
         loop {
             match self.stream.read(&mut buffer[..room]) {
@@ -117,7 +117,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// Reads what follows the end of the archive, so that who writes it into a pipe can finish.
-    pub(super) fn drain(&mut self) -> Result<(), Fault> {
+    pub(crate) fn drain(&mut self) -> Result<(), Fault> {
         let mut rest = (&mut self.stream).take(MOST_TRAILING);
         io::copy(&mut rest, &mut io::sink()).map(drop).map_err(Fault::Stream)
     }
@@ -166,7 +166,7 @@ impl<R: Read> Reader<R> {
         let map = self.map(header, &pax, &mut member.stored);
         member.sparse = map.map_err(|fault| fault.about(&member.name))?;
         if let Some(map) = &member.sparse {
-            member.node.size = map.size;
+            member.metadata.size = map.size;
         }
         Ok(member)
     }

@@ -1,0 +1,215 @@
+//! The files of a container, wherever it is in its life.
+
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+
+use containerv_spec::hcs::Found;
+use containerv_spec::hcs::path::on_host;
+use containerv_spec::hcs::system::Layer;
+use containerv_spec::plan::hcs::{Call, HcsIsolation, Stage};
+use containerv_spec::request::{Mount, MountSource, Request, Root as RequestRoot};
+use containerv_spec::{ContainerId, OsText};
+use containerv_sys::windows::lock::Lock;
+
+use super::files::{self, Mapping, Root};
+use super::path;
+use crate::backend::hcs::execute::Perform;
+use crate::backend::hcs::explain::Failure;
+use crate::backend::hcs::journal::{Entry, Journal};
+use crate::backend::hcs::perform::Performer;
+use crate::backend::hcs::store::Directory;
+use crate::backend::hcs::system::System;
+use crate::copy::{Change, CopyOptions, CopySummary};
+use crate::{Error, ErrorKind, Result};
+
+/// A container's root, and what keeps it mounted.
+struct View<'a> {
+    root: Root,
+    resting: Option<Resting<'a>>,
+    /// Nobody starts the container, and nobody unmounts the layers of one that ends, before the copy is
+    /// done.
+    _lock: Lock,
+}
+
+/// The layers of a container that does not run, mounted for the time of a copy.
+struct Resting<'a> {
+    system: &'a System,
+    directory: Directory,
+}
+
+impl Resting<'_> {
+    fn unmount(&self) -> Result<()> {
+        self.system.end_run(&self.directory, &self.directory.journal()?, None)
+    }
+}
+
+impl View<'_> {
+    /// Runs a copy, and takes away what was mounted for it.
+    fn run<T>(self, run: impl FnOnce(&Root) -> Result<T>) -> Result<T> {
+        let outcome = run(&self.root);
+        // An open file of the volume would keep it mounted.
+        drop(self.root);
+        let unmounted = self.resting.map_or(Ok(()), |resting| resting.unmount());
+        let outcome = outcome?;
+        unmounted.map(|()| outcome)
+    }
+}
+
+impl System {
+    /// Copies into a container.
+    pub(crate) fn upload(
+        &self,
+        id: &ContainerId,
+        from: &Path,
+        to: &OsText,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        self.copying(id, |root| files::upload(root, from, to, options))
+    }
+
+    /// Copies out of a container.
+    pub(crate) fn download(
+        &self,
+        id: &ContainerId,
+        from: &OsText,
+        to: &Path,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        self.copying(id, |root| files::download(root, from, to, options))
+    }
+
+    /// Unpacks an archive in a container.
+    pub(crate) fn upload_tar(
+        &self,
+        id: &ContainerId,
+        archive: impl Read,
+        to: &OsText,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        self.copying(id, |root| files::upload_tar(root, archive, to, options))
+    }
+
+    /// Packs a file or tree of a container.
+    pub(crate) fn download_tar(
+        &self,
+        id: &ContainerId,
+        from: &OsText,
+        archive: impl Write,
+        options: &CopyOptions,
+    ) -> Result<CopySummary> {
+        self.copying(id, |root| files::download_tar(root, from, archive, options))
+    }
+
+    fn copying<T>(&self, id: &ContainerId, run: impl FnOnce(&Root) -> Result<T>) -> Result<T> {
+        let directory = self.directory(id)?;
+        let name = directory.called();
+        self.view(directory)
+            .and_then(|view| view.run(run))
+            .map_err(|error| error.context(format!("cannot copy files of container `{name}`")))
+    }
+
+    /// Opens the root of a container: the volume of its layers, which is mounted while it runs in process
+    /// isolation, and for the time of the copy when it does not run.
+    fn view(&self, directory: Directory) -> Result<View<'_>> {
+        let lock = directory.lock()?;
+        let journal = directory.journal()?;
+        let request = directory.request()?;
+        let running = self.running(&directory, &journal)?;
+        let mapped = mappings(&request);
+        let layers = self.layers(&directory, &journal, &request)?;
+        if running.is_some() {
+            if journal.isolation == Some(HcsIsolation::Hyperv) {
+                return Err(Error::new(
+                    ErrorKind::Unavailable,
+                    "its disk belongs to its virtual machine while it runs",
+                )
+                .with_hint("stop the container, copy, and start it again"));
+            }
+            let root = self.volume_of(&directory, &layers, mapped)?;
+            return Ok(View { root, resting: None, _lock: lock });
+        }
+        self.end_run(&directory, &journal, None)?;
+        let isolation = journal.isolation.unwrap_or(HcsIsolation::Process);
+        let undo = vec![
+            Call::UnprepareLayer { layer: layers.scratch.clone() },
+            Call::DeactivateLayer { layer: layers.scratch.clone() },
+        ];
+        directory.note(&Entry::Begun { stage: Stage::Start, isolation, undo })?;
+        let resting = Resting { system: self, directory: directory.clone() };
+        let mounted =
+            self.mount(&directory, &layers).and_then(|()| self.volume_of(&directory, &layers, mapped));
+        match mounted {
+            Ok(root) => Ok(View { root, resting: Some(resting), _lock: lock }),
+            Err(error) => {
+                resting.unmount()?;
+                Err(error)
+            }
+        }
+    }
+
+    fn mount(&self, directory: &Directory, layers: &Layers) -> Result<()> {
+        let mut performer = Performer::new(self.windows(), &directory.id, None);
+        for call in [&Call::ActivateLayer { layer: layers.scratch.clone() }, &layers.prepare] {
+            performer.perform(call).map_err(|failure| failure.explain("cannot mount its layers"))?;
+        }
+        Ok(())
+    }
+
+    fn volume_of(&self, directory: &Directory, layers: &Layers, mapped: Vec<Mapping>) -> Result<Root> {
+        let failed = |failure: Failure| failure.explain("cannot find the volume of its layers");
+        let mut performer = Performer::new(self.windows(), &directory.id, None);
+        let call = Call::GetLayerMountPath { layer: layers.scratch.clone(), found: Found::ScratchVolume };
+        let volume = performer.perform(&call).map_err(failed)?.pop().unwrap_or_default();
+        Root::open_at(Path::new(&volume), mapped)
+            .map_err(|error| super::failure::explain(&error, &format!("open the volume `{volume}`")))
+    }
+
+    /// The layers that a container was made of.
+    fn layers(&self, directory: &Directory, journal: &Journal, request: &Request) -> Result<Layers> {
+        let not_made = || Error::new(ErrorKind::InvalidState, "it was never made completely");
+        if journal.removing {
+            return Err(Error::new(ErrorKind::InvalidState, "it is being removed"));
+        }
+        let values = journal.made.as_ref().ok_or_else(not_made)?;
+        let RequestRoot::Layers(layers) = &request.root else { return Err(not_made()) };
+        let scratch = self.store().places(&directory.id)?.scratch();
+        let parent = |(number, folder): (u16, &OsText)| {
+            let folder = on_host(folder.to_str().unwrap_or_default()).map_err(|_| not_made())?;
+            Ok(Layer { id: Found::LayerId(number).into(), path: folder.trim_end_matches('\\').to_owned() })
+        };
+        let parents = (0..).zip(&layers.folders).map(parent).collect::<Result<Vec<_>>>()?;
+        let call = Call::PrepareLayer { layer: scratch.clone(), parents };
+        Ok(Layers { prepare: values.fill(&call)?, scratch })
+    }
+}
+
+/// The writable layer, and the call that shows those below it through it.
+struct Layers {
+    scratch: OsText,
+    prepare: Call,
+}
+
+/// What a container sees in the place of its own files.
+fn mappings(request: &Request) -> Vec<Mapping> {
+    let mapping = |mount: &Mount| match &mount.source {
+        MountSource::Bind { path, .. } => {
+            let host = PathBuf::from(path.to_string());
+            // Lowering has refused what is no path on the container's drive.
+            path::parse(&mount.target).ok().map(|target| Mapping { names: target.names, host })
+        }
+        _ => None,
+    };
+    request.mounts.iter().filter_map(mapping).collect()
+}
+
+impl System {
+    /// Lists what a container changed in its root.
+    pub(crate) fn changes(&self, _id: &ContainerId) -> Result<Vec<Change>> {
+        Err(Error::new(ErrorKind::Unavailable, "not offered on Windows yet"))
+    }
+
+    /// Returns how much the container's directory takes on disk, in bytes.
+    pub(crate) fn disk_usage(&self, _id: &ContainerId) -> Result<u64> {
+        Err(Error::new(ErrorKind::Unavailable, "not offered on Windows yet"))
+    }
+}
