@@ -28,6 +28,16 @@ pub enum Target {
     Windows,
 }
 
+impl Target {
+    /// Returns Docker's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Windows => "windows",
+        }
+    }
+}
+
 /// Which of the kernel namespaces of another container are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joined {

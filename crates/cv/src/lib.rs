@@ -37,6 +37,5 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let style = Style::for_stderr();
     let messages: String = ended.errors.iter().map(|error| report::render(error, style)).collect();
     output::message(&messages);
-    // A process's exit code has eight bits on Unix; the low ones are what a shell sees.
-    ExitCode::from((ended.code & 0xff) as u8)
+    platform::end(ended.code)
 }

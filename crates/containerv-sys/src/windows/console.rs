@@ -77,8 +77,7 @@ pub fn set_mode(stream: &impl AsHandle, mode: Mode) -> io::Result<()> {
 pub fn size(output: &impl AsHandle) -> Option<(u16, u16)> {
     let mut info = CONSOLE_SCREEN_BUFFER_INFO::default();
     // SAFETY: the handle is borrowed and so open; `info` takes the answer.
-    let success =
-        unsafe { GetConsoleScreenBufferInfo(output.as_handle().as_raw_handle(), &raw mut info) };
+    let success = unsafe { GetConsoleScreenBufferInfo(output.as_handle().as_raw_handle(), &raw mut info) };
     let window = info.srWindow;
     let length = |first: i16, last: i16| u16::try_from(i32::from(last) - i32::from(first) + 1).ok();
     let (columns, rows) = (length(window.Left, window.Right)?, length(window.Top, window.Bottom)?);

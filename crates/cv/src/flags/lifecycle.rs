@@ -97,7 +97,7 @@ fn cidfile(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 }
 
 fn stop_signal(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
-    let number = signal::parse(value::utf8(text)?)?;
+    let number = signal::parse(draft.target, value::utf8(text)?)?;
     draft.request.stop.signal = u8::try_from(number).map_err(|_| wrong("no such signal"))?;
     Ok(())
 }

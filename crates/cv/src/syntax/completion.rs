@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use containerv_spec::{Capability, OsText};
 
 use super::flag::{Completion, Flag, Verb};
+use crate::platform::TARGET;
 use crate::value::signal;
 use crate::verbs;
 
@@ -172,7 +173,7 @@ impl Answer<'_> {
                 names(running).iter().for_each(|name| self.line(&format!("{lead}{name}"), "container"));
             }
             Completion::Signals => {
-                for (name, number) in signal::SIGNALS {
+                for (name, number) in signal::names(TARGET) {
                     self.line(&format!("{lead}{name}"), &number.to_string());
                 }
             }
@@ -183,7 +184,7 @@ impl Answer<'_> {
             }
             Completion::Images => self.line(&format!("{lead}host"), "this machine's own system"),
             Completion::CopyEnds => {
-                if self.prefix.contains([':', '/', '.']) {
+                if self.prefix.contains([':', '/', '\\', '.']) {
                     return self.text.push_str(":files\n");
                 }
                 names(false).iter().for_each(|name| self.line(&format!("{name}:"), "container"));
@@ -232,7 +233,7 @@ mod tests {
             ("exec -it ", vec!["web"]),
             ("container inspect o", vec!["old"]),
             ("kill -s TE", vec!["TERM"]),
-            ("kill --signal=HU", vec!["--signal=HUP"]),
+            ("kill --signal=KI", vec!["--signal=KILL"]),
             ("run --cap-add NET_", vec!["NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW"]),
             ("cp we", vec!["web:"]),
             ("cp ./", vec![":files"]),

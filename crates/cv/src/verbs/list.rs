@@ -11,8 +11,9 @@ use crate::failure::Failure;
 use crate::output;
 use crate::output::filter::Filters;
 use crate::output::list::{Column, Format, render};
+use crate::platform::TARGET;
 use crate::syntax::{Parsed, usage};
-use crate::value::{self, time};
+use crate::value::{self, exit, time};
 
 const COLUMNS: &[Column] = &[
     Column { heading: "CONTAINER ID", field: "ID", most: usize::MAX },
@@ -161,14 +162,16 @@ fn check_filters(filters: &Filters) -> Result<(), Failure> {
         let error = usage(format!("`--filter status={text}`: no such state"));
         return Err(Failure::usage(error.with_hint(format!("states: {}", words.join(", ")))));
     }
-    match filters.values("exited").iter().find(|text| text.parse::<i32>().is_err()) {
+    match filters.values("exited").iter().find(|text| text.parse::<i64>().is_err()) {
         Some(text) => Err(Failure::usage(usage(format!("`--filter exited={text}`: expected an exit code")))),
         None => Ok(()),
     }
 }
 
 fn matches(container: &Container, state: &State, filters: &Filters) -> bool {
-    let code = |text: &String| state.exit.as_ref().is_some_and(|exit| exit.code.to_string() == *text);
+    let code = |text: &String| {
+        state.exit.as_ref().is_some_and(|exit| exit::number(TARGET, exit.code).to_string() == *text)
+    };
     filters.any("id", |text| container.id().as_str().starts_with(text.as_str()))
         && filters.any("name", |text| container.name().contains(text.as_str()))
         && filters.any("status", |text| state.status.as_str() == text)

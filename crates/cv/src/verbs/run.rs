@@ -158,7 +158,7 @@ impl Running {
     }
 
     fn stdio(&self) -> StdioSet {
-        let choose = |stream| if self.wants(stream) { Stdio::Inherit } else { Stdio::Null };
+        let choose = |stream| if self.wants(stream) { relay::own_stream() } else { Stdio::Null };
         StdioSet {
             stdin: choose(Stream::Stdin),
             stdout: choose(Stream::Stdout),
