@@ -258,7 +258,7 @@ impl Draft {
                 let entrypoint = self.entrypoint.take().filter(|program| !program.is_empty());
                 self.process.args = entrypoint.into_iter().chain(command.iter().cloned()).collect();
                 if let (Target::Windows, false, Some(image)) = (self.target, self.rootfs, operands.first()) {
-                    windows::take_image(&mut self, image);
+                    problems.extend(windows::take_image(&mut self, image).err());
                 }
             }
             Err(error) => problems.push(error),

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use containerv_spec::{Capability, OsText};
 
 use super::flag::{Completion, Flag, Verb};
+use crate::draft::Target;
 use crate::platform::TARGET;
 use crate::value::signal;
 use crate::verbs;
@@ -120,7 +121,7 @@ fn value_flag(verb: &'static Verb, word: &str) -> Option<&'static Flag> {
         (None, Some(letters)) => verb.short(letters.chars().next_back()?),
         _ => None,
     };
-    flag.filter(|flag| flag.value.is_some())
+    flag.filter(|flag| flag.value.is_some()).map(|flag| flag.shown().unwrap_or(flag))
 }
 
 struct Answer<'a> {
@@ -154,7 +155,7 @@ impl Answer<'_> {
     }
 
     fn options(&mut self, verb: &'static Verb) {
-        for flag in verb.flags().filter(|flag| !flag.is_hidden()) {
+        for flag in verb.flags().filter_map(Flag::shown) {
             self.line(&format!("--{}", flag.long), flag.help);
             if let Some(letter) = flag.short.filter(|_| self.prefix == "-") {
                 self.line(&format!("-{letter}"), flag.help);
@@ -182,7 +183,10 @@ impl Answer<'_> {
                 let known = (0..64).map_while(Capability::from_number);
                 known.for_each(|capability| self.line(&format!("{lead}{}", capability.name()), ""));
             }
-            Completion::Images => self.line(&format!("{lead}host"), "this machine's own system"),
+            Completion::Images => match TARGET {
+                Target::Linux => self.line(&format!("{lead}host"), "this machine's own system"),
+                Target::Windows => self.text.push_str(":directories\n"),
+            },
             Completion::CopyEnds => {
                 if self.prefix.contains([':', '/', '\\', '.']) {
                     return self.text.push_str(":files\n");

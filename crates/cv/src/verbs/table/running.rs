@@ -134,8 +134,8 @@ pub(super) static EXEC: Verb = Verb {
 
 pub(super) static PLAN: Verb = Verb {
     details: "Nothing is made or started. The words after `run` or `create` are theirs, as in `cv plan run host sh`.\n\
-With `--backend hcs` the plan is for Windows, on any system: the options are then read as on Windows, and the machine \
-is one with Windows Server 2022 unless `--machine` says otherwise.\n\nExamples:\n  \
+With `--backend hcs` the plan is for Windows, on any system and the same on all: the options are then read as on \
+Windows, and the machine is one with Windows Server 2022 unless `--machine` says otherwise.\n\nExamples:\n  \
 cv plan run --read-only host sh\n  \
 cv plan --backend hcs run --isolation hyperv --memory 2g -p 8080:80 'C:\\layers\\nanoserver' cmd /c ver\n  \
 cv plan --backend hcs --machine build=26100,product=client run 'C:\\layers\\nanoserver' cmd",
@@ -150,7 +150,7 @@ cv plan --backend hcs --machine build=26100,product=client run 'C:\\layers\\nano
         flags: &[
             Flag::value("format", "text|json", "How it is printed")
                 .completed(Completion::Words(&["text", "json"])),
-            Flag::value("backend", "linux|hcs", "System that it is for (default: this machine's)")
+            Flag::value("backend", "linux|hcs", "System that it is for (default: this machine itself)")
                 .completed(Completion::Words(&["linux", "hcs"])),
             Flag::value(
                 "machine",
