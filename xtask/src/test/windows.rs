@@ -3,6 +3,7 @@
 use super::binaries::{self, TestProgram};
 use super::report::SuiteReport;
 use crate::failure::Result;
+use crate::product;
 use crate::wine::{self, Bed};
 use crate::workspace;
 
@@ -11,6 +12,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("containerv-spec", &["--lib", "--tests"]),
     ("containerv-sys", &["--lib", "--tests"]),
     ("containerv", &["--lib"]),
+    ("cv", &["--lib", "--tests"]),
 ];
 
 pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
@@ -35,6 +37,8 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     for program in programs {
         let mut command = bed.command(&program.executable)?;
         program.surroundings(&mut command);
+        // Cargo has built it beside the tests of its package.
+        command.env(product::CV_VARIABLE, workspace::target().join(wine::TARGET).join("debug/cv.exe"));
         // Cargo, which `insta` asks else, is no Windows program.
         command.env("INSTA_WORKSPACE_ROOT", workspace::root()).env("INSTA_UPDATE", "no");
         binaries::run(&program.label(), &mut command, filters, report)?;

@@ -115,6 +115,27 @@ const ABSENT: &[&str] = &[
     "uts",
 ];
 
+/// What to do on Windows instead of options that are not offered, where it differs.
+const WAYS_OUT: &[(&str, &str)] = &[
+    ("publish-all", "name the ports: `--publish 8080:80`"),
+    ("network-alias", "use the container's `--hostname`"),
+    ("ip6", "use `--ip`"),
+    ("link-local-ip", "use `--ip`"),
+    ("link", "put both into one network: `--network NAME`"),
+    ("dns-option", "use `--dns` and `--dns-search`"),
+    ("dns-opt", "use `--dns` and `--dns-search`"),
+    ("gpus", "name the class of devices: `--device class/5B45201D-F2F2-4F3B-85BB-30FF1F953599`"),
+    ("memory-swappiness", "use `--memory`"),
+    ("kernel-memory", "use `--memory`"),
+    ("oom-kill-disable", "leave it out: on Windows an allocation fails instead"),
+    ("blkio-weight-device", "use `--io-maxiops` or `--io-maxbandwidth`"),
+];
+
+/// Returns what to do on Windows instead of an option that is not offered, where it differs.
+pub fn way_out(name: &str) -> Option<&'static str> {
+    WAYS_OUT.iter().find(|(known, _)| *known == name).map(|(_, way_out)| *way_out)
+}
+
 /// Finds how an option is read for Windows, where that differs.
 pub fn option(name: &str) -> Option<Apply> {
     match find(name)?.action {
@@ -194,6 +215,9 @@ mod tests {
             assert!(!flag.help.contains('\n') && !flag.help.ends_with('.'), "{}", flag.help);
         }
         assert!(ABSENT.iter().all(|name| known(name).is_some()));
+        for (name, _) in WAYS_OUT {
+            assert!(matches!(known(name).unwrap().action, Action::Refused(_)), "{name}");
+        }
         assert!(shown(known("cap-add").unwrap()).is_none());
         assert!(shown(known("publish").unwrap()).is_some_and(|flag| flag.short == Some('p')));
         assert!(shown(known("restart").unwrap()).is_some());

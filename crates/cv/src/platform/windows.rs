@@ -19,7 +19,8 @@ pub const TARGET: Target = Target::Windows;
 ///
 /// Always.
 pub fn device(_: &OsText) -> Result<(DeviceNumber, bool), Error> {
-    Err(Error::new(ErrorKind::Unsupported, "device files are of Linux"))
+    Err(Error::new(ErrorKind::Unsupported, "device files are of Linux")
+        .with_hint("on Windows, `--io-maxiops` and `--io-maxbandwidth` limit the system disk"))
 }
 
 /// Makes a path of this machine absolute that is written relative to the working directory.

@@ -41,7 +41,7 @@ pub fn complete(words: &[String], names: Names<'_>) -> String {
         (_, Expected::Value(flag)) => answer.values(flag.completion, "", names),
         (verb, Expected::Word { options: true, .. }) if last.starts_with("--") && last.contains('=') => {
             let (option, _) = last.split_once('=').unwrap_or((last, ""));
-            let flag = verb.unwrap_or(&verbs::ROOT).long(&option[2..]);
+            let flag = verb.unwrap_or(&verbs::ROOT).long(&option[2..]).and_then(Flag::shown);
             answer.values(
                 flag.map_or(Completion::None, |flag| flag.completion),
                 &format!("{option}="),
@@ -225,20 +225,15 @@ mod tests {
             ("ren", vec!["rename"]),
             ("unp", vec!["unpause"]),
             ("run --net", vec!["--network"]),
-            ("run --network ho", vec!["host"]),
-            ("run --network=ho", vec!["--network=host"]),
             ("run --rm -v ", vec![":files"]),
             ("run -it --rootfs ", vec![":directories"]),
-            ("run ho", vec!["host"]),
             ("run --rm host --net", vec![":files"]),
-            ("plan run --time", vec!["--timens", "--time-offset"]),
             ("rm w", vec!["web"]),
             ("rm web o", vec!["old"]),
             ("exec -it ", vec!["web"]),
             ("container inspect o", vec!["old"]),
             ("kill -s TE", vec!["TERM"]),
             ("kill --signal=KI", vec!["--signal=KILL"]),
-            ("run --cap-add NET_", vec!["NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW"]),
             ("cp we", vec!["web:"]),
             ("cp ./", vec![":files"]),
             ("completion f", vec!["fish"]),
@@ -249,8 +244,34 @@ mod tests {
             ("nonsense ", vec![]),
             ("system nonsense ", vec![]),
             ("--deb", vec!["--debug"]),
-            ("run --publ", vec![]),
         ] {
+            assert_eq!(completed(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_system_has_options_values_and_images_of_its_own() {
+        let cases = match TARGET {
+            Target::Linux => [
+                ("run --network ho", vec!["host"]),
+                ("run --network=ho", vec!["--network=host"]),
+                ("run ho", vec!["host"]),
+                ("plan run --time", vec!["--timens", "--time-offset"]),
+                ("run --cap-add NET_", vec!["NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW"]),
+                ("run --publ", vec![]),
+                ("kill -s CTRL", vec![]),
+            ],
+            Target::Windows => [
+                ("run --network na", vec!["nat"]),
+                ("run --isolation=h", vec!["--isolation=hyperv"]),
+                ("run C:", vec![":directories"]),
+                ("plan run --time", vec![]),
+                ("run --cap-", vec![]),
+                ("run --publ", vec!["--publish"]),
+                ("kill -s CTRLC", vec!["CTRLC", "CTRLCLOSE"]),
+            ],
+        };
+        for (line, expected) in cases {
             assert_eq!(completed(line), expected, "{line}");
         }
     }

@@ -45,8 +45,8 @@ pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         return relay::terminal(child, interactive, &signals);
     }
     let signals = relay::Signals::block(relay::PROXIED_SIGNALS)?;
-    let stdin = if interactive { relay::own_stream() } else { Stdio::Null };
-    let stdio = StdioSet { stdin, stdout: relay::own_stream(), stderr: relay::own_stream() };
+    let stdin = if interactive { Stdio::Inherit } else { Stdio::Null };
+    let stdio = StdioSet { stdin, stdout: relay::own_output(), stderr: relay::own_output() };
     let child = container.exec(&process, stdio, options)?;
     relay::wait_for(child, &signals, None, true)
 }

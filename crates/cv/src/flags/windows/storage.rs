@@ -20,6 +20,9 @@ pub(super) fn looks_relative(text: &OsText) -> bool {
 
 /// Takes a path of the host, which begins at a drive or is relative to the working directory.
 fn host_path(text: &OsText) -> Result<OsText, Error> {
+    if text.is_empty() {
+        return Err(wrong("the path is empty"));
+    }
     if looks_absolute(text) {
         return Ok(text.clone());
     }
@@ -40,15 +43,15 @@ pub(super) fn change_layers(draft: &mut Draft, change: impl FnOnce(&mut Layers))
 }
 
 pub(super) fn layer(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
-    let folder = host_path(text)?;
     draft.rootfs = true;
+    let folder = host_path(text)?;
     change_layers(draft, |layers| layers.folders.push(folder));
     Ok(())
 }
 
 pub(super) fn rootfs(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
-    draft.request.root = Root::Directory(host_path(text)?);
     draft.rootfs = true;
+    draft.request.root = Root::Directory(host_path(text)?);
     Ok(())
 }
 
@@ -98,34 +101,34 @@ fn from_to(path: OsText, target: &str, read_only: bool) -> Mount {
 }
 
 pub(super) fn mount(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
-    let (mut kind, mut source, mut target, mut read_only) = (String::new(), None, None, false);
-    for field in fields::split(text)? {
-        let (name, given) = fields::key_value(&field);
-        let given = given.as_ref().map(value::utf8).transpose()?.map(str::to_owned);
-        match (value::utf8(&name)?, given) {
-            ("type", Some(text)) => kind = text,
-            ("source" | "src", Some(text)) => source = Some(OsText::from(text)),
-            ("target" | "destination" | "dst", Some(text)) => target = Some(text),
+    let fields = fields::split(text)?;
+    let pairs: Vec<(OsText, Option<OsText>)> = fields.iter().map(fields::key_value).collect();
+    let find = |names: &[&str]| {
+        let named =
+            |(name, _): &&(OsText, Option<OsText>)| name.to_str().is_some_and(|name| names.contains(&name));
+        pairs.iter().rev().find(named).and_then(|(_, given)| given.clone())
+    };
+    let kind = find(&["type"]).unwrap_or_else(|| "volume".into());
+    let kind = kind.to_str().filter(|kind| matches!(*kind, "bind" | "npipe")).ok_or_else(|| {
+        not_offered(format!("mounts of type {} are not offered on Windows", quote(&kind)))
+            .with_hint("use `type=bind,source=PATH,target=PATH` or `type=npipe`")
+    })?;
+    let source = find(&["source", "src"]).ok_or_else(|| wrong("`source=PATH` is missing"))?;
+    let target = find(&["target", "destination", "dst"]).ok_or_else(|| wrong("`target=PATH` is missing"))?;
+    if is_pipe(&source) != (kind == "npipe") {
+        return Err(wrong(format!("`type={kind}` with the source {}", quote(&source)))
+            .with_hint(r"a pipe is `\\.\pipe\NAME` and of type `npipe`, all else of type `bind`"));
+    }
+    let mut read_only = false;
+    for (name, given) in &pairs {
+        match (value::utf8(name)?, given.as_ref().map(value::utf8).transpose()?) {
+            ("type" | "source" | "src" | "target" | "destination" | "dst", Some(_)) => {}
             ("readonly" | "ro", None) => read_only = true,
-            ("readonly" | "ro", Some(text)) => read_only = value::boolean(&text)?,
-            (other, _) => return Err(wrong(format!("unknown field {}", quote(&other.into())))),
+            ("readonly" | "ro", Some(text)) => read_only = value::boolean(text)?,
+            _ => return Err(wrong(format!("{} is not a field of type `{kind}`", quote(name)))),
         }
     }
-    let source = source.ok_or_else(|| wrong("`source=PATH` is missing"))?;
-    let target = target.ok_or_else(|| wrong("`target=PATH` is missing"))?;
-    match kind.as_str() {
-        "bind" if !is_pipe(&source) => {}
-        "npipe" if is_pipe(&source) => {}
-        "bind" | "npipe" => {
-            return Err(wrong(format!("`type={kind}` with the source {}", quote(&source)))
-                .with_hint(r"a pipe is `\\.\pipe\NAME` and of type `npipe`, all else of type `bind`"));
-        }
-        _ => {
-            return Err(not_offered("this type of mount is not offered on Windows")
-                .with_hint("use `type=bind,source=PATH,target=PATH` or `type=npipe`"));
-        }
-    }
-    draft.request.mounts.push(from_to(host_path(&source)?, &target, read_only));
+    draft.request.mounts.push(from_to(host_path(&source)?, value::utf8(&target)?, read_only));
     Ok(())
 }
 

@@ -23,8 +23,8 @@ pub const PROXIED_SIGNALS: &[i32] = &[1, 2, 3, 10, 12, 14, 15];
 /// gives the terminal back first, and WINCH tells of a new size.
 pub const TERMINAL_SIGNALS: &[i32] = &[1, 2, 3, 15, 28];
 
-/// Returns how a command in the foreground gets one of this program's streams: it inherits it.
-pub fn own_stream() -> Stdio {
+/// Returns how a command in the foreground gets one of this program's outputs: it inherits it.
+pub fn own_output() -> Stdio {
     Stdio::Inherit
 }
 

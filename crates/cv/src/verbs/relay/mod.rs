@@ -7,14 +7,14 @@ mod linux;
 #[cfg(target_os = "linux")]
 use linux::code_of_signal;
 #[cfg(target_os = "linux")]
-pub use linux::{PROXIED_SIGNALS, Signals, TERMINAL_SIGNALS, own_stream, terminal, wait_for};
+pub use linux::{PROXIED_SIGNALS, Signals, TERMINAL_SIGNALS, own_output, terminal, wait_for};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
 use windows::code_of_signal;
 #[cfg(windows)]
-pub use windows::{PROXIED_SIGNALS, Signals, TERMINAL_SIGNALS, own_stream, terminal, wait_for};
+pub use windows::{PROXIED_SIGNALS, Signals, TERMINAL_SIGNALS, own_output, terminal, wait_for};
 
 pub use attached::{attach, start_attached};
 

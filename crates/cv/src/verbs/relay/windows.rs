@@ -25,8 +25,9 @@ pub const TERMINAL_SIGNALS: &[i32] = &[21, 1, 101, 102];
 /// which would be the keys as well.
 const SIZE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Returns how a command in the foreground gets one of this program's streams: by a pipe, as it runs elsewhere.
-pub fn own_stream() -> Stdio {
+/// Returns how a command in the foreground gets one of this program's outputs: by a pipe, of which this program makes
+/// text where it is for a console.
+pub fn own_output() -> Stdio {
     Stdio::Piped
 }
 

@@ -1,7 +1,6 @@
-//! A command with pipes between its streams and this program's.
+//! A command with pipes between its outputs and this program's.
 
 use std::io::{self, Read};
-use std::process::ChildStdin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -22,7 +21,7 @@ const OPEN_INTERVAL: Duration = Duration::from_millis(250);
 /// How long an output that others still hold may be silent after the command's end.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Waits for a command, copying between its pipes and this program's streams and passing signals on.
+/// Waits for a command, copying what it writes to this program's streams and passing signals on.
 ///
 /// # Errors
 ///
@@ -33,9 +32,6 @@ pub fn wait_for(
     _: Option<&Container>,
     quiet: bool,
 ) -> Result<i32, Failure> {
-    if let Some(pipe) = child.stdin.take() {
-        feed(pipe, &signals.tell);
-    }
     let mut outputs = Outputs::default();
     if let Some(pipe) = child.stdout.take() {
         outputs.add(pipe, Relayed::stdout(), &signals.tell);
@@ -57,19 +53,6 @@ pub fn wait_for(
     };
     outputs.drain(signals)?;
     Ok(finish(status.docker_code(), status.out_of_memory(), quiet))
-}
-
-/// Copies standard input to a command, in a thread that ends with this program.
-fn feed(mut pipe: ChildStdin, tell: &Sender<Happening>) {
-    let tell = tell.clone();
-    thread::spawn(move || {
-        // A pipe that the command does not read from any more is the command's own affair.
-        if let Err(error) = io::copy(&mut io::stdin().lock(), &mut pipe)
-            && error.kind() != io::ErrorKind::BrokenPipe
-        {
-            _ = tell.send(Happening::Failed(Error::io(error, "pass standard input on").into()));
-        }
-    });
 }
 
 /// The outputs of a command, each copied by a thread.
