@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::flag::{COMMON, Flag, Verb};
+use crate::platform::choose;
 
 /// Width to which help texts are wrapped.
 const WIDTH: usize = 100;
@@ -84,7 +85,8 @@ pub fn overview(groups: &[(&str, &[&Verb])]) -> String {
         flag_help(&mut text, flag);
     }
     text.push_str("\n`cv VERB --help` explains a verb; `cv container VERB` is accepted too.\n");
-    text.push_str("First steps:  cv run host sh -c 'id; hostname; ps ax'\n");
+    let first = choose("cv run host sh -c 'id; hostname; ps ax'", r"cv run C:\layers\nanoserver cmd /c ver");
+    _ = writeln!(text, "First steps:  {first}");
     text
 }
 

@@ -37,7 +37,7 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     };
     let unknown = || {
         let error = usage(format!("`cv plan`: {} has no plan", quote(&parsed.operands[0])));
-        Failure::usage(error.with_hint("as in `cv plan run host sh`"))
+        Failure::usage(error.with_hint("as in `cv plan run IMAGE COMMAND`"))
     };
     let (planned, mut problems) = parse(verb.ok_or_else(unknown)?, parsed.operands[1..].iter().cloned());
     if !problems.is_empty() {
