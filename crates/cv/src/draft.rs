@@ -28,6 +28,16 @@ pub enum Target {
     Windows,
 }
 
+impl Target {
+    /// Returns Docker's word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linux => "linux",
+            Self::Windows => "windows",
+        }
+    }
+}
+
 /// Which of the kernel namespaces of another container are joined.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joined {
@@ -134,6 +144,8 @@ impl Draft {
                 Action::Request(apply) => apply(&mut draft, &given.text)
                     .map_err(|error| wrong_value(given.flag.long, &given.text, error)),
                 Action::Refused(way_out) => {
+                    let other = windows::way_out(given.flag.long).filter(|_| target == Target::Windows);
+                    let way_out = other.unwrap_or(way_out);
                     let message = format!("`--{}` is not offered yet", given.flag.long);
                     Err(Error::new(ErrorKind::Unsupported, message).with_hint(way_out))
                 }
@@ -221,9 +233,15 @@ impl Draft {
         let command = self.split_image(operands)?;
         let entrypoint = self.entrypoint.iter().filter(|program| !program.is_empty());
         match entrypoint.chain(command).next() {
-            None => Err(wrong("no command was given").with_hint(match self.rootfs {
-                true => "with `--rootfs` the first operand is the command: `cv run --rootfs DIR sh`",
-                false => "name one after the image: `cv run host sh`",
+            None => Err(wrong("no command was given").with_hint(match (self.rootfs, self.target) {
+                (true, Target::Linux) => {
+                    "with `--rootfs` the first operand is the command: `cv run --rootfs DIR sh`"
+                }
+                (true, Target::Windows) => {
+                    "with `--layer` or `--rootfs` the first operand is the command: `cv run --layer DIR cmd`"
+                }
+                (false, Target::Linux) => "name one after the image: `cv run host sh`",
+                (false, Target::Windows) => "name one after the image: `cv run C:\\layers\\nanoserver cmd`",
             })),
             Some(program) if program.is_empty() => Err(wrong("the command is an empty word")),
             Some(_) => Ok(()),
@@ -248,7 +266,7 @@ impl Draft {
                 let entrypoint = self.entrypoint.take().filter(|program| !program.is_empty());
                 self.process.args = entrypoint.into_iter().chain(command.iter().cloned()).collect();
                 if let (Target::Windows, false, Some(image)) = (self.target, self.rootfs, operands.first()) {
-                    windows::take_image(&mut self, image);
+                    problems.extend(windows::take_image(&mut self, image).err());
                 }
             }
             Err(error) => problems.push(error),
@@ -278,9 +296,12 @@ impl Draft {
             return windows::check_image(image).map(|()| command);
         }
         let Some((image, command)) = operands.split_first() else {
-            return Err(wrong("no image was named").with_hint(
-                "`host` is the built-in image: `cv run host sh`; `--rootfs DIR` uses a directory",
-            ));
+            return Err(wrong("no image was named").with_hint(match self.target {
+                Target::Linux => {
+                    "`host` is the built-in image: `cv run host sh`; `--rootfs DIR` uses a directory"
+                }
+                Target::Windows => "name the folder of an image's layer: `cv run C:\\layers\\nanoserver cmd`",
+            }));
         };
         if image.as_bytes() == b"host" {
             return Ok(command);

@@ -28,8 +28,10 @@ use verbs::Ended;
 
 /// Runs one command line, the program's own name left out.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let words: Result<Vec<OsText>, Error> =
-        arguments.map(|argument| value::native::from_os(&argument)).collect();
+    let word = |(index, argument): (usize, OsString)| {
+        value::native::from_os(&argument).map_err(|error| error.context(format!("argument {}", index + 1)))
+    };
+    let words: Result<Vec<OsText>, Error> = arguments.enumerate().map(word).collect();
     let ended = match words {
         Ok(words) => verbs::dispatch(words),
         Err(error) => Ended::failed(Failure::usage(error), 1),
@@ -37,6 +39,5 @@ pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let style = Style::for_stderr();
     let messages: String = ended.errors.iter().map(|error| report::render(error, style)).collect();
     output::message(&messages);
-    // A process's exit code has eight bits on Unix; the low ones are what a shell sees.
-    ExitCode::from((ended.code & 0xff) as u8)
+    platform::end(ended.code)
 }

@@ -1,6 +1,5 @@
 //! Wrong command lines: the exact message and the exit code of each.
 
-#![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -10,12 +9,14 @@
 mod support;
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt as _;
 
 use support::Place;
 
-/// Returns what each command line of a list prints. `\xff` is a byte that is no UTF-8, `"` keeps
-/// spaces together, and `\"` is a quotation mark.
+/// The image that stands for `IMAGE` in the lists.
+const IMAGE: &str = if cfg!(windows) { r"C:\layers\nanoserver" } else { "host" };
+
+/// Returns what each command line of a list prints. `\xff` is a byte that is no UTF-8, on Windows half a character that
+/// is no UTF-16; `"` keeps spaces together, and `\"` is a quotation mark.
 fn transcript(lines: &str) -> String {
     let place = Place::new();
     place.write("bad.json", "{\"defaultAction\": 5}");
@@ -24,7 +25,7 @@ fn transcript(lines: &str) -> String {
     place.write("space.env", "A B=1\n");
     place.write("huge.env", vec![b'A'; (1 << 20) + 1]);
     place.write("there.cid", "");
-    place.write("nul.env", "A=1\nB=x\0y\n");
+    place.write("zero.env", "A=1\nB=x\0y\n");
     place.write("argument.env", format!("A={}\n", "x".repeat(200_000)));
     place.write("deep.json", "[".repeat(100_000));
     place.write("nested.json", format!("{{\"defaultAction\": {}", "[".repeat(100_000)));
@@ -32,9 +33,10 @@ fn transcript(lines: &str) -> String {
     place.write("action.json", "{\"defaultAction\": \"SCMP_ACT_FROB\"}");
     let mut transcript = String::new();
     for line in lines.lines().filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        let outcome = place.run(words(line));
+        let outcome = place.run(words(&line.replace("IMAGE", IMAGE)));
         assert!(outcome.code != 0, "`cv {line}`: {outcome:?}");
         let printed = (outcome.stdout + &outcome.stderr).replace(place.path().to_str().unwrap(), "TMP");
+        assert!(!printed.contains('\r'), "`cv {line}`: {printed:?}");
         let printed = without_numbers(&without_ids(&printed));
         transcript.push_str(&format!("$ cv {line}\n{printed}[{}]\n\n", outcome.code));
     }
@@ -46,6 +48,17 @@ fn every_mistake_has_its_message_and_exit_code() {
     insta::assert_snapshot!(transcript(include_str!("bad_input.txt")));
 }
 
+/// What one system has and the other has not, or reads in another way.
+#[test]
+fn mistakes_of_one_system_have_their_message_too() {
+    let (name, lines) = match cfg!(windows) {
+        false => ("mistakes_on_linux", include_str!("bad_input_linux.txt")),
+        true => ("mistakes_on_windows", include_str!("bad_input_windows.txt")),
+    };
+    insta::assert_snapshot!(name, transcript(lines));
+}
+
+#[cfg(target_os = "linux")]
 #[test]
 fn what_the_library_refuses_is_told_with_the_way_out() {
     if !rustix::process::geteuid().is_root() {
@@ -82,7 +95,7 @@ fn words(line: &str) -> Vec<OsString> {
             b'"' => (quoted, begun) = (!quoted, true),
             b' ' if !quoted => {
                 if begun {
-                    words.push(OsString::from_vec(std::mem::take(&mut word)));
+                    words.push(native(&std::mem::take(&mut word)));
                 }
                 begun = false;
             }
@@ -97,9 +110,26 @@ fn words(line: &str) -> Vec<OsString> {
         }
     }
     if begun {
-        words.push(OsString::from_vec(word));
+        words.push(native(&word));
     }
     words
+}
+
+/// Makes a word of this system of bytes.
+#[cfg(unix)]
+fn native(bytes: &[u8]) -> OsString {
+    std::os::unix::ffi::OsStringExt::from_vec(bytes.to_vec())
+}
+
+/// Makes a word of this system of bytes: of each that is no UTF-8, the first half of a pair.
+#[cfg(windows)]
+fn native(bytes: &[u8]) -> OsString {
+    let mut units = Vec::new();
+    for chunk in bytes.utf8_chunks() {
+        units.extend(chunk.valid().encode_utf16());
+        units.extend(chunk.invalid().iter().map(|_| 0xD800));
+    }
+    std::os::windows::ffi::OsStringExt::from_wide(&units)
 }
 
 #[test]

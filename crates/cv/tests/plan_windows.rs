@@ -1,6 +1,5 @@
-//! `cv plan --backend hcs`: plans for Windows, printed on any system.
+//! `cv plan --backend hcs`: plans for Windows, printed on any system. The snapshots are the same for all.
 
-#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod support;
@@ -48,6 +47,39 @@ fn a_plan_for_windows_prints_all_calls_and_documents() {
     assert_eq!(read.to_string(), text);
 }
 
+/// One by one in a list, so that every kind of step is seen on each system.
+#[test]
+fn plans_are_the_same_on_every_system() {
+    let place = Place::new();
+    let mut printed = String::new();
+    for line in include_str!("plans.txt").lines().filter(|line| !line.starts_with('#')) {
+        let words = words(line);
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let text = plan(&place, &[], &words);
+        let json = plan(&place, &["--format", "json"], &words);
+        assert!(!text.contains('\r') && !json.contains('\r'), "lines end as on Linux");
+        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap().to_string(), text);
+        printed += &format!("$ cv plan --backend hcs --id ID {line}\n{text}\n");
+    }
+    insta::assert_snapshot!(printed);
+}
+
+/// Splits a line into words; `"` keeps spaces together, and `\"` is a quotation mark.
+fn words(line: &str) -> Vec<String> {
+    let marked = line.replace("\\\"", "\u{1}");
+    let mut words = vec![(String::new(), false)];
+    let mut quoted = false;
+    for character in marked.chars() {
+        let (word, begun) = words.last_mut().unwrap();
+        match character {
+            '"' => (quoted, *begun) = (!quoted, true),
+            ' ' if !quoted => words.push((String::new(), false)),
+            character => word.push(if character == '\u{1}' { '"' } else { character }),
+        }
+    }
+    words.into_iter().filter(|(word, begun)| *begun || !word.is_empty()).map(|(word, _)| word).collect()
+}
+
 /// Neither the place, nor the environment, nor the moment goes into it.
 #[test]
 fn the_same_words_give_the_same_plan() {
@@ -84,7 +116,7 @@ fn what_windows_has_not_is_refused_by_name() {
     }
     for options in [
         &["--backend", "wsl"][..],
-        &["--machine", "build=20348"],
+        &["--backend", "linux", "--machine", "build=20348"],
         &["--backend", "hcs", "--machine", "build=x"],
         &["--backend", "hcs", "--machine", "network=nat"],
         &["--backend", "hcs", "--machine", "frob=1"],

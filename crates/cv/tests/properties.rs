@@ -1,7 +1,7 @@
 //! Whatever comes in, the readers answer and do not panic.
 
 use containerv_spec::OsText;
-use cv::draft::Draft;
+use cv::draft::{Draft, Target};
 use cv::output::template::Template;
 use cv::syntax::parse::parse;
 use cv::terminal::detach::DetachKeys;
@@ -53,7 +53,8 @@ proptest! {
     #[test]
     fn any_text_is_a_value_or_none(text in "\\PC{0,20}") {
         _ = duration::parse(&text);
-        _ = signal::parse(&text);
+        _ = signal::parse(Target::Linux, &text);
+        _ = signal::parse(Target::Windows, &text);
         _ = time::parse(&text, u64::MAX);
         _ = fields::split(&OsText::from(text.as_str()));
         _ = DetachKeys::parse(&text);

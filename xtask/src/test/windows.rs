@@ -12,6 +12,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("containerv-spec", &["--lib", "--tests"]),
     ("containerv-sys", &["--lib", "--tests"]),
     ("containerv", &["--lib"]),
+    ("cv", &["--lib", "--tests"]),
 ];
 
 pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
@@ -38,6 +39,8 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     for program in programs {
         let mut command = bed.command(&program.executable)?;
         program.surroundings(&mut command);
+        // Cargo has built it beside the tests of its package.
+        command.env(product::CV_VARIABLE, workspace::target().join(wine::TARGET).join("debug/cv.exe"));
         // Cargo, which `insta` asks else, is no Windows program.
         command.env("INSTA_WORKSPACE_ROOT", workspace::root()).env("INSTA_UPDATE", "no");
         binaries::run(&program.label(), &mut command, filters, report)?;

@@ -32,7 +32,7 @@ pub fn from_name(name: &str) -> Option<WindowsSignal> {
 
 /// Numbers that stand for signals in requests. Those of Linux where there is a like one, with the numbers of
 /// Microsoft's C library for Ctrl+Break; the two ends of sessions have numbers that no system has.
-const NUMBERS: [(u8, &str); 7] = [
+pub const NUMBERS: [(u8, &str); 7] = [
     (15, "TERM"),
     (9, "KILL"),
     (2, "CTRLC"),

@@ -1,5 +1,6 @@
 //! Windows.
 
+pub mod console;
 pub mod error;
 pub mod file;
 pub mod guid;

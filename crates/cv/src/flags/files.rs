@@ -301,7 +301,7 @@ fn bind_recursive(mount: &mut Mount, text: &str) -> Result<(), Error> {
     Ok(())
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 

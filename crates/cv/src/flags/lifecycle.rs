@@ -4,7 +4,7 @@ use containerv::Error;
 use containerv_spec::OsText;
 use containerv_spec::request::{Lifetime, Log, LogDriver};
 
-use crate::draft::Draft;
+use crate::draft::{Draft, Target};
 use crate::syntax::{Completion, Flag, Section};
 use crate::value::{self, duration, fields, file, not_offered, quote, signal, wrong};
 
@@ -97,7 +97,7 @@ fn cidfile(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 }
 
 fn stop_signal(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
-    let number = signal::parse(value::utf8(text)?)?;
+    let number = signal::parse(draft.target, value::utf8(text)?)?;
     draft.request.stop.signal = u8::try_from(number).map_err(|_| wrong("no such signal"))?;
     Ok(())
 }
@@ -148,12 +148,19 @@ fn accepted(_: &mut Draft, _: &OsText) -> Result<(), Error> {
     Ok(())
 }
 
-fn restart(_: &mut Draft, text: &OsText) -> Result<(), Error> {
+fn restart(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     match value::utf8(text)? {
         "no" | "" => Ok(()),
         other if matches!(other.split(':').next(), Some("always" | "unless-stopped" | "on-failure")) => {
-            Err(not_offered("restart policies are not offered yet")
-                .with_hint("let the service manager restart it: a systemd unit with `Restart=` that runs `cv run --owner-bound`"))
+            let way_out = match draft.target {
+                Target::Linux => {
+                    "let the service manager restart it: a systemd unit with `Restart=` that runs `cv run --owner-bound`"
+                }
+                Target::Windows => {
+                    "let Windows restart it: a scheduled task with a restart setting that runs `cv run --owner-bound`"
+                }
+            };
+            Err(not_offered("restart policies are not offered yet").with_hint(way_out))
         }
         _ => Err(wrong("expected `no`")),
     }

@@ -72,7 +72,7 @@ fn env_file(draft: &mut Draft, path: &OsText) -> Result<(), Error> {
     Ok(())
 }
 
-fn user(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
+pub(super) fn user(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     draft.process.user = value::utf8(text)?.to_owned();
     Ok(())
 }

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 
 pub mod filter;
 pub mod list;
+pub mod relayed;
 pub mod report;
 pub mod style;
 pub mod table;

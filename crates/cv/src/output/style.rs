@@ -1,6 +1,8 @@
 //! Colours, where they are seen.
 
-use std::io::IsTerminal as _;
+use std::io;
+
+use crate::terminal::takes_escapes;
 
 /// Whether text for standard error may hold colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,21 +14,22 @@ impl Style {
     /// Coloured on a terminal, unless `NO_COLOR` is set or the terminal cannot; always where
     /// `CLICOLOR_FORCE` is set. See no-color.org and bixense.com/clicolors.
     pub fn for_stderr() -> Self {
-        Self::choose(std::io::stderr().is_terminal(), |name| {
+        Self::choose(takes_escapes(&io::stderr()), |name| {
             std::env::var_os(name).is_some_and(|value| !value.is_empty())
         })
     }
 
     /// As [`Style::for_stderr`], for standard output.
     pub fn for_stdout() -> Self {
-        Self::choose(std::io::stdout().is_terminal(), |name| {
+        Self::choose(takes_escapes(&io::stdout()), |name| {
             std::env::var_os(name).is_some_and(|value| !value.is_empty())
         })
     }
 
     fn choose(terminal: bool, is_set: impl Fn(&str) -> bool) -> Self {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        let coloured = !is_set("NO_COLOR") && (is_set("CLICOLOR_FORCE") || (terminal && !dumb && cfg!(unix)));
+        // A console of Windows has no such variable.
+        let dumb = std::env::var_os("TERM").map_or(cfg!(unix), |term| term == "dumb");
+        let coloured = !is_set("NO_COLOR") && (is_set("CLICOLOR_FORCE") || (terminal && !dumb));
         Self { coloured }
     }
 

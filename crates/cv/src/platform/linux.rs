@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
+use std::process::ExitCode;
 
 use containerv::Error;
 use containerv_spec::{DeviceNumber, OsText};
@@ -39,6 +40,21 @@ pub fn device(path: &OsText) -> Result<(DeviceNumber, bool), Error> {
 pub fn raw_stdout() -> Result<File, Error> {
     let copy = io::stdout().as_fd().try_clone_to_owned();
     copy.map(File::from).map_err(|error| Error::io(error, "use standard output"))
+}
+
+/// Refuses: where a path of Windows is relative to is not known here.
+///
+/// # Errors
+///
+/// Always.
+pub fn absolute_source(path: &OsText) -> Result<OsText, Error> {
+    Err(wrong(format!("{} does not begin at the root of a drive", quote(path)))
+        .with_hint("give a path with its drive, as `C:\\data`"))
+}
+
+/// Ends this program. An exit code has eight bits on Unix; the low ones are what a shell sees.
+pub fn end(code: i32) -> ExitCode {
+    ExitCode::from((code & 0xff) as u8)
 }
 
 /// Returns this process's user and group id.

@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 use containerv_spec::{Capability, OsText};
 
 use super::flag::{Completion, Flag, Verb};
+use crate::draft::Target;
+use crate::platform::TARGET;
 use crate::value::signal;
 use crate::verbs;
 
@@ -39,7 +41,7 @@ pub fn complete(words: &[String], names: Names<'_>) -> String {
         (_, Expected::Value(flag)) => answer.values(flag.completion, "", names),
         (verb, Expected::Word { options: true, .. }) if last.starts_with("--") && last.contains('=') => {
             let (option, _) = last.split_once('=').unwrap_or((last, ""));
-            let flag = verb.unwrap_or(&verbs::ROOT).long(&option[2..]);
+            let flag = verb.unwrap_or(&verbs::ROOT).long(&option[2..]).and_then(Flag::shown);
             answer.values(
                 flag.map_or(Completion::None, |flag| flag.completion),
                 &format!("{option}="),
@@ -119,7 +121,7 @@ fn value_flag(verb: &'static Verb, word: &str) -> Option<&'static Flag> {
         (None, Some(letters)) => verb.short(letters.chars().next_back()?),
         _ => None,
     };
-    flag.filter(|flag| flag.value.is_some())
+    flag.filter(|flag| flag.value.is_some()).map(|flag| flag.shown().unwrap_or(flag))
 }
 
 struct Answer<'a> {
@@ -153,7 +155,7 @@ impl Answer<'_> {
     }
 
     fn options(&mut self, verb: &'static Verb) {
-        for flag in verb.flags().filter(|flag| !flag.is_hidden()) {
+        for flag in verb.flags().filter_map(Flag::shown) {
             self.line(&format!("--{}", flag.long), flag.help);
             if let Some(letter) = flag.short.filter(|_| self.prefix == "-") {
                 self.line(&format!("-{letter}"), flag.help);
@@ -172,7 +174,7 @@ impl Answer<'_> {
                 names(running).iter().for_each(|name| self.line(&format!("{lead}{name}"), "container"));
             }
             Completion::Signals => {
-                for (name, number) in signal::SIGNALS {
+                for (name, number) in signal::names(TARGET) {
                     self.line(&format!("{lead}{name}"), &number.to_string());
                 }
             }
@@ -181,9 +183,12 @@ impl Answer<'_> {
                 let known = (0..64).map_while(Capability::from_number);
                 known.for_each(|capability| self.line(&format!("{lead}{}", capability.name()), ""));
             }
-            Completion::Images => self.line(&format!("{lead}host"), "this machine's own system"),
+            Completion::Images => match TARGET {
+                Target::Linux => self.line(&format!("{lead}host"), "this machine's own system"),
+                Target::Windows => self.text.push_str(":directories\n"),
+            },
             Completion::CopyEnds => {
-                if self.prefix.contains([':', '/', '.']) {
+                if self.prefix.contains([':', '/', '\\', '.']) {
                     return self.text.push_str(":files\n");
                 }
                 names(false).iter().for_each(|name| self.line(&format!("{name}:"), "container"));
@@ -220,20 +225,15 @@ mod tests {
             ("ren", vec!["rename"]),
             ("unp", vec!["unpause"]),
             ("run --net", vec!["--network"]),
-            ("run --network ho", vec!["host"]),
-            ("run --network=ho", vec!["--network=host"]),
             ("run --rm -v ", vec![":files"]),
             ("run -it --rootfs ", vec![":directories"]),
-            ("run ho", vec!["host"]),
             ("run --rm host --net", vec![":files"]),
-            ("plan run --time", vec!["--timens", "--time-offset"]),
             ("rm w", vec!["web"]),
             ("rm web o", vec!["old"]),
             ("exec -it ", vec!["web"]),
             ("container inspect o", vec!["old"]),
             ("kill -s TE", vec!["TERM"]),
-            ("kill --signal=HU", vec!["--signal=HUP"]),
-            ("run --cap-add NET_", vec!["NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW"]),
+            ("kill --signal=KI", vec!["--signal=KILL"]),
             ("cp we", vec!["web:"]),
             ("cp ./", vec![":files"]),
             ("completion f", vec!["fish"]),
@@ -244,8 +244,34 @@ mod tests {
             ("nonsense ", vec![]),
             ("system nonsense ", vec![]),
             ("--deb", vec!["--debug"]),
-            ("run --publ", vec![]),
         ] {
+            assert_eq!(completed(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn each_system_has_options_values_and_images_of_its_own() {
+        let cases = match TARGET {
+            Target::Linux => [
+                ("run --network ho", vec!["host"]),
+                ("run --network=ho", vec!["--network=host"]),
+                ("run ho", vec!["host"]),
+                ("plan run --time", vec!["--timens", "--time-offset"]),
+                ("run --cap-add NET_", vec!["NET_BIND_SERVICE", "NET_BROADCAST", "NET_ADMIN", "NET_RAW"]),
+                ("run --publ", vec![]),
+                ("kill -s CTRL", vec![]),
+            ],
+            Target::Windows => [
+                ("run --network na", vec!["nat"]),
+                ("run --isolation=h", vec!["--isolation=hyperv"]),
+                ("run C:", vec![":directories"]),
+                ("plan run --time", vec![]),
+                ("run --cap-", vec![]),
+                ("run --publ", vec!["--publish"]),
+                ("kill -s CTRLC", vec!["CTRLC", "CTRLCLOSE"]),
+            ],
+        };
+        for (line, expected) in cases {
             assert_eq!(completed(line), expected, "{line}");
         }
     }

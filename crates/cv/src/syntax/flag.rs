@@ -3,8 +3,10 @@
 use containerv::Error;
 use containerv_spec::OsText;
 
-use crate::draft::Draft;
+use crate::draft::{Draft, Target};
 use crate::failure::Failure;
+use crate::flags::windows;
+use crate::platform::TARGET;
 use crate::syntax::parse::Parsed;
 use crate::verbs::Session;
 
@@ -98,9 +100,12 @@ impl Flag {
         self
     }
 
-    /// Says whether help and completion pass it over.
-    pub fn is_hidden(&self) -> bool {
-        matches!(self.action, Action::Refused(_))
+    /// Returns the option as help and completion on this system have it; none where they pass it over.
+    pub fn shown(&'static self) -> Option<&'static Self> {
+        match TARGET {
+            Target::Linux => (!matches!(self.action, Action::Refused(_))).then_some(self),
+            Target::Windows => windows::shown(self),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::flag::{COMMON, Flag, Verb};
+use crate::platform::choose;
 
 /// Width to which help texts are wrapped.
 const WIDTH: usize = 100;
@@ -34,7 +35,7 @@ pub fn verb_help(verb: &Verb) -> String {
     }
     let mut title = "";
     for section in verb.all_sections() {
-        let mut shown = section.flags.iter().filter(|flag| !flag.is_hidden()).peekable();
+        let mut shown = section.flags.iter().filter_map(Flag::shown).peekable();
         if shown.peek().is_some() && section.title != title {
             title = section.title;
             _ = writeln!(text, "\n{title}:");
@@ -84,7 +85,8 @@ pub fn overview(groups: &[(&str, &[&Verb])]) -> String {
         flag_help(&mut text, flag);
     }
     text.push_str("\n`cv VERB --help` explains a verb; `cv container VERB` is accepted too.\n");
-    text.push_str("First steps:  cv run host sh -c 'id; hostname; ps ax'\n");
+    let first = choose("cv run host sh -c 'id; hostname; ps ax'", r"cv run C:\layers\nanoserver cmd /c ver");
+    _ = writeln!(text, "First steps:  {first}");
     text
 }
 

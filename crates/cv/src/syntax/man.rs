@@ -60,7 +60,7 @@ pub fn page(verb: &Verb) -> String {
     }
     let mut title = "";
     for section in verb.all_sections() {
-        let mut shown = section.flags.iter().filter(|flag| !flag.is_hidden()).peekable();
+        let mut shown = section.flags.iter().filter_map(Flag::shown).peekable();
         if shown.peek().is_some() && section.title != title {
             title = section.title;
             _ = writeln!(text, ".SH {} OPTIONS", escape(&title.to_uppercase()));

@@ -199,7 +199,7 @@ impl<I: Iterator<Item = OsText>> Reader<I> {
     }
 
     fn unknown_long(&mut self, name: &OsText) {
-        let known = self.verb.flags().filter(|flag| !flag.is_hidden()).map(|flag| flag.long);
+        let known = self.verb.flags().filter_map(Flag::shown).map(|flag| flag.long);
         let likely = name.to_str().and_then(|name| nearest(name, known));
         let message = format!("unknown option `--{}` for `{}`", value::shorten(name), self.verb.command());
         let all = format!("`{} --help` lists the options", self.verb.command());

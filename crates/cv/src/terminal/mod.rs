@@ -3,11 +3,11 @@
 pub mod detach;
 
 #[cfg(target_os = "linux")]
-mod raw;
+mod linux;
 #[cfg(target_os = "linux")]
-pub use raw::{RawMode, size};
+pub use linux::{RawMode, size, takes_escapes};
 
-#[cfg(not(target_os = "linux"))]
-mod other;
-#[cfg(not(target_os = "linux"))]
-pub use other::{RawMode, size};
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{Keys, RawMode, size, takes_escapes};

@@ -8,6 +8,7 @@ use containerv::{Error, ErrorKind};
 use containerv_spec::{Bound, ByteSize, OsText};
 
 pub mod duration;
+pub mod exit;
 pub mod fields;
 pub mod file;
 pub mod native;

@@ -26,7 +26,11 @@ pub fn from_os(text: &OsStr) -> Result<OsText, Error> {
 pub fn from_os(text: &OsStr) -> Result<OsText, Error> {
     match text.to_str() {
         Some(text) => Ok(OsText::from(text)),
-        None => Err(super::wrong(format!("`{}` is not valid Unicode", text.to_string_lossy()))),
+        None => {
+            let shown = OsText::from(text.to_string_lossy().into_owned());
+            Err(super::wrong(format!("{}: half of a UTF-16 surrogate pair", super::quote(&shown)))
+                .with_hint("Windows takes such names, containers do not; rename it"))
+        }
     }
 }
 

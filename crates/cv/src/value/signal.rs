@@ -1,11 +1,14 @@
-//! Signals by name and number, as signal(7) has them on every architecture but MIPS, SPARC, Alpha and PA-RISC.
+//! Signals by name and number: of Linux, as signal(7) has them on every architecture but MIPS, SPARC, Alpha and PA-RISC;
+//! of Windows, the events that its console programs get.
 
 use containerv::Error;
+use containerv_spec::hcs::signal as windows;
 
 use super::wrong;
+use crate::draft::Target;
 
-/// Names without `SIG`, and numbers.
-pub const SIGNALS: [(&str, i32); 31] = [
+/// Names without `SIG`, and numbers, of Linux.
+const SIGNALS: [(&str, i32); 31] = [
     ("HUP", 1),
     ("INT", 2),
     ("QUIT", 3),
@@ -44,12 +47,45 @@ const ALIASES: [(&str, i32); 4] = [("IOT", 6), ("CLD", 17), ("IO", 29), ("UNUSED
 const RTMIN: i32 = 34;
 const RTMAX: i32 = 64;
 
-/// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-1`, in any case.
+/// Returns the names that a system's signals have, with their numbers.
+pub fn names(target: Target) -> Vec<(&'static str, i32)> {
+    match target {
+        Target::Linux => SIGNALS.to_vec(),
+        Target::Windows => {
+            windows::NUMBERS.iter().map(|(number, name)| (*name, i32::from(*number))).collect()
+        }
+    }
+}
+
+/// Reads a signal of a system: `TERM`, `SIGTERM` or `15` in any case; also `RTMIN+3` or `RTMAX-1` on Linux, and
+/// `CTRLC` on Windows.
 ///
 /// # Errors
 ///
 /// It is no signal.
-pub fn parse(text: &str) -> Result<i32, Error> {
+pub fn parse(target: Target, text: &str) -> Result<i32, Error> {
+    match target {
+        Target::Linux => of_linux(text),
+        Target::Windows => of_windows(text),
+    }
+}
+
+fn of_windows(text: &str) -> Result<i32, Error> {
+    let by_number = text.parse::<u8>().ok().filter(|number| windows::from_number(*number).is_some());
+    let number = by_number.or_else(|| windows::number_of(text));
+    number.map(i32::from).ok_or_else(|| {
+        let error = wrong("Windows has no such signal");
+        let upper = text.to_ascii_uppercase();
+        match upper.strip_prefix("SIG").unwrap_or(&upper) {
+            "INT" => error.with_hint("did you mean `CTRLC`?"),
+            "QUIT" => error.with_hint("did you mean `CTRLBREAK`?"),
+            "HUP" => error.with_hint("did you mean `CTRLCLOSE`?"),
+            _ => error.with_hint(format!("it has {}", windows::NAMES)),
+        }
+    })
+}
+
+fn of_linux(text: &str) -> Result<i32, Error> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return super::number(text, 1, RTMAX);
     }
@@ -79,10 +115,10 @@ fn real_time(name: &str) -> Option<i32> {
     (RTMIN..=RTMAX).contains(&number).then_some(number)
 }
 
-/// Returns a signal's name without `SIG`, or its number.
-pub fn name(number: i32) -> String {
-    match SIGNALS.iter().find(|(_, known)| *known == number) {
-        Some((name, _)) => (*name).to_owned(),
+/// Returns the name of a system's signal without `SIG`, or its number.
+pub fn name(target: Target, number: i32) -> String {
+    match names(target).into_iter().find(|(_, known)| *known == number) {
+        Some((name, _)) => name.to_owned(),
         None => number.to_string(),
     }
 }
@@ -102,15 +138,31 @@ mod tests {
             ("rtmin+2", 36),
             ("SIGRTMAX-1", 63),
         ] {
-            assert_eq!(parse(text).unwrap(), number, "{text}");
+            assert_eq!(parse(Target::Linux, text).unwrap(), number, "{text}");
         }
+    }
+
+    #[test]
+    fn windows_has_names_of_its_own() {
+        for (text, number) in
+            [("TERM", 15), ("ctrlshutdown", 102), ("SIGKILL", 9), ("CTRLC", 2), ("2", 2), ("CtrlBreak", 21)]
+        {
+            assert_eq!(parse(Target::Windows, text).unwrap(), number, "{text}");
+        }
+        assert_eq!(name(Target::Windows, 2), "CTRLC");
+        assert_eq!(name(Target::Windows, 15), "TERM");
+        for text in ["", "USR1", "3", "-2", "999", "RTMIN"] {
+            let error = parse(Target::Windows, text).unwrap_err();
+            assert!(error.hint().is_some_and(|hint| hint.contains("CTRLC")), "{text}");
+        }
+        assert_eq!(parse(Target::Windows, "sigint").unwrap_err().hint(), Some("did you mean `CTRLC`?"));
     }
 
     #[test]
     fn unknown_signals_are_refused_with_the_nearest() {
         for text in ["", "0", "65", "SIG", "-9", "RTMIN+31", "RTMAX-31", "TER M"] {
-            assert!(parse(text).is_err(), "{text}");
+            assert!(parse(Target::Linux, text).is_err(), "{text}");
         }
-        assert_eq!(parse("TREM").unwrap_err().hint(), Some("did you mean `TERM`?"));
+        assert_eq!(parse(Target::Linux, "TREM").unwrap_err().hint(), Some("did you mean `TERM`?"));
     }
 }

@@ -10,7 +10,7 @@ use super::Session;
 use crate::failure::Failure;
 use crate::output;
 use crate::output::style::Style;
-use crate::platform;
+use crate::platform::{self, choose};
 use crate::syntax::{Parsed, usage};
 use crate::value::{native, quote};
 
@@ -61,7 +61,9 @@ pub fn copy(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         _ => {
             let (from, to) = (quote(&parsed.operands[0]), quote(&parsed.operands[1]));
             let error = usage(format!("`cv cp`: neither {from} nor {to} is `CONTAINER:PATH`"));
-            return Err(Failure::usage(error.with_hint("as in `cv cp web:/etc/hosts .`")));
+            return Err(Failure::usage(
+                error.with_hint(choose("as in `cv cp web:/etc/hosts .`", r"as in `cv cp web:C:\data .`")),
+            ));
         }
     };
     tell(&summary, parsed.switch("quiet"));
@@ -100,7 +102,7 @@ fn end(text: &OsText) -> End {
     match container {
         // A container's name has two characters or more, so that `C:\dir` is a local path.
         Some((name, path)) if name.len() > 1 && !name.contains(['/', '\\']) => {
-            let path = if path.is_empty() { b"/" } else { path };
+            let path = if path.is_empty() { choose("/", r"C:\").as_bytes() } else { path };
             End::Container(name.to_owned(), OsText::from_bytes(path))
         }
         _ => End::Local(text.clone()),
@@ -117,12 +119,17 @@ mod tests {
         for (text, expected) in [
             ("-", End::Stream),
             ("web:/etc/x", inside("web", "/etc/x")),
-            ("web:", inside("web", "/")),
+            ("web:", inside("web", choose("/", r"C:\"))),
             ("web:C:\\dir", inside("web", "C:\\dir")),
             ("./a:b", End::Local("./a:b".into())),
             ("/a:b", End::Local("/a:b".into())),
             ("dir/a:b", End::Local("dir/a:b".into())),
             ("C:\\dir", End::Local("C:\\dir".into())),
+            ("c:/dir", End::Local("c:/dir".into())),
+            ("C:", End::Local("C:".into())),
+            (r"\\server\share:x", End::Local(r"\\server\share:x".into())),
+            (r".\a:b", End::Local(r".\a:b".into())),
+            (r"dir\a:b", End::Local(r"dir\a:b".into())),
             ("file", End::Local("file".into())),
             (":x", End::Local(":x".into())),
         ] {

@@ -46,7 +46,7 @@ pub fn exec(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     }
     let signals = relay::Signals::block(relay::PROXIED_SIGNALS)?;
     let stdin = if interactive { Stdio::Inherit } else { Stdio::Null };
-    let stdio = StdioSet { stdin, stdout: Stdio::Inherit, stderr: Stdio::Inherit };
+    let stdio = StdioSet { stdin, stdout: relay::own_output(), stderr: relay::own_output() };
     let child = container.exec(&process, stdio, options)?;
     relay::wait_for(child, &signals, None, true)
 }

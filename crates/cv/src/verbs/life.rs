@@ -11,8 +11,9 @@ use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::output;
 use crate::output::filter::Filters;
+use crate::platform::TARGET;
 use crate::syntax::{Parsed, usage};
-use crate::value::{duration, signal, time};
+use crate::value::{duration, exit, signal, time};
 
 /// How `stop` and `restart` end a container.
 struct Ending {
@@ -26,7 +27,7 @@ impl Ending {
         let long = parsed.read("time", duration::timeout_seconds)?;
         let timeout = parsed.read("timeout", duration::timeout_seconds)?.or(long);
         let timeout = timeout.map(|seconds| seconds.map(Duration::from_secs));
-        Ok(Self { timeout, signal: parsed.read("signal", signal::parse)? })
+        Ok(Self { timeout, signal: parsed.read("signal", |text| signal::parse(TARGET, text))? })
     }
 
     fn apply(&self, container: &Container) -> Result<(), Error> {
@@ -61,7 +62,7 @@ pub fn restart(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 
 /// Sends a signal.
 pub fn kill(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
-    let number = parsed.read("signal", signal::parse)?;
+    let number = parsed.read("signal", |text| signal::parse(TARGET, text))?;
     for_each(session, parsed, |container| match number {
         None | Some(9) => container.kill(),
         Some(number) => container.signal(number),
@@ -101,7 +102,7 @@ pub fn wait(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let mut problems = Vec::new();
     for reference in parsed.operand_texts()? {
         match session.container(reference).and_then(|container| container.wait()) {
-            Ok(exit) => output::print(format!("{}\n", exit.code))?,
+            Ok(exit) => output::print(format!("{}\n", exit::number(TARGET, exit.code)))?,
             Err(error) => problems.push(error),
         }
     }
@@ -190,7 +191,7 @@ fn confirmed(question: &str) -> Result<bool, Failure> {
 
 /// Says how a container ended, in Docker's words.
 pub fn ended_text(exit: &containerv_spec::state::Exit) -> String {
-    let code = exit.code;
+    let code = exit::text(TARGET, exit.code);
     match exit.out_of_memory {
         true => format!("Exited ({code}, out of memory)"),
         false => format!("Exited ({code})"),

@@ -2,7 +2,7 @@
 
 use containerv::{Container, Error, State};
 use containerv_spec::ByteSize;
-use containerv_spec::request::{MountSource, Network, Root};
+use containerv_spec::request::{MountSource, Network, Protocol, PublishedPort, Root};
 use containerv_spec::state::Status;
 use serde_json::{Value, json};
 
@@ -11,8 +11,9 @@ use crate::failure::Failure;
 use crate::output;
 use crate::output::filter::Filters;
 use crate::output::list::{Column, Format, render};
+use crate::platform::TARGET;
 use crate::syntax::{Parsed, usage};
-use crate::value::{self, time};
+use crate::value::{self, exit, time};
 
 const COLUMNS: &[Column] = &[
     Column { heading: "CONTAINER ID", field: "ID", most: usize::MAX },
@@ -102,7 +103,7 @@ fn describe(container: &Container, state: &State, now: u64, truncate: bool, size
         "Labels": labels.join(","),
         "Mounts": mounts.join(","),
         "Networks": network(&request.network),
-        "Ports": "",
+        "Ports": ports(&request.ports),
     });
     if let (true, Some(fields)) = (size, object.as_object_mut()) {
         fields.insert("Size".to_owned(), ByteSize::bytes(system::disk_usage(container)).to_string().into());
@@ -136,6 +137,22 @@ pub fn network(network: &Network) -> String {
     }
 }
 
+/// Returns what is published, as Docker writes it: `0.0.0.0:8080->80/tcp`.
+fn ports(ports: &[PublishedPort]) -> String {
+    let text = |port: &PublishedPort| {
+        let protocol = match port.protocol {
+            Protocol::Tcp => "tcp",
+            Protocol::Udp => "udp",
+        };
+        let outside = port.host_port.map(|outside| {
+            let address = port.host_address.unwrap_or(std::net::Ipv4Addr::UNSPECIFIED.into());
+            format!("{}->", std::net::SocketAddr::new(address, outside))
+        });
+        format!("{}{}/{protocol}", outside.unwrap_or_default(), port.container_port)
+    };
+    ports.iter().map(text).collect::<Vec<_>>().join(", ")
+}
+
 /// Returns the state as people read it: `Up 3 minutes`.
 fn status(state: &State, now: u64) -> String {
     let since = |moment: Option<u64>| {
@@ -161,14 +178,16 @@ fn check_filters(filters: &Filters) -> Result<(), Failure> {
         let error = usage(format!("`--filter status={text}`: no such state"));
         return Err(Failure::usage(error.with_hint(format!("states: {}", words.join(", ")))));
     }
-    match filters.values("exited").iter().find(|text| text.parse::<i32>().is_err()) {
+    match filters.values("exited").iter().find(|text| text.parse::<i64>().is_err()) {
         Some(text) => Err(Failure::usage(usage(format!("`--filter exited={text}`: expected an exit code")))),
         None => Ok(()),
     }
 }
 
 fn matches(container: &Container, state: &State, filters: &Filters) -> bool {
-    let code = |text: &String| state.exit.as_ref().is_some_and(|exit| exit.code.to_string() == *text);
+    let code = |text: &String| {
+        state.exit.as_ref().is_some_and(|exit| exit::number(TARGET, exit.code).to_string() == *text)
+    };
     filters.any("id", |text| container.id().as_str().starts_with(text.as_str()))
         && filters.any("name", |text| container.name().contains(text.as_str()))
         && filters.any("status", |text| state.status.as_str() == text)
@@ -197,5 +216,28 @@ impl Bounds {
     fn hold(&self, container: &Container) -> bool {
         let created = container.request().created_unix_ns;
         self.before.is_none_or(|before| created < before) && self.since.is_none_or(|since| created > since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_are_written_as_docker_does() {
+        let port = |host_address, host_port, protocol| PublishedPort {
+            host_address,
+            host_port,
+            container_port: 80,
+            protocol,
+        };
+        let all = [
+            port(None, Some(8080), Protocol::Tcp),
+            port(Some([127, 0, 0, 1].into()), Some(53), Protocol::Udp),
+            port("::1".parse().ok(), Some(1), Protocol::Tcp),
+            port(None, None, Protocol::Tcp),
+        ];
+        assert_eq!(ports(&all), "0.0.0.0:8080->80/tcp, 127.0.0.1:53->80/udp, [::1]:1->80/tcp, 80/tcp");
+        assert_eq!(ports(&[]), "");
     }
 }

@@ -1,12 +1,10 @@
 //! `logs`.
 
-use std::io::Write as _;
-
 use containerv::{ErrorKind, LogEntry, LogOptions, LogStream};
 
 use super::Session;
 use crate::failure::Failure;
-use crate::output::{self, report, style::Style};
+use crate::output::{self, relayed::Relayed, report, style::Style};
 use crate::syntax::Parsed;
 use crate::value::{self, time};
 
@@ -32,11 +30,11 @@ pub fn logs(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let details = if parsed.switch("details") { format!("{} ", labels.join(",")) } else { String::new() };
     let stamps = parsed.switch("timestamps");
     // A line longer than the log's lines comes in several entries, of which only the first gets a lead.
-    let mut begins = [true; 2];
+    let mut streams = [(Relayed::stdout(), true), (Relayed::stderr(), true)];
     let mut code = 0;
     for entry in container.logs(options)? {
         match entry {
-            Ok(entry) => write(&entry, stamps, &details, &mut begins)?,
+            Ok(entry) => write(&entry, stamps, &details, &mut streams)?,
             // What follows a damaged line can still be read.
             Err(error) if error.kind() == ErrorKind::Corrupt => {
                 output::message(&report::render(&error, Style::for_stderr()));
@@ -48,8 +46,14 @@ pub fn logs(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     Ok(code)
 }
 
-fn write(entry: &LogEntry, stamps: bool, details: &str, begins: &mut [bool; 2]) -> Result<(), Failure> {
-    let begin = &mut begins[usize::from(entry.stream == LogStream::Stderr)];
+/// Writes an entry to its stream, of which is known whether a line begins there.
+fn write(
+    entry: &LogEntry,
+    stamps: bool,
+    details: &str,
+    streams: &mut [(Relayed, bool); 2],
+) -> Result<(), Failure> {
+    let (stream, begin) = &mut streams[usize::from(entry.stream == LogStream::Stderr)];
     let mut line = Vec::with_capacity(entry.data.len() + 40);
     if *begin {
         if stamps {
@@ -59,8 +63,5 @@ fn write(entry: &LogEntry, stamps: bool, details: &str, begins: &mut [bool; 2]) 
     }
     line.extend_from_slice(&entry.data);
     *begin = entry.data.ends_with(b"\n");
-    match entry.stream {
-        LogStream::Stdout => output::print(line),
-        LogStream::Stderr => std::io::stderr().lock().write_all(&line).map_err(output::write_failure),
-    }
+    stream.write(&line)
 }

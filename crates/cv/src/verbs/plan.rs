@@ -10,6 +10,7 @@ use super::{Session, find};
 use crate::draft::{Draft, Target};
 use crate::failure::Failure;
 use crate::output;
+use crate::platform::TARGET;
 use crate::syntax::parse::{parse, wrong_value};
 use crate::syntax::{Parsed, usage};
 use crate::value::{self, fields, quote, wrong};
@@ -17,8 +18,11 @@ use crate::value::{self, fields, quote, wrong};
 /// Prints what `run` or `create` would do.
 pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let json = super::system::wants_json(parsed)?;
-    let target = parsed.read("backend", backend)?.unwrap_or(crate::platform::TARGET);
+    let backend = parsed.read("backend", backend)?;
     let machine = parsed.read("machine", machine)?;
+    let target = backend.unwrap_or(TARGET);
+    // A plan for a named Windows is for a machine that is assumed, on Windows too.
+    let here = target == TARGET && machine.is_none() && (backend.is_none() || target == Target::Linux);
     if machine.is_some() && target != Target::Windows {
         let error = usage("`--machine`: only a plan for Windows can be for a machine that is not this one");
         return Err(Failure::usage(error.with_hint("add `--backend hcs`")));
@@ -33,7 +37,7 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     };
     let unknown = || {
         let error = usage(format!("`cv plan`: {} has no plan", quote(&parsed.operands[0])));
-        Failure::usage(error.with_hint("as in `cv plan run host sh`"))
+        Failure::usage(error.with_hint("as in `cv plan run IMAGE COMMAND`"))
     };
     let (planned, mut problems) = parse(verb.ok_or_else(unknown)?, parsed.operands[1..].iter().cloned());
     if !problems.is_empty() {
@@ -47,9 +51,13 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let attached = planned.verb.name == "run" && !planned.switch("detach") && !planned.switch("tty");
     let draft = Draft::read_container_for(&planned, target)?;
     let plan = match target {
-        Target::Linux => {
+        _ if here => {
             let request = super::run::request(session, &planned, draft, id)?;
             session.host()?.plan(&request, attached)?
+        }
+        Target::Linux => {
+            let error = usage("`--backend linux`: a plan for Linux can be made on Linux only");
+            return Err(Failure::usage(error.with_hint("`--backend hcs` is for any system")));
         }
         Target::Windows => for_windows(session, &planned, draft, id, machine, attached)?,
     };

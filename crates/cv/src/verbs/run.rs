@@ -158,11 +158,11 @@ impl Running {
     }
 
     fn stdio(&self) -> StdioSet {
-        let choose = |stream| if self.wants(stream) { Stdio::Inherit } else { Stdio::Null };
+        let output = |stream| if self.wants(stream) { relay::own_output() } else { Stdio::Null };
         StdioSet {
-            stdin: choose(Stream::Stdin),
-            stdout: choose(Stream::Stdout),
-            stderr: choose(Stream::Stderr),
+            stdin: if self.wants(Stream::Stdin) { Stdio::Inherit } else { Stdio::Null },
+            stdout: output(Stream::Stdout),
+            stderr: output(Stream::Stderr),
         }
     }
 }

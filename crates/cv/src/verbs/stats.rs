@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::output::list::{Column, Format, render};
 use crate::syntax::Parsed;
+use crate::terminal;
 
 /// Time between two snapshots; CPU use is what was used in between.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -40,8 +41,7 @@ pub fn stats(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let truncate = !parsed.switch("no-trunc");
     let live = !parsed.switch("no-stream");
     // Escape sequences clear the screen only where there is one.
-    let redraw =
-        live && matches!(format, Format::Table) && std::io::IsTerminal::is_terminal(&std::io::stdout());
+    let redraw = live && matches!(format, Format::Table) && terminal::takes_escapes(&std::io::stdout());
     let mut watched: Vec<Watched> = Vec::new();
     loop {
         refresh(session, parsed, &mut watched)?;

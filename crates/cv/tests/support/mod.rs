@@ -4,18 +4,26 @@
 
 use std::ffi::OsStr;
 use std::io::Write as _;
-use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// The user and group that tests run as which are about ordinary users: nobody's.
+#[cfg(unix)]
 const ORDINARY: u32 = 65534;
+
+/// Where the `cv` to test is: the one that cargo has built, or on Windows the one that is named, as a test there may run
+/// far from where it was built.
+pub(crate) fn program() -> PathBuf {
+    let named = std::env::var_os("CONTAINERV_CV").filter(|_| cfg!(windows));
+    named.map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_cv")), PathBuf::from)
+}
 
 /// A directory for one test; removed with every container in it.
 pub(crate) struct Place {
     directory: PathBuf,
+    #[cfg(unix)]
     ordinary: bool,
 }
 
@@ -25,17 +33,23 @@ impl Place {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let directory = std::env::temp_dir().join(format!("cv-test-{}-{number}", std::process::id()));
         std::fs::create_dir(&directory).unwrap();
-        Self { directory, ordinary: false }
+        Self {
+            directory,
+            #[cfg(unix)]
+            ordinary: false,
+        }
     }
 
     /// A place whose calls are an ordinary user's. The program is copied there, as that user may not
     /// be able to reach the build directory.
+    #[cfg(unix)]
     pub(crate) fn ordinary() -> Self {
+        use std::os::unix::fs::{PermissionsExt, chown};
         let mut place = Self::new();
         if rustix::process::geteuid().is_root() {
             // Not written by this process, whose other threads start children (ETXTBSY).
             let mut copy = Command::new("cp");
-            copy.arg(env!("CARGO_BIN_EXE_cv")).arg(place.join("cv"));
+            copy.arg(program()).arg(place.join("cv"));
             assert!(copy.status().unwrap().success());
             std::fs::set_permissions(
                 place.join("cv"),
@@ -69,18 +83,25 @@ impl Place {
 
     /// A call of `cv` with this place as its root.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
-        let mut command = if self.ordinary {
+        let mut command = self.program();
+        command.args(arguments).current_dir(&self.directory);
+        // Windows' own programs do not start without some of its variables.
+        if cfg!(unix) {
+            command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", &self.directory);
+        }
+        command.env("CONTAINERV_ROOT", self.join("root")).stdin(Stdio::null());
+        command
+    }
+
+    fn program(&self) -> Command {
+        #[cfg(unix)]
+        if self.ordinary {
             let id = ORDINARY.to_string();
             let mut command = Command::new("setpriv");
             command.args(["--reuid", &id, "--regid", &id, "--clear-groups", "--"]).arg(self.join("cv"));
-            command
-        } else {
-            Command::new(env!("CARGO_BIN_EXE_cv"))
-        };
-        command.args(arguments).current_dir(&self.directory);
-        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").env("HOME", &self.directory);
-        command.env("CONTAINERV_ROOT", self.join("root")).stdin(Stdio::null());
-        command
+            return command;
+        }
+        Command::new(program())
     }
 
     pub(crate) fn run<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Outcome {

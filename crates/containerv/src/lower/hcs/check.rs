@@ -56,7 +56,7 @@ pub(super) fn request(draft: &mut Draft<'_>) {
         draft.problem(
             Unsupported,
             format!("`--stop-signal {}`: Windows has no such signal", request.stop.signal),
-            "use `TERM`, which becomes the event of a shutdown, or `KILL`",
+            &format!("use one of {}", signal::NAMES),
         );
     }
 }

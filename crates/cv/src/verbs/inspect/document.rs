@@ -13,7 +13,8 @@ use containerv_spec::state::Status;
 use containerv_spec::{Bound, ByteSize, OsText, Request};
 use serde::Serialize;
 
-use crate::value::{signal, time};
+use crate::platform::TARGET;
+use crate::value::{exit, signal, time};
 use crate::verbs::list::{image, network};
 
 /// What Docker prints for a moment that has not come.
@@ -54,7 +55,7 @@ impl<'a> Document<'a> {
             args: texts(args.get(1..).unwrap_or_default()),
             image: image(container),
             state: StateDocument::new(state),
-            platform: "linux",
+            platform: TARGET.name(),
             mounts: request.mounts.iter().map(MountDocument::new).collect(),
             config: ConfigDocument::new(container),
             host_config: HostConfig::new(request),
@@ -82,7 +83,7 @@ struct StateDocument {
     oom_killed: bool,
     dead: bool,
     pid: u32,
-    exit_code: i32,
+    exit_code: i64,
     signal: Option<String>,
     error: &'static str,
     started_at: String,
@@ -101,8 +102,8 @@ impl StateDocument {
             oom_killed: state.oom_kills > 0 || exit.is_some_and(|exit| exit.out_of_memory),
             dead: state.status == Status::Dead,
             pid: state.pid.unwrap_or(0),
-            exit_code: exit.map_or(0, |exit| exit.code),
-            signal: exit.and_then(|exit| exit.signal).map(signal::name),
+            exit_code: exit.map_or(0, |exit| exit::number(TARGET, exit.code)),
+            signal: exit.and_then(|exit| exit.signal).map(|number| signal::name(TARGET, number)),
             error: "",
             started_at: moment(state.started_unix_ns),
             finished_at: moment(exit.map(|exit| exit.finished_unix_ns)),
@@ -180,7 +181,7 @@ impl<'a> ConfigDocument<'a> {
             image: image(container),
             working_dir: process.map(|process| process.cwd.to_string()).unwrap_or_default(),
             labels: &request.labels,
-            stop_signal: format!("SIG{}", signal::name(i32::from(request.stop.signal))),
+            stop_signal: format!("SIG{}", signal::name(TARGET, i32::from(request.stop.signal))),
             stop_timeout: i64::try_from(request.stop.timeout_seconds).unwrap_or(-1),
         }
     }

@@ -1,21 +1,37 @@
 //! Linux.
 
-mod attached;
+mod outward;
 mod own_terminal;
 mod unheard;
 
-pub use attached::{attach, start_attached};
 pub use own_terminal::terminal;
 
 use std::os::fd::AsFd as _;
 
-use containerv::{Child, Container, Error};
+use containerv::{Child, Container, Error, Stdio};
 use containerv_sys::linux::signals::SignalFd;
 use rustix::event::{PollFd, PollFlags, poll};
 
 use self::unheard::Advice;
 use super::finish;
 use crate::failure::Failure;
+
+/// Signals that are passed on to a command: HUP, INT, QUIT, USR1, USR2, ALRM, TERM. Not those with
+/// which a shell stops and continues this program itself.
+pub const PROXIED_SIGNALS: &[i32] = &[1, 2, 3, 10, 12, 14, 15];
+/// Signals that matter while the terminal is raw: HUP, INT, QUIT and TERM end this program, which
+/// gives the terminal back first, and WINCH tells of a new size.
+pub const TERMINAL_SIGNALS: &[i32] = &[1, 2, 3, 15, 28];
+
+/// Returns how a command in the foreground gets one of this program's outputs: it inherits it.
+pub fn own_output() -> Stdio {
+    Stdio::Inherit
+}
+
+/// Returns what this program ends with when a signal ends it, as shells report it.
+pub(super) fn code_of_signal(signal: i32) -> i32 {
+    128 + signal
+}
 
 /// Signals that are caught instead of ending this program.
 #[derive(Debug)]

@@ -1,28 +1,30 @@
 //! A container's command in the foreground: bytes, signals, the terminal's size, the end.
 
+mod attached;
+
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{Signals, attach, start_attached, terminal, wait_for};
+use linux::code_of_signal;
+#[cfg(target_os = "linux")]
+pub use linux::{PROXIED_SIGNALS, Signals, TERMINAL_SIGNALS, own_output, terminal, wait_for};
 
-#[cfg(not(target_os = "linux"))]
-mod other;
-#[cfg(not(target_os = "linux"))]
-pub use other::{Signals, attach, start_attached, terminal, wait_for};
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+use windows::code_of_signal;
+#[cfg(windows)]
+pub use windows::{PROXIED_SIGNALS, Signals, TERMINAL_SIGNALS, own_output, terminal, wait_for};
+
+pub use attached::{attach, start_attached};
 
 use super::run::detach_keys;
 use crate::failure::Failure;
-#[cfg(target_os = "linux")]
 use crate::output;
+use crate::platform::TARGET;
 use crate::syntax::Parsed;
 use crate::terminal::detach::DetachKeys;
-
-/// Signals that are passed on to a command: HUP, INT, QUIT, USR1, USR2, ALRM, TERM. Not those with
-/// which a shell stops and continues this program itself.
-pub const PROXIED_SIGNALS: &[i32] = &[1, 2, 3, 10, 12, 14, 15];
-/// Signals that matter while the terminal is raw: HUP, INT, QUIT and TERM end this program, which
-/// gives the terminal back first, and WINCH tells of a new size.
-pub const TERMINAL_SIGNALS: &[i32] = &[1, 2, 3, 15, 28];
+use crate::value::exit;
 
 /// What is passed on.
 pub struct Passing {
@@ -43,11 +45,14 @@ impl Passing {
     }
 }
 
-/// Returns the exit code of a command, and says so if the kernel ended it for want of memory.
-#[cfg(target_os = "linux")]
+/// Returns the exit code of a command, and says so if the system ended it: for want of memory, or on Windows with a
+/// status that tells more than its number.
 fn finish(code: i32, out_of_memory: bool, quiet: bool) -> i32 {
     if out_of_memory && !quiet {
         output::message("cv: a process was killed: out of memory (`--memory` sets the limit)\n");
+    }
+    if let Some(status) = exit::failure_name(TARGET, code).filter(|_| !quiet) {
+        output::message(&format!("cv: Windows ended the command with {status}\n"));
     }
     code
 }

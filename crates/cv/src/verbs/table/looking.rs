@@ -1,6 +1,7 @@
 //! Verbs that tell about containers, and the copying of files.
 
 use super::{ANY, FORMAT, NO_TRUNC};
+use crate::platform::choose;
 use crate::syntax::{Completion, Flag, Section, Verb};
 use crate::verbs::{copy, inspect, list, logs, observe, stats};
 
@@ -127,10 +128,15 @@ pub(super) static EVENTS: Verb = Verb {
     ..Verb::new("events", "Print what happens to containers as it happens", observe::events)
 };
 
+const CP_ON_LINUX: &str = "One of the two is `CONTAINER:PATH`; the container may be stopped. `-` is a tar archive on standard input \
+or output. A local name with a colon is written `./a:b`.";
+
+const CP_ON_WINDOWS: &str = "One of the two is `CONTAINER:PATH`, as `web:C:\\data`; the container may be stopped. `-` is a tar archive on \
+standard input or output. A single letter before a colon is a drive, as in `C:\\data`.";
+
 pub(super) static CP: Verb = Verb {
     aliases: &["container cp"],
-    details: "One of the two is `CONTAINER:PATH`; the container may be stopped. `-` is a tar archive on standard input \
-or output. A local name with a colon is written `./a:b`.",
+    details: choose(CP_ON_LINUX, CP_ON_WINDOWS),
     usage: &["CONTAINER:PATH LOCAL|-", "LOCAL|- CONTAINER:PATH"],
     least: 2,
     most: 2,

@@ -6,6 +6,7 @@ mod running;
 mod system;
 
 use super::system::overview;
+use crate::platform::choose;
 use crate::syntax::{Completion, Flag, Section, Verb};
 
 const ANY: usize = usize::MAX;
@@ -113,14 +114,35 @@ const LATER_VERBS: &[(&str, &str)] = &[
     ("search", IMAGES),
     ("build", IMAGES),
     ("commit", IMAGES),
-    ("export", "`cv cp CONTAINER:/ -` writes the files as a tar archive"),
+    (
+        "export",
+        choose(
+            "`cv cp CONTAINER:/ -` writes the files as a tar archive",
+            r"`cv cp CONTAINER:C:\ -` writes the files as a tar archive",
+        ),
+    ),
     ("volume", "bind a directory instead: `cv run -v HOST:INSIDE ...`"),
-    ("network", "`cv run --network none|host|container:NAME` are what there is"),
-    ("port", "`cv run --network host` shares this machine's ports"),
+    (
+        "network",
+        choose(
+            "`cv run --network none|host|container:NAME` are what there is",
+            "`cv run --network NAME` joins a network, `Get-HnsNetwork` lists them, and `nat` is made when it is needed",
+        ),
+    ),
+    (
+        "port",
+        choose(
+            "`cv run --network host` shares this machine's ports",
+            "`cv inspect --format {{json .Request.ports}} CONTAINER` shows what is published",
+        ),
+    ),
     ("context", "`--root DIR` or `$CONTAINERV_ROOT` chooses where containers are kept"),
 ];
 
-const IMAGES: &str = "use the built-in image `host`, or a directory: `cv run --rootfs DIR ...`";
+const IMAGES: &str = choose(
+    "use the built-in image `host`, or a directory: `cv run --rootfs DIR ...`",
+    r"name the folder of a layer: `cv run C:\layers\nanoserver ...`",
+);
 
 fn all() -> impl Iterator<Item = &'static Verb> {
     GROUPS.iter().flat_map(|(_, verbs)| verbs.iter().copied())

@@ -10,6 +10,7 @@ use crate::flags::limits::RESOURCES;
 use crate::flags::process::COMMAND;
 use crate::flags::process::OWN_COMMAND;
 use crate::flags::security::SECURITY;
+use crate::platform::choose;
 use crate::syntax::{Completion, Flag, Section, Verb};
 use crate::verbs::{exec, plan, run};
 
@@ -26,15 +27,28 @@ static RUN_FLAGS: Section = Section {
     ],
 };
 
-pub(super) static RUN: Verb = Verb {
-    aliases: &["container run"],
-    details: "IMAGE is `host`, the built-in image: this machine's own system directories, read-only, under a layer that \
+const RUN_ON_LINUX: &str = "IMAGE is `host`, the built-in image: this machine's own system directories, read-only, under a layer that \
 is thrown away. With `--rootfs DIR` the root is that directory and the first operand is the command.\n\
 Without `--network` the container has no network but its own loopback.\n\nExamples:\n  \
 cv run host sh -c 'id; hostname; ps ax'\n  cv run -it --rm host bash\n  \
 cv run -d --name web --memory 256m -v ./site:/srv:ro host python3 -m http.server -d /srv\n  \
-cv run --rootfs ./bookworm --overlay memory apt-get --version",
-    usage: &["IMAGE COMMAND [ARG...]", "--rootfs DIR COMMAND [ARG...]"],
+cv run --rootfs ./bookworm --overlay memory apt-get --version";
+
+const RUN_ON_WINDOWS: &str = "IMAGE is the folder of an image's layer. With `--layer`, which may be repeated, the root is made of such folders, the \
+top one first, and the first operand is the command.\n\
+Without `--network` the container is in the network `nat`, which is made if it is missing.\n\nExamples:\n  \
+cv run --rm C:\\layers\\nanoserver cmd /c ver\n  \
+cv run -it --rm --isolation hyperv C:\\layers\\nanoserver cmd\n  \
+cv run -d --name web --memory 1g -p 8080:80 -v .\\site:C:\\site:ro C:\\layers\\web server.exe C:\\site\n  \
+cv run --layer C:\\layers\\web --layer C:\\layers\\nanoserver server.exe";
+
+pub(super) static RUN: Verb = Verb {
+    aliases: &["container run"],
+    details: choose(RUN_ON_LINUX, RUN_ON_WINDOWS),
+    usage: &[
+        "IMAGE COMMAND [ARG...]",
+        choose("--rootfs DIR COMMAND [ARG...]", "--layer DIR... COMMAND [ARG...]"),
+    ],
     most: ANY,
     options_first: true,
     completion: Completion::Images,
@@ -57,7 +71,10 @@ cv run --rootfs ./bookworm --overlay memory apt-get --version",
 pub(super) static CREATE: Verb = Verb {
     aliases: &["container create"],
     details: "The command waits for `cv start`. The options are those of `cv run`.",
-    usage: &["IMAGE COMMAND [ARG...]", "--rootfs DIR COMMAND [ARG...]"],
+    usage: &[
+        "IMAGE COMMAND [ARG...]",
+        choose("--rootfs DIR COMMAND [ARG...]", "--layer DIR... COMMAND [ARG...]"),
+    ],
     most: ANY,
     options_first: true,
     completion: Completion::Images,
@@ -133,10 +150,10 @@ pub(super) static EXEC: Verb = Verb {
 };
 
 pub(super) static PLAN: Verb = Verb {
-    details: "Nothing is made or started. The words after `run` or `create` are theirs, as in `cv plan run host sh`.\n\
-With `--backend hcs` the plan is for Windows, on any system: the options are then read as on Windows, and the machine \
-is one with Windows Server 2022 unless `--machine` says otherwise.\n\nExamples:\n  \
-cv plan run --read-only host sh\n  \
+    details: "Nothing is made or started. The words after `run` or `create` are theirs, as in `cv plan run IMAGE COMMAND`.\n\
+With `--backend hcs` the plan is for Windows, on any system and the same on all: the options are then read as on \
+Windows, and the machine is one with Windows Server 2022 unless `--machine` says otherwise.\n\nExamples:\n  \
+cv plan run --name web IMAGE COMMAND\n  \
 cv plan --backend hcs run --isolation hyperv --memory 2g -p 8080:80 'C:\\layers\\nanoserver' cmd /c ver\n  \
 cv plan --backend hcs --machine build=26100,product=client run 'C:\\layers\\nanoserver' cmd",
     usage: &["run|create [ARG...]"],
@@ -150,7 +167,7 @@ cv plan --backend hcs --machine build=26100,product=client run 'C:\\layers\\nano
         flags: &[
             Flag::value("format", "text|json", "How it is printed")
                 .completed(Completion::Words(&["text", "json"])),
-            Flag::value("backend", "linux|hcs", "System that it is for (default: this machine's)")
+            Flag::value("backend", "linux|hcs", "System that it is for (default: this machine itself)")
                 .completed(Completion::Words(&["linux", "hcs"])),
             Flag::value(
                 "machine",

@@ -33,7 +33,7 @@ pub fn terminal(mut child: Child, interactive: bool, signals: &Signals) -> Resul
     let ended = relay.run();
     drop(raw);
     match ended? {
-        Some(signal) => Ok(128 + signal),
+        Some(signal) => Ok(super::code_of_signal(signal)),
         None => Ok(child.wait()?.docker_code()),
     }
 }

@@ -2,6 +2,7 @@
 
 use containerv::Container;
 
+use crate::draft::Target;
 use crate::output;
 use crate::value::signal;
 
@@ -26,7 +27,7 @@ impl Advice {
             output::message(&format!(
                 "cv: the command is process 1, which the kernel spares signals that it does not handle, as SIG{} here: \
                  `cv kill {}` ends it, and `--init` lets signals end the next one\n",
-                signal::name(number),
+                signal::name(Target::Linux, number),
                 container.name()
             ));
         }

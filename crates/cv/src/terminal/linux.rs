@@ -63,6 +63,11 @@ fn restore_on_panic() {
     });
 }
 
+/// Says whether escape sequences are obeyed where this stream goes.
+pub fn takes_escapes(stream: &impl io::IsTerminal) -> bool {
+    stream.is_terminal()
+}
+
 /// Returns the size of the terminal on standard input or output, whichever is one.
 pub fn size() -> Option<TerminalSize> {
     let found = tcgetwinsize(io::stdin()).or_else(|_| tcgetwinsize(io::stdout())).ok()?;

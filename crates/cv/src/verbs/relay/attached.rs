@@ -1,27 +1,20 @@
 //! A command that a monitor holds: its output comes in frames, input and sizes go out in frames.
 
-use std::io::{self, Write as _};
-use std::os::fd::AsFd as _;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use containerv::{
     AttachFrame, AttachOptions, AttachReader, AttachWriter, Container, Error, ErrorKind, ExitStatus,
 };
-use rustix::event::{PollFd, PollFlags};
-use rustix::io::Errno;
 
-use super::unheard::Advice;
-use super::{Signals, wait_ready};
+use super::{Passing, Signals, TERMINAL_SIGNALS, code_of_signal, finish};
 use crate::failure::Failure;
 use crate::output;
-use crate::terminal::{RawMode, size};
-use crate::verbs::relay::{Passing, TERMINAL_SIGNALS, finish};
-
-const BUFFER: usize = 16 << 10;
-const SIGWINCH: i32 = 28;
+use crate::output::relayed::Relayed;
+use crate::terminal::RawMode;
+use crate::terminal::detach::DetachKeys;
 
 /// Why this program let go before the command ended.
-enum LetGo {
+pub(super) enum LetGo {
     /// The detach keys were typed.
     Keys,
     /// A signal came in that ends this program.
@@ -79,7 +72,7 @@ fn foreground(
         signals,
         input,
         has_terminal,
-        advice: Advice::new(passing.quiet),
+        quiet: passing.quiet,
         keys: passing.keys.clone(),
         tell,
     };
@@ -99,12 +92,11 @@ fn foreground(
 
 /// Copies output until the end; returns how the command ended, or nothing if the connection did.
 fn inward(reader: &mut AttachReader) -> Result<Option<ExitStatus>, Failure> {
+    let (mut stdout, mut stderr) = (Relayed::stdout(), Relayed::stderr());
     while let Some(frame) = reader.next_frame()? {
         match frame {
-            AttachFrame::Stdout(bytes) => output::print(bytes)?,
-            AttachFrame::Stderr(bytes) => {
-                io::stderr().lock().write_all(&bytes).map_err(output::write_failure)?;
-            }
+            AttachFrame::Stdout(bytes) => stdout.write(&bytes)?,
+            AttachFrame::Stderr(bytes) => stderr.write(&bytes)?,
             AttachFrame::Exited(status) => return Ok(Some(status)),
             AttachFrame::StartFailed { errno } => {
                 return Err(Error::os(errno, "the container's command could not be executed").into());
@@ -132,7 +124,7 @@ fn let_go(container: &Container, told: &Receiver<LetGo>, quiet: bool) -> Result<
             }
             Ok(0)
         }
-        Ok(LetGo::Signal(signal)) => Ok(128 + signal),
+        Ok(LetGo::Signal(signal)) => Ok(code_of_signal(signal)),
         Ok(LetGo::Failed(error)) => Err(error.into()),
         Err(_) => {
             let exit = container.wait()?;
@@ -142,14 +134,15 @@ fn let_go(container: &Container, told: &Receiver<LetGo>, quiet: bool) -> Result<
 }
 
 /// What goes to the command, in a thread of its own.
-struct Outward {
-    writer: AttachWriter,
-    container: Container,
-    signals: Signals,
-    input: bool,
-    has_terminal: bool,
-    advice: Advice,
-    keys: crate::terminal::detach::DetachKeys,
+pub(super) struct Outward {
+    pub(super) writer: AttachWriter,
+    pub(super) container: Container,
+    pub(super) signals: Signals,
+    pub(super) input: bool,
+    pub(super) has_terminal: bool,
+    #[cfg_attr(windows, allow(dead_code, reason = "signals that nobody hears are of Linux"))]
+    pub(super) quiet: bool,
+    pub(super) keys: DetachKeys,
     tell: Sender<LetGo>,
 }
 
@@ -162,90 +155,5 @@ impl Outward {
         // The other thread may have ended already, and then nobody needs to know.
         _ = self.tell.send(why);
         self.writer.detach();
-    }
-
-    fn copy(&mut self) -> Result<LetGo, Error> {
-        self.resize()?;
-        loop {
-            let typed = self.wait()?;
-            if let Some(signal) = self.take_signals()? {
-                return Ok(LetGo::Signal(signal));
-            }
-            if typed && self.read_typed()? {
-                return Ok(LetGo::Keys);
-            }
-        }
-    }
-
-    /// Waits; says whether something was typed.
-    fn wait(&self) -> Result<bool, Error> {
-        let input = io::stdin();
-        let mut descriptors = Vec::with_capacity(2);
-        if self.input {
-            descriptors.push(PollFd::from_borrowed_fd(input.as_fd(), PollFlags::IN));
-        }
-        if let Some(caught) = &self.signals.0 {
-            descriptors.push(PollFd::from_borrowed_fd(caught.as_fd(), PollFlags::IN));
-        }
-        if descriptors.is_empty() {
-            // Nothing can come in: the other thread ends the program.
-            loop {
-                std::thread::park();
-            }
-        }
-        wait_ready(&mut descriptors)?;
-        Ok(self.input && !descriptors[0].revents().is_empty())
-    }
-
-    /// Handles what came in; returns a signal that ends this program.
-    fn take_signals(&mut self) -> Result<Option<i32>, Error> {
-        while let Some(signal) = self.signals.next()? {
-            match (signal, self.has_terminal) {
-                (SIGWINCH, true) => self.resize()?,
-                (signal, true) => return Ok(Some(signal)),
-                (signal, false) => match self.pass_on(signal) {
-                    // It has just ended.
-                    Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::InvalidState) => {}
-                    result => result?,
-                },
-            }
-        }
-        Ok(None)
-    }
-
-    fn pass_on(&mut self, signal: i32) -> Result<(), Error> {
-        if let Some(pid) = self.container.state()?.pid {
-            self.advice.give(&self.container, pid, signal);
-        }
-        self.container.signal(signal)
-    }
-
-    fn resize(&mut self) -> Result<(), Error> {
-        match size().filter(|_| self.has_terminal) {
-            Some(size) => self.writer.resize(size),
-            None => Ok(()),
-        }
-    }
-
-    /// Passes on what was typed; says whether the detach keys were among it.
-    fn read_typed(&mut self) -> Result<bool, Error> {
-        let mut buffer = [0; BUFFER];
-        match rustix::io::read(io::stdin(), &mut buffer) {
-            Ok(0) | Err(Errno::IO) => {
-                self.input = false;
-                self.writer.close_stdin()?;
-                Ok(false)
-            }
-            Ok(length) if !self.has_terminal => self.writer.write(&buffer[..length]).map(|()| false),
-            Ok(length) => {
-                let (passed, complete) = self.keys.filter(&buffer[..length]);
-                if !passed.is_empty() {
-                    self.writer.write(&passed)?;
-                }
-                Ok(complete)
-            }
-            Err(Errno::INTR | Errno::AGAIN) => Ok(false),
-            Err(errno) => Err(Error::os(errno.raw_os_error(), "read standard input")),
-        }
     }
 }
