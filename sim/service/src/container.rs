@@ -19,6 +19,9 @@ use crate::server::locked;
 use crate::wire;
 
 mod commands;
+mod mapping;
+
+pub use mapping::parts;
 
 /// What a container is made of.
 pub struct Order {
@@ -128,6 +131,7 @@ impl Container {
                 format!("the container's first process did not come up: {}", errors.trim()),
             );
         }
+        self.order.mapped.iter().try_for_each(|item| self.map(machine, item))?;
         cards.iter().try_for_each(|interface| self.plug(interface))
     }
 
@@ -206,51 +210,8 @@ impl Container {
             line(&["hostname", name]);
         }
         line(&["ip", "link", "set", "lo", "up"]);
-        for item in &self.order.mapped {
-            let (from, to, read_only) = self.mapping(machine, item)?;
-            let make = if from.is_dir() { "mkdir -p \"$2\"" } else { "mkdir -p \"${2%/*}\"; : >> \"$2\"" };
-            line(&["sh", "-c", make, "sh", "x", &to.display().to_string()]);
-            line(&["mount", "--bind", &from.display().to_string(), &to.display().to_string()]);
-            if read_only {
-                line(&["mount", "-o", "remount,bind,ro", &to.display().to_string()]);
-            }
-        }
         script.push_str("exec \"$1\" keep\n");
         Ok(script)
-    }
-
-    /// Host path, path in the installation, and whether it is read-only.
-    fn mapping(&self, machine: &Machine, item: &Value) -> Answer<(PathBuf, PathBuf, bool)> {
-        let host = item["HostPath"].as_str().unwrap_or_default();
-        let from = machine.path(host);
-        let from = from.ok_or_else(|| Refusal::new(codes::FILE_NOT_FOUND, format!("no {host}")))?;
-        Ok((from, self.inside_path(item)?, item["ReadOnly"].as_bool().unwrap_or_default()))
-    }
-
-    fn inside_path(&self, item: &Value) -> Answer<PathBuf> {
-        let path = item["ContainerPath"].as_str().unwrap_or_default();
-        let Some(rest) = path.strip_prefix("C:\\").or_else(|| path.strip_prefix("c:\\")) else {
-            return refuse(codes::NOT_SUPPORTED, format!("the stand-ins map to C: only, not {path}"));
-        };
-        if rest.split('\\').any(|part| part == "..") {
-            return refuse(codes::E_INVALIDARG, format!("the container path {path}"));
-        }
-        Ok(self.prefix().join("drive_c").join(rest.replace('\\', "/")))
-    }
-
-    /// Maps a directory into the running container.
-    pub fn map(&self, machine: &Machine, item: &Value) -> Answer<()> {
-        let (from, to, read_only) = self.mapping(machine, item)?;
-        let make = if from.is_dir() { "mkdir -p \"$2\"" } else { "mkdir -p \"${2%/*}\"; : >> \"$2\"" };
-        let flags = if read_only { "; mount -o remount,bind,ro \"$2\"" } else { "" };
-        // The host's file is out of the container's sight: mounts are private, files are not.
-        self.inside(&format!("set -e; {make}; mount --bind \"$1\" \"$2\"{flags}"), &[&from, &to])
-    }
-
-    pub fn unmap(&self, item: &Value) -> Answer<()> {
-        let to = self.inside_path(item)?;
-        self.inside("umount \"$1\"", &[&to])
-            .map_err(|refusal| Refusal::new(codes::ELEMENT_NOT_FOUND, refusal.message))
     }
 
     /// Runs a shell script in the container's mount namespace.

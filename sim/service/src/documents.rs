@@ -206,11 +206,10 @@ pub fn mapped_directory(machine: &Machine, item: &Value) -> Answer<()> {
     if machine.path(&host).is_none() {
         return refuse(codes::FILE_NOT_FOUND, format!("MappedDirectories: no {host}"));
     }
-    let bytes = container.as_bytes();
-    if bytes.len() < 4 || !bytes[0].is_ascii_alphabetic() || &bytes[1..3] != b":\\" {
-        return refuse(codes::E_INVALIDARG, format!("Construct: the container path {container}"));
+    match crate::container::parts(&container) {
+        Some(_) => Ok(()),
+        None => refuse(codes::E_INVALIDARG, format!("Construct: the container path {container}")),
     }
-    Ok(())
 }
 
 pub fn virtual_machine(machine: &Value) -> Answer<()> {

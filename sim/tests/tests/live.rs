@@ -125,6 +125,18 @@ fn directories_come_and_go() {
     assert!(host.join("out.txt").exists());
     assert_eq!(mapped("Remove"), 0);
     assert_eq!(container.run("cmd /c if exist C:\\later\\here\\in.txt exit 9", None).0, 0);
+    // A drive of its own; and letter case is that of what is there.
+    let drive = json!({"HostPath": host, "ContainerPath": "E:\\"});
+    assert_eq!(container.modify("Container/MappedDirectories", "Add", drive.clone()).0, 0);
+    assert_eq!(container.run("cmd /c type e:\\in.txt", None).1, "from the host");
+    assert_eq!(container.modify("Container/MappedDirectories", "Remove", drive).0, 0);
+    assert_eq!(container.run("cmd /c if exist E:\\ exit 9", None).0, 0);
+    let below = json!({"HostPath": host, "ContainerPath": "C:\\WINDOWS\\System32\\Mapped"});
+    assert_eq!(container.modify("Container/MappedDirectories", "Add", below).0, 0);
+    assert_eq!(container.run("cmd /c type C:\\windows\\system32\\mapped\\in.txt", None).1, "from the host");
+    assert_eq!(container.run("cmd /c type C:\\windows\\system32\\layer.txt", None).1, "in system32");
+    let root = json!({"HostPath": host, "ContainerPath": "C:\\"});
+    assert_eq!(container.modify("Container/MappedDirectories", "Add", root).0, codes::E_INVALIDARG);
     let gone = json!({"HostPath": "C:\\no\\such", "ContainerPath": "C:\\later"});
     assert_eq!(container.modify("Container/MappedDirectories", "Add", gone).0, codes::FILE_NOT_FOUND);
     fs::remove_dir_all(host).unwrap();
