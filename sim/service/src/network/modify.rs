@@ -6,6 +6,7 @@ use sim_protocol::codes;
 use super::{Networks, key, parse, policy};
 use crate::answer::{Answer, Refusal, Success};
 use crate::calls::Context;
+use crate::schema;
 use crate::world::{State, System, World};
 
 fn refuse<T>(code: u32, message: impl Into<String>) -> Answer<T> {
@@ -55,6 +56,14 @@ fn follow(world: &mut World, namespace: &str, request: &Value) -> Answer<()> {
     super::plug(world, number, &endpoint, request["RequestType"] != "Remove")
 }
 
+/// The settings have to be of the type that the resource has.
+fn check_settings(name: &str, request: &Value) -> Answer<()> {
+    schema::check(name, &request["Settings"]).map_err(|wrong| {
+        let place = wrong.path.replacen('$', "$.Settings", 1);
+        Refusal::new(codes::HCN_INVALID_JSON, format!("Invalid JSON document '{place}': {}", wrong.what))
+    })
+}
+
 /// Puts policies in, or takes those out that are equal.
 fn change(settings: &mut serde_json::Map<String, Value>, kind: &str, policies: &Value) -> Answer {
     let changed = policies.as_array().cloned().unwrap_or_default();
@@ -83,6 +92,7 @@ fn network(networks: &mut Networks, id: &str, request: &Value) -> Answer {
     if request["ResourceType"] != "Policy" {
         return Ok(Success::default());
     }
+    check_settings("hcn.PolicyNetworkRequest", request)?;
     policy::check_network(&request["Settings"]["Policies"])?;
     change(
         &mut network.settings,
@@ -97,6 +107,7 @@ fn endpoint(networks: &mut Networks, id: &str, request: &Value) -> Answer {
     if request["ResourceType"] != "Policy" {
         return Ok(Success::default());
     }
+    check_settings("hcn.PolicyEndpointRequest", request)?;
     let policies = &request["Settings"]["Policies"];
     let kind = request["RequestType"].as_str().unwrap_or("Add");
     let network =
@@ -115,6 +126,7 @@ fn namespace(networks: &mut Networks, id: &str, request: &Value) -> Answer {
     }
     let remove = request["RequestType"] == "Remove";
     if request["ResourceType"] == "Container" {
+        check_settings("hcn.NamespaceContainerRequest", request)?;
         let container = request["Settings"]["ContainerId"].as_str().unwrap_or_default().to_owned();
         let namespace = networks.namespaces.get_mut(id).ok_or_else(none)?;
         namespace.containers.retain(|known| *known != container);
@@ -126,6 +138,7 @@ fn namespace(networks: &mut Networks, id: &str, request: &Value) -> Answer {
     if request["ResourceType"] != "Endpoint" {
         return refuse(codes::HCN_INVALID_JSON, "Invalid JSON document '$.ResourceType'");
     }
+    check_settings("hcn.NamespaceEndpointRequest", request)?;
     let endpoint_id = request["Settings"]["EndpointId"].as_str().map(key).unwrap_or_default();
     let endpoint = networks.endpoints.get_mut(&endpoint_id);
     let endpoint = endpoint
