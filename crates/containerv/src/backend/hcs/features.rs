@@ -97,7 +97,7 @@ impl super::system::System {
             Err(error) => unknown(&error.to_string()),
             Ok(facts) => {
                 let networks = super::probe::networks(windows).unwrap_or_default();
-                let monitor = Err(super::monitor::missing().to_string());
+                let monitor = super::monitor::program(self).map(drop).map_err(|error| error.to_string());
                 Here::new(&facts, networks, monitor).features()
             }
         };
