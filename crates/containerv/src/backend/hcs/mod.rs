@@ -19,7 +19,6 @@ mod exec;
 mod execute;
 mod explain;
 mod facts;
-#[cfg(windows)]
 mod features;
 mod found;
 mod journal;

@@ -14,7 +14,9 @@ use super::System;
 use super::doctor::{self, Caller, Files};
 use super::probe;
 use crate::Error;
-use crate::features::{Feature, Known, Need, document};
+use crate::features::linux::{Known, LINUX, Need};
+use crate::features::sample::{self, reason};
+use crate::features::{Feature, FeatureLabel, Offer, document};
 use crate::lower::linux::{Launch, Places, lower};
 
 /// What is asked for once for all features.
@@ -30,10 +32,12 @@ struct Here<'a> {
 impl System {
     /// Asks this machine for every feature.
     pub(crate) fn features(&self) -> Vec<Feature> {
-        match self.look_around() {
-            Ok(here) => document(|known| here.has(known)),
-            Err(error) => document(|_| Err(error.to_string())),
-        }
+        let here = self.look_around().map_err(|error| error.to_string());
+        let offer = |known: &Known| {
+            let asked = here.as_ref().map_err(Clone::clone).and_then(|here| here.has(known));
+            Offer::of(asked, FeatureLabel::ProvedOnLinux).feature("linux", known.name)
+        };
+        document(LINUX.iter().map(offer).collect())
     }
 
     fn look_around(&self) -> Result<Here<'_>, Error> {
@@ -111,38 +115,18 @@ impl Here<'_> {
     }
 }
 
-/// What lowering says, in one line.
-fn reason(error: &Error) -> String {
-    let problems: Vec<String> = error.all_problems().iter().map(ToString::to_string).collect();
-    if problems.is_empty() { error.to_string() } else { problems.join("; ") }
-}
-
 /// A plain request with a sample merged into it. CPUs are taken from those that there are.
 fn request(sample: &Value, cpus: Option<&str>) -> Result<Request, Error> {
-    let mut value = json!({
+    let value = json!({
         "id": ContainerId::from_random([0; 32]),
         "root": { "directory": "/srv/rootfs" },
         "process": { "args": ["/bin/true"], "search_path": false, "env": [], "set_home": false, "cwd": "/" },
     });
-    merge(&mut value, sample);
-    // By way of bytes: values are read nowhere else, and reading them takes 90 KB of code.
-    let mut request: Request = serde_json::from_slice(value.to_string().as_bytes())
-        .map_err(|error| Error::new(crate::ErrorKind::Other, "a sample is damaged").with_source(error))?;
+    let mut request = sample::request(value, sample)?;
     if let (Some(wanted), Some(cpus)) = (&mut request.limits.cpuset_cpus, cpus) {
         *wanted = cpus.split([',', '-']).next().unwrap_or("0").to_owned();
     }
     Ok(request)
-}
-
-fn merge(into: &mut Value, from: &Value) {
-    match (into, from) {
-        (Value::Object(into), Value::Object(from)) => {
-            for (key, value) in from {
-                merge(into.entry(key.clone()).or_insert(Value::Null), value);
-            }
-        }
-        (into, from) => *into = from.clone(),
-    }
 }
 
 fn usable(access: &GroupAccess) -> bool {
@@ -179,7 +163,6 @@ fn has_file(facts: &CgroupFacts, controller: Controller, names: &[&str]) -> bool
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::features::{FeatureLabel, LINUX};
 
     fn system() -> System {
         let root = std::env::temp_dir().join(format!("containerv-features-{}", std::process::id()));
@@ -223,7 +206,9 @@ mod tests {
             assert!(!feature.reason.contains("a sample is damaged"), "{feature:?}");
         }
         let find = |name: &str| features.iter().find(|feature| feature.name == name).unwrap();
-        assert_eq!(find("hyper-v-isolation").label, FeatureLabel::NotOffered);
+        assert_eq!(find("micro-vm").label, FeatureLabel::NotOffered);
+        let windows = features.iter().find(|it| it.backend == "hcs" && it.name == "containers").unwrap();
+        assert_eq!(windows.label, FeatureLabel::NotAvailableHere);
         if rustix::process::geteuid().is_root() {
             assert!(find("rootfs-directory").available && find("namespace-pid").available, "{features:?}");
         }

@@ -77,7 +77,7 @@ pub(super) fn limits(draft: &mut Draft<'_>) {
         (limits.io_weight.is_some(), "--blkio-weight", "use `--io-maxiops` or `--io-maxbandwidth`"),
         (
             !limits.io_rates.is_empty(),
-            "--device-read-bps` and its like",
+            "--device-read-bps` or `--device-write-bps",
             "use `--io-maxiops` or `--io-maxbandwidth`",
         ),
     ];

@@ -134,7 +134,7 @@ pub(super) fn launch(system: &System, directory: &Directory, begin: Begin, hold:
 }
 
 /// Finds the program.
-fn program(system: &System) -> Result<PathBuf> {
+pub(super) fn program(system: &System) -> Result<PathBuf> {
     if let Some(program) = system.monitor() {
         return Ok(program.to_owned());
     }

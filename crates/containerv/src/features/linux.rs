@@ -1,43 +1,7 @@
-//! What is offered, and what of it works on this machine: the capability document.
-
-use serde::Serialize;
-
-use crate::Host;
-
-/// How far a feature's claim goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[non_exhaustive]
-pub enum FeatureLabel {
-    /// It works here, and the tests run it on Linux.
-    #[serde(rename = "proved on Linux")]
-    ProvedOnLinux,
-    /// The backend offers it, and this machine or its caller lacks what it needs.
-    #[serde(rename = "not available here")]
-    NotAvailableHere,
-    /// No machine has it with this version.
-    #[serde(rename = "not offered yet")]
-    NotOffered,
-}
-
-/// One feature of one backend.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Feature {
-    /// The backend: `linux`, `hcs`, `vm` or `wsl`.
-    pub backend: &'static str,
-    /// The feature's name, which stays.
-    pub name: &'static str,
-    /// The caller can use it on this machine.
-    pub available: bool,
-    /// Why not; empty if it can be used.
-    pub reason: String,
-    /// How far the claim goes.
-    pub label: FeatureLabel,
-}
+//! Features of the Linux backend.
 
 /// What a feature needs of a Linux machine besides what lowering checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "asked for by the Linux backend"))]
 pub(crate) enum Need {
     /// Namespaces of a kind, by the name in `/proc/self/ns`.
     Namespace(&'static str),
@@ -63,7 +27,6 @@ pub(crate) enum Need {
 
 /// One feature of the Linux backend.
 #[derive(Clone, Copy, Debug)]
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "asked for by the Linux backend"))]
 pub(crate) struct Known {
     pub(crate) name: &'static str,
     /// What a request says to use it, as JSON that is merged into a plain request. It is available
@@ -189,76 +152,3 @@ pub(crate) const LINUX: &[Known] = &[
     known("processes", "{}", &[]),
     known("events", "{}", &[]),
 ];
-
-/// What no machine has with this version, by backend.
-const NOT_OFFERED: [(&str, &str); 13] = [
-    ("linux", "network-bridge"),
-    ("linux", "published-ports"),
-    ("linux", "image-registry"),
-    ("linux", "image-build"),
-    ("linux", "image-import"),
-    ("linux", "checkpoint"),
-    ("linux", "landlock"),
-    ("hcs", "process-isolation"),
-    ("hcs", "hyper-v-isolation"),
-    ("hcs", "linux-utility-vm"),
-    ("vm", "micro-vm"),
-    ("wsl", "linux-container"),
-    ("wsl", "host-directory"),
-];
-
-/// The features of a backend that was asked, and those that nobody has.
-pub(crate) fn document(ask: impl Fn(&Known) -> Result<(), String>) -> Vec<Feature> {
-    let linux = LINUX.iter().map(|known| {
-        let asked = ask(known);
-        let available = asked.is_ok();
-        let label = if available { FeatureLabel::ProvedOnLinux } else { FeatureLabel::NotAvailableHere };
-        Feature {
-            backend: "linux",
-            name: known.name,
-            available,
-            reason: asked.err().unwrap_or_default(),
-            label,
-        }
-    });
-    let missing = NOT_OFFERED.iter().map(|(backend, name)| Feature {
-        backend,
-        name,
-        available: false,
-        reason: "this version does not have it".to_owned(),
-        label: FeatureLabel::NotOffered,
-    });
-    linux.chain(missing).collect()
-}
-
-impl Host {
-    /// Returns every feature of every backend, and whether the caller can use it here.
-    ///
-    /// A feature of the Linux backend is available if a request with it can be lowered for this
-    /// machine and the kernel has what the request needs. Nothing is made or changed.
-    pub fn features(&self) -> Vec<Feature> {
-        self.system.features()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn every_feature_is_named_once_and_has_a_reason_if_it_is_missing() {
-        let features = document(|known| if known.name == "init" { Err("no".to_owned()) } else { Ok(()) });
-        let names: HashSet<_> = features.iter().map(|feature| (feature.backend, feature.name)).collect();
-        assert_eq!(names.len(), features.len());
-        for feature in &features {
-            assert_eq!(feature.reason.is_empty(), feature.available, "{feature:?}");
-            assert_eq!(feature.label == FeatureLabel::ProvedOnLinux, feature.available, "{feature:?}");
-        }
-        let json = serde_json::to_value(&features).unwrap_or_default();
-        assert!(json.as_array().is_some_and(|all| {
-            all.iter().any(|it| it["name"] == "init" && it["label"] == "not available here")
-        }));
-    }
-}
