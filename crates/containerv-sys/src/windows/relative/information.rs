@@ -13,8 +13,8 @@ use windows_sys::Win32::Storage::FileSystem::{
     FILE_ATTRIBUTE_REPARSE_POINT, FILE_ATTRIBUTE_SPARSE_FILE, FILE_ATTRIBUTE_SYSTEM, FILE_ATTRIBUTE_TAG_INFO,
     FILE_BASIC_INFO, FILE_DISPOSITION_FLAG_DELETE, FILE_DISPOSITION_FLAG_IGNORE_READONLY_ATTRIBUTE,
     FILE_DISPOSITION_FLAG_POSIX_SEMANTICS, FILE_DISPOSITION_INFO, FILE_DISPOSITION_INFO_EX,
-    FILE_INFO_BY_HANDLE_CLASS, FileAttributeTagInfo, FileBasicInfo, FileDispositionInfo,
-    FileDispositionInfoEx, GetFileInformationByHandle, GetFileInformationByHandleEx,
+    FILE_INFO_BY_HANDLE_CLASS, FILE_STANDARD_INFO, FileAttributeTagInfo, FileBasicInfo, FileDispositionInfo,
+    FileDispositionInfoEx, FileStandardInfo, GetFileInformationByHandle, GetFileInformationByHandleEx,
     SetFileInformationByHandle,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
@@ -115,6 +115,17 @@ pub fn changed(file: BorrowedHandle<'_>) -> io::Result<i64> {
     let mut found = FILE_BASIC_INFO::default();
     query(file, FileBasicInfo, &mut found)?;
     Ok(found.ChangeTime)
+}
+
+/// Tells how many bytes a file takes on the disk.
+///
+/// # Errors
+///
+/// The system's.
+pub fn allocated(file: BorrowedHandle<'_>) -> io::Result<u64> {
+    let mut found = FILE_STANDARD_INFO::default();
+    query(file, FileStandardInfo, &mut found)?;
+    Ok(found.AllocationSize.try_into().unwrap_or(0))
 }
 
 fn query<T>(file: BorrowedHandle<'_>, class: FILE_INFO_BY_HANDLE_CLASS, found: &mut T) -> io::Result<()> {

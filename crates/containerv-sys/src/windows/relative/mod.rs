@@ -38,8 +38,8 @@ use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
 pub use content::{allocated_ranges, set_sparse};
 pub use information::{
-    ATTRIBUTES_KEPT, DIRECTORY, Information, READ_ONLY, REPARSE_POINT, SPARSE, Times, changed, hard_link,
-    information, remove, reparse_tag, set_attributes, set_times,
+    ATTRIBUTES_KEPT, DIRECTORY, Information, READ_ONLY, REPARSE_POINT, SPARSE, Times, allocated, changed,
+    hard_link, information, remove, reparse_tag, set_attributes, set_times,
 };
 pub use list::{Entry, Listing, actual_name};
 pub use reparse::{reparse_data, set_reparse_data};

@@ -45,6 +45,21 @@ impl Bed {
     pub(in crate::backend::hcs) fn keeper(&self, isolation: Isolation) -> Container {
         Container::builder(self.image()).isolation(isolation).create(&self.host).unwrap()
     }
+
+    /// A directory of the host beside the containers.
+    pub(in crate::backend::hcs) fn scratch(&self) -> PathBuf {
+        let path = self.root.join("scratch");
+        fs::create_dir_all(&path).unwrap();
+        path
+    }
+
+    /// Puts a file into the base layer.
+    pub(in crate::backend::hcs) fn put_in_layer(&self, path: &str, content: &str) {
+        let base = fs::read_dir(&self.layers).unwrap().flatten().next().unwrap().path();
+        let path = base.join("Files").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, content).unwrap();
+    }
 }
 
 impl Drop for Bed {

@@ -64,6 +64,13 @@ impl Performer<'_> {
         Ok(())
     }
 
+    /// Writes what an active writable layer holds into a new folder, in transport format.
+    pub(crate) fn export_layer(&self, layer: &OsText, folder: &Path, parents: &[Layer]) -> Result<()> {
+        let (layer, parents) = (path(layer)?, parents_of(parents)?);
+        let vmcompute = &self.windows.vmcompute;
+        privileged(|| Ok(vmcompute.export_layer(layer, folder, &parents)?))
+    }
+
     pub(super) fn expand_layer(&self, layer: &OsText, bytes: u64) -> Result<()> {
         Ok(self.windows.vmcompute.expand_writable_layer(path(layer)?, bytes)?)
     }

@@ -12,7 +12,7 @@ use containerv_spec::{ContainerId, OsText};
 use containerv_sys::windows::lock::Lock;
 
 use super::files::{self, Mapping, Root};
-use super::path;
+use super::{layer, path};
 use crate::backend::hcs::execute::Perform;
 use crate::backend::hcs::explain::Failure;
 use crate::backend::hcs::journal::{Entry, Journal};
@@ -129,13 +129,7 @@ impl System {
             return Ok(View { root, resting: None, _lock: lock });
         }
         self.end_run(&directory, &journal, None)?;
-        let isolation = journal.isolation.unwrap_or(HcsIsolation::Process);
-        let undo = vec![
-            Call::UnprepareLayer { layer: layers.scratch.clone() },
-            Call::DeactivateLayer { layer: layers.scratch.clone() },
-        ];
-        directory.note(&Entry::Begun { stage: Stage::Start, isolation, undo })?;
-        let resting = Resting { system: self, directory: directory.clone() };
+        let resting = self.begin_rest(&directory, &journal, &layers)?;
         let mounted =
             self.mount(&directory, &layers).and_then(|()| self.volume_of(&directory, &layers, mapped));
         match mounted {
@@ -147,10 +141,23 @@ impl System {
         }
     }
 
+    /// Writes down how to unmount the layers of a container that does not run, before they are mounted.
+    fn begin_rest(&self, directory: &Directory, journal: &Journal, layers: &Layers) -> Result<Resting<'_>> {
+        let isolation = journal.isolation.unwrap_or(HcsIsolation::Process);
+        let undo = vec![
+            Call::UnprepareLayer { layer: layers.scratch.clone() },
+            Call::DeactivateLayer { layer: layers.scratch.clone() },
+        ];
+        directory.note(&Entry::Begun { stage: Stage::Start, isolation, undo })?;
+        Ok(Resting { system: self, directory: directory.clone() })
+    }
+
     fn mount(&self, directory: &Directory, layers: &Layers) -> Result<()> {
         let mut performer = Performer::new(self.windows(), &directory.id, None);
-        for call in [&Call::ActivateLayer { layer: layers.scratch.clone() }, &layers.prepare] {
-            performer.perform(call).map_err(|failure| failure.explain("cannot mount its layers"))?;
+        let (layer, parents) = (layers.scratch.clone(), layers.parents.clone());
+        let prepare = Call::PrepareLayer { layer: layer.clone(), parents };
+        for call in [Call::ActivateLayer { layer }, prepare] {
+            performer.perform(&call).map_err(|failure| failure.explain("cannot mount its layers"))?;
         }
         Ok(())
     }
@@ -178,15 +185,23 @@ impl System {
             Ok(Layer { id: Found::LayerId(number).into(), path: folder.trim_end_matches('\\').to_owned() })
         };
         let parents = (0..).zip(&layers.folders).map(parent).collect::<Result<Vec<_>>>()?;
-        let call = Call::PrepareLayer { layer: scratch.clone(), parents };
-        Ok(Layers { prepare: values.fill(&call)?, scratch })
+        match values.fill(&Call::PrepareLayer { layer: scratch, parents })? {
+            Call::PrepareLayer { layer, parents } => Ok(Layers { scratch: layer, parents }),
+            _ => Err(not_made()),
+        }
     }
 }
 
-/// The writable layer, and the call that shows those below it through it.
+/// The writable layer, and those below it, the nearest first.
 struct Layers {
     scratch: OsText,
-    prepare: Call,
+    parents: Vec<Layer>,
+}
+
+impl Layers {
+    fn folders(&self) -> Vec<PathBuf> {
+        self.parents.iter().map(|parent| PathBuf::from(&parent.path)).collect()
+    }
 }
 
 /// What a container sees in the place of its own files.
@@ -203,13 +218,58 @@ fn mappings(request: &Request) -> Vec<Mapping> {
 }
 
 impl System {
-    /// Lists what a container changed in its root.
-    pub(crate) fn changes(&self, _id: &ContainerId) -> Result<Vec<Change>> {
-        Err(Error::new(ErrorKind::Unavailable, "not offered on Windows yet"))
+    /// Lists what a container that does not run changed in its root.
+    pub(crate) fn changes(&self, id: &ContainerId) -> Result<Vec<Change>> {
+        let directory = self.directory(id)?;
+        let name = directory.called();
+        self.compare(&directory)
+            .map_err(|error| error.context(format!("cannot compare container `{name}` with its image")))
+    }
+
+    fn compare(&self, directory: &Directory) -> Result<Vec<Change>> {
+        let _lock = directory.lock()?;
+        let journal = directory.journal()?;
+        let request = directory.request()?;
+        if self.running(directory, &journal)?.is_some() {
+            let message = "its layer cannot be exported while it runs";
+            return Err(Error::new(ErrorKind::InvalidState, message).with_hint("stop the container first"));
+        }
+        let layers = self.layers(directory, &journal, &request)?;
+        self.end_run(directory, &journal, None)?;
+        let target = directory.path.join("changes");
+        remove_export(&target)?;
+        let resting = self.begin_rest(directory, &journal, &layers)?;
+        let exported = self.export(directory, &layers, &target);
+        let unmounted = resting.unmount();
+        let changes = exported.and_then(|()| layer::changes(&target, &layers.folders()));
+        remove_export(&target)?;
+        let changes = changes?;
+        unmounted.map(|()| changes)
+    }
+
+    fn export(&self, directory: &Directory, layers: &Layers, target: &Path) -> Result<()> {
+        let failed = |failure: Failure| failure.explain("cannot export its layer");
+        let mut performer = Performer::new(self.windows(), &directory.id, None);
+        performer.perform(&Call::ActivateLayer { layer: layers.scratch.clone() }).map_err(failed)?;
+        performer.export_layer(&layers.scratch, target, &layers.parents).map_err(failed)
     }
 
     /// Returns how much the container's directory takes on disk, in bytes.
-    pub(crate) fn disk_usage(&self, _id: &ContainerId) -> Result<u64> {
-        Err(Error::new(ErrorKind::Unavailable, "not offered on Windows yet"))
+    pub(crate) fn disk_usage(&self, id: &ContainerId) -> Result<u64> {
+        Ok(layer::disk_usage(&self.directory(id)?.path))
     }
 }
+
+/// Removes what was exported, also by somebody who did not come to the end.
+fn remove_export(target: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(target) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(super::failure::explain(&error, &format!("remove `{}`", target.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[path = "life_tests.rs"]
+mod tests;

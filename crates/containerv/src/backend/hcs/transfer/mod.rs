@@ -1,11 +1,14 @@
 //! Files in and out of containers.
 
 mod base64;
+mod changes;
 #[cfg(windows)]
 mod container;
 mod failure;
 #[cfg(windows)]
 mod files;
+#[cfg(windows)]
+mod layer;
 mod path;
 mod reparse;
 mod resolve;

@@ -81,7 +81,7 @@ impl Root {
     /// The root directory, once more.
     fn open(&self) -> io::Result<Opened> {
         let how = How::directory(Access::LIST, true);
-        relative::reopen(self.directory.as_handle(), how).and_then(|file| Opened::of(file, how))
+        relative::reopen(self.directory.as_handle(), how).and_then(Opened::led_to)
     }
 
     /// Refuses what is at or below a mapped directory.

@@ -60,6 +60,14 @@ pub(crate) struct Opened {
 }
 
 impl Opened {
+    /// Looks at what a path of the caller's own led to, through all links: a reparse point that it still
+    /// has is the owner's business.
+    pub(super) fn led_to(file: OwnedHandle) -> io::Result<Self> {
+        let information = relative::information(file.as_handle())?;
+        let kind = if information.attributes & DIRECTORY != 0 { Kind::Directory } else { Kind::File };
+        Ok(Self { file, node: Node { kind, information } })
+    }
+
     /// Looks at an open file. One whose content a filter completes is opened again, through it.
     pub(super) fn of(file: OwnedHandle, how: How) -> io::Result<Self> {
         let information = relative::information(file.as_handle())?;

@@ -225,7 +225,7 @@ fn find_host_source(side: Side<'_>, path: &Path, follow: bool) -> Result<Source>
     let name = path.file_name().filter(|_| !content).map(wide).unwrap_or_default();
     let how = look(false);
     let opened = if follow || asks_directory {
-        relative::open_path(path, Access::LOOK).and_then(|file| Opened::of(file, how))
+        relative::open_path(path, Access::LOOK).and_then(Opened::led_to)
     } else {
         relative::open_path(parent_of(path), Access::LIST)
             .and_then(|parent| relative::open(parent.as_handle(), &name, how))
@@ -267,8 +267,7 @@ fn find_host_destination(side: Side<'_>, path: &Path) -> Result<Destination> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         if path.is_dir() {
-            let opened = relative::open_path(&path, Access::LIST)
-                .and_then(|file| Opened::of(file, How::directory(Access::LIST, false)));
+            let opened = relative::open_path(&path, Access::LIST).and_then(Opened::led_to);
             let opened = opened.map_err(|error| side.failed(&error, "open the directory"))?;
             return Ok(Destination::Directory(opened, Vec::new()));
         }

@@ -1,0 +1,112 @@
+//! Copies of containers in all states, with the stand-ins.
+
+use std::fs;
+use std::time::Duration;
+
+use containerv_spec::request::Isolation;
+
+use super::*;
+use crate::Container;
+use crate::backend::hcs::lifecycle::tests::Bed;
+use crate::copy::ChangeKind;
+
+fn said(container: &Container, command: &str) -> String {
+    let output = container.command("cmd").args(["/c", command]).output().unwrap();
+    assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn options() -> CopyOptions {
+    CopyOptions::default()
+}
+
+#[test]
+fn files_go_in_and_out_of_a_container_that_runs_and_of_one_that_does_not() {
+    let Some(bed) = Bed::new() else { return };
+    let host = bed.scratch();
+    fs::create_dir(host.join("tree")).unwrap();
+    fs::write(host.join("tree").join("file.txt"), "from outside").unwrap();
+    let container = bed.keeper(Isolation::Process);
+    let summary = container.upload(host.join("tree"), "C:\\data", &options()).unwrap();
+    assert_eq!((summary.files, summary.directories, summary.bytes), (1, 1, 12));
+    assert_eq!(said(&container, "type C:\\data\\file.txt"), "from outside");
+    said(&container, "echo from inside> C:\\data\\made.txt");
+    container.download("/data", host.join("out"), &options()).unwrap();
+    assert_eq!(fs::read_to_string(host.join("out").join("made.txt")).unwrap(), "from inside\r\n");
+    container.stop(Some(Duration::from_secs(20))).unwrap();
+    container.download("/data/made.txt", host.join("again.txt"), &options()).unwrap();
+    assert_eq!(fs::read_to_string(host.join("again.txt")).unwrap(), "from inside\r\n");
+    fs::write(host.join("later.txt"), "later").unwrap();
+    container.upload(host.join("later.txt"), "C:\\data\\", &options()).unwrap();
+    let error = container.upload(host.join("later.txt"), "C:\\none\\x", &options()).unwrap_err();
+    assert!(error.to_string().contains("cannot copy files of container"), "{error}");
+    let mut archive = Vec::new();
+    container.download_tar("/data", &mut archive, &options()).unwrap();
+    assert_eq!(container.upload_tar(&archive[..], "/", &options()).unwrap().files, 3);
+    assert!(bed.host.repair(true).unwrap().is_empty());
+    container.start().unwrap();
+    assert_eq!(said(&container, "type C:\\data\\later.txt"), "later");
+    assert!(container.disk_usage().unwrap() > 0);
+    container.delete(true).unwrap();
+    assert!(bed.host.repair(true).unwrap().is_empty());
+}
+
+#[test]
+fn the_disk_of_a_virtual_machine_is_reached_when_that_does_not_run() {
+    let Some(bed) = Bed::new() else { return };
+    let host = bed.scratch();
+    fs::write(host.join("file.txt"), "x").unwrap();
+    let container = bed.keeper(Isolation::Vm);
+    let error = container.upload(host.join("file.txt"), "C:\\", &options()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    assert!(error.hint().unwrap_or_default().contains("stop the container"), "{error:?}");
+    container.stop(Some(Duration::from_secs(20))).unwrap();
+    container.upload(host.join("file.txt"), "C:\\", &options()).unwrap();
+    container.start().unwrap();
+    assert_eq!(said(&container, "type C:\\file.txt"), "x");
+    container.delete(true).unwrap();
+}
+
+#[test]
+fn changes_are_told_of_a_container_that_does_not_run() {
+    let Some(bed) = Bed::new() else { return };
+    bed.put_in_layer("data\\old.txt", "old");
+    let container = bed.keeper(Isolation::Process);
+    said(&container, "echo new> C:\\data\\new.txt & echo other> C:\\data\\old.txt & mkdir C:\\made");
+    let error = container.changes().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
+    container.stop(Some(Duration::from_secs(20))).unwrap();
+    let changes = container.changes().unwrap();
+    let kind =
+        |path: &str| changes.iter().find(|change| change.path == path.into()).map(|change| change.kind);
+    assert_eq!(kind("C:\\data\\new.txt"), Some(ChangeKind::Added), "{changes:?}");
+    assert_eq!(kind("C:\\data\\old.txt"), Some(ChangeKind::Modified), "{changes:?}");
+    assert_eq!(kind("C:\\data"), Some(ChangeKind::Modified), "{changes:?}");
+    assert_eq!(kind("C:\\made"), Some(ChangeKind::Added), "{changes:?}");
+    assert!(!container.directory().unwrap().join("changes").exists());
+    container.delete(false).unwrap();
+    assert!(bed.host.repair(true).unwrap().is_empty());
+}
+
+#[test]
+fn a_copy_that_a_crash_ended_is_tidied_up() {
+    let Some(bed) = Bed::new() else { return };
+    let container = bed.keeper(Isolation::Process);
+    container.stop(Some(Duration::from_secs(20))).unwrap();
+    let system = &bed.host.system;
+    let View { root, resting, _lock: lock } = system.view(system.directory(container.id()).unwrap()).unwrap();
+    assert!(resting.is_some());
+    // As the end of a process leaves it: closed and unlocked, and mounted.
+    drop((root, lock));
+    let found = bed.host.repair(true).unwrap();
+    assert!(found.iter().any(|action| action.action.contains("DeactivateLayer")), "{found:?}");
+    // Whoever needs the container does not have to know.
+    container.start().unwrap();
+    assert_eq!(said(&container, "echo up"), "up\r\n");
+    container.stop(Some(Duration::from_secs(20))).unwrap();
+    drop(system.view(system.directory(container.id()).unwrap()).map(|view| drop((view.root, view._lock))));
+    bed.host.repair(false).unwrap();
+    assert!(bed.host.repair(true).unwrap().is_empty());
+    container.delete(false).unwrap();
+    assert!(bed.host.containers().unwrap().is_empty());
+}
