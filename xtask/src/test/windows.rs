@@ -1,6 +1,7 @@
 //! The suite `windows`: test programs as Windows executables, by Wine.
 
 use super::binaries::{self, TestProgram};
+use super::c_programs;
 use super::report::SuiteReport;
 use crate::failure::Result;
 use crate::wine::{self, Bed};
@@ -11,6 +12,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("containerv-spec", &["--lib", "--tests"]),
     ("containerv-sys", &["--lib", "--tests"]),
     ("containerv", &["--lib"]),
+    (c_programs::PACKAGE, &["--lib", "--tests"]),
 ];
 
 pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
@@ -29,12 +31,14 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     for program in build_sim(&["--package", "compute-service", "--package", "sim-protocol"])? {
         binaries::run(&program.label(), &mut program.command(), filters, report)?;
     }
+    let c_programs = c_programs::build()?;
     let bed = Bed::open()?;
     // A program that the stand-ins' tests put into containers.
     bed.add(&wine::sim_target().join(wine::TARGET).join("debug/probe.exe"))?;
     for program in programs {
         let mut command = bed.command(&program.executable)?;
         program.surroundings(&mut command);
+        command.env(c_programs::VARIABLE, wine::windows_path(&c_programs));
         // Cargo, which `insta` asks else, is no Windows program.
         command.env("INSTA_WORKSPACE_ROOT", workspace::root()).env("INSTA_UPDATE", "no");
         binaries::run(&program.label(), &mut command, filters, report)?;
