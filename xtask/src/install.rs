@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::command;
+use crate::dll;
 use crate::failure::{Failure, Result};
 use crate::workspace;
 
@@ -13,7 +14,11 @@ usage: cargo xtask install [OPTION..]
 
 Builds and installs the C library, its headers, and its files for pkg-config and CMake.
 
+With `--target x86_64-pc-windows-gnu` or `x86_64-pc-windows-msvc` that is the DLL, in `bin`, and the
+libraries that linkers of GNU and Microsoft find it by.
+
 options:
+  --target TRIPLE  the system and compiler that it is for; this one unless given
   --prefix DIR     where the files belong; `/usr/local` unless given
   --libdir DIR     for libraries, below the prefix; `lib` unless given
   --destdir DIR    put everything below this directory, as packagers do
@@ -28,9 +33,13 @@ const PROFILE: &str = "c-library";
 /// the build script of the crate gives it.
 const SO_VERSION: &str = "0";
 
+/// What the static library needs of the system.
+const STATIC_NEEDS: &str = "-lutil -lrt -lpthread -lm -ldl";
+
 /// What the command line asked for.
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
+    target: Option<String>,
     prefix: PathBuf,
     libdir: PathBuf,
     destdir: Option<PathBuf>,
@@ -39,8 +48,13 @@ struct Options {
 
 impl Options {
     fn parse(arguments: &[String]) -> Result<Options> {
-        let mut options =
-            Options { prefix: "/usr/local".into(), libdir: "lib".into(), destdir: None, built: None };
+        let mut options = Options {
+            target: None,
+            prefix: "/usr/local".into(),
+            libdir: "lib".into(),
+            destdir: None,
+            built: None,
+        };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
             let (name, value) = match argument.split_once('=') {
@@ -49,6 +63,7 @@ impl Options {
             };
             let value = value.ok_or_else(|| Failure::usage(format!("`{name}` needs a value\n{USAGE}")));
             match name {
+                "--target" => options.target = Some(value?),
                 "--prefix" => options.prefix = value?.into(),
                 "--libdir" => options.libdir = value?.into(),
                 "--destdir" => options.destdir = Some(value?.into()),
@@ -71,6 +86,11 @@ impl Options {
         Ok(self)
     }
 
+    /// Whether this is for Windows.
+    fn windows(&self) -> bool {
+        self.target.as_ref().is_some_and(|target| target.contains("-windows-"))
+    }
+
     /// Where a path below the prefix is written.
     fn place(&self, path: impl AsRef<Path>) -> PathBuf {
         match &self.destdir {
@@ -87,26 +107,40 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         return Ok(());
     }
     let options = Options::parse(arguments)?;
-    let built = options.built.clone().map_or_else(build, Ok)?;
+    let built = options.built.clone().map_or_else(|| build(&options), Ok)?;
     install_headers(&options)?;
-    install_libraries(&options, &built)?;
+    if options.windows() {
+        install_dll(&options, &built)?;
+    } else {
+        install_libraries(&options, &built)?;
+    }
     install_descriptions(&options)?;
     println!("installed in `{}`", options.place("").display());
-    if options.destdir.is_none() {
+    if options.destdir.is_none() && !options.windows() {
         println!("hint: run `ldconfig` if programs do not find `libcontainerv.so.{SO_VERSION}`");
     }
     Ok(())
 }
 
 /// Builds the libraries; returns the directory that they are in.
-fn build() -> Result<PathBuf> {
-    command::run(command::cargo().args(["build", "--package", CRATE, "--profile", PROFILE]))?;
-    Ok(workspace::target().join(PROFILE))
+fn build(options: &Options) -> Result<PathBuf> {
+    let mut cargo = command::cargo();
+    cargo.args(["build", "--package", CRATE, "--profile", PROFILE]);
+    let mut place = workspace::target();
+    if let Some(target) = &options.target {
+        cargo.args(["--target", target]);
+        place.push(target);
+    }
+    command::run(&mut cargo)?;
+    Ok(place.join(PROFILE))
 }
 
 fn install_headers(options: &Options) -> Result<()> {
     for header in workspace::entries(&crate_directory().join("include/chef")) {
         let name = header.file_name().unwrap_or_default();
+        if options.windows() && name.to_string_lossy().contains("-linux.") {
+            continue;
+        }
         copy(&header, &options.place("include/chef").join(name), 0o644)?;
     }
     Ok(())
@@ -123,15 +157,28 @@ fn install_libraries(options: &Options, built: &Path) -> Result<()> {
     link(&middle, &place.join("libcontainerv.so"))
 }
 
+/// The DLL lies where programs find it, and is found by linkers through its libraries of imports.
+fn install_dll(options: &Options, built: &Path) -> Result<()> {
+    let dll = built.join(dll::BUILT);
+    copy(&dll, &options.place("bin").join(dll::NAME), 0o755)?;
+    for library in dll::write_imports(&dll, &options.place(&options.libdir))? {
+        set_mode(&library, 0o644)?;
+    }
+    Ok(())
+}
+
 fn install_descriptions(options: &Options) -> Result<()> {
     let libdir = options.place(&options.libdir);
+    let config =
+        if options.windows() { "windows/containervConfig.cmake.in" } else { "containervConfig.cmake.in" };
     for (template, directory) in [
         ("containerv.pc.in", "pkgconfig"),
-        ("containervConfig.cmake.in", "cmake/containerv"),
+        (config, "cmake/containerv"),
         ("containervConfigVersion.cmake.in", "cmake/containerv"),
     ] {
         let text = workspace::read(&crate_directory().join("install").join(template))?;
-        let place = libdir.join(directory).join(template.trim_end_matches(".in"));
+        let name = template.rsplit('/').next().unwrap_or(template).trim_end_matches(".in");
+        let place = libdir.join(directory).join(name);
         workspace::write(&place, filled(&text, options)?)?;
         set_mode(&place, 0o644)?;
     }
@@ -146,6 +193,7 @@ fn filled(template: &str, options: &Options) -> Result<String> {
     let major = version.split('.').next().unwrap_or_default();
     let values = [
         ("@PREFIX@", options.prefix.display().to_string()),
+        ("@PRIVATE@", if options.windows() { "" } else { STATIC_NEEDS }.to_owned()),
         ("@LIBDIR@", options.libdir.display().to_string()),
         ("@VERSION@", version.to_owned()),
         ("@SOVERSION@", SO_VERSION.to_owned()),

@@ -5,6 +5,7 @@
 mod bench;
 mod check;
 mod command;
+mod dll;
 mod failure;
 mod install;
 mod pages;

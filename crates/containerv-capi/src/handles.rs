@@ -9,7 +9,7 @@ use std::ptr::without_provenance_mut;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::border::{Result, invalid};
+use crate::border::{Failure, Result, invalid};
 
 /// The next number, shared by all tables, so that one kind is not mistaken for another. A forked
 /// child counts on from where its parent was.
@@ -23,10 +23,8 @@ pub(crate) struct Registry {
     /// Options.
     pub(crate) options: Table<Mutex<crate::options::Options>>,
     /// Containers.
-    #[cfg(target_os = "linux")]
-    pub(crate) containers: Table<crate::linux::container::Entry>,
+    pub(crate) containers: Table<crate::container::Entry>,
     /// The host of the containers made last.
-    #[cfg(target_os = "linux")]
     host: Mutex<Option<containerv::Host>>,
     process: u32,
     /// The registry of the process that this one was forked from. It is never looked at: a lock
@@ -49,9 +47,7 @@ pub(crate) fn registry() -> &'static Registry {
         }
         let fresh = Box::into_raw(Box::new(Registry {
             options: Table::new("options"),
-            #[cfg(target_os = "linux")]
             containers: Table::new("a container"),
-            #[cfg(target_os = "linux")]
             host: Mutex::new(None),
             process,
             _inherited: known,
@@ -63,7 +59,6 @@ pub(crate) fn registry() -> &'static Registry {
     }
 }
 
-#[cfg(target_os = "linux")]
 impl Registry {
     /// Returns the host that the environment names, the same one as long as it names the same: a
     /// host has a descriptor open.
@@ -111,7 +106,7 @@ impl<T> Table<T> {
         self.live().insert(pointer.addr(), object);
     }
 
-    fn not_live<P>(&self, pointer: *const P) -> containerv::Error {
+    fn not_live<P>(&self, pointer: *const P) -> Failure {
         let problem = if pointer.is_null() { "is NULL" } else { "is not alive in this process" };
         invalid(format!("the pointer to {} {problem}", self.what))
     }

@@ -7,25 +7,34 @@
 //! * `border` turns results into return values and `errno`, and stops panics;
 //! * `handles` finds the object behind a pointer without ever dereferencing it.
 //!
+//! What differs between the systems is in `linux` and `windows`, with the same names in both.
+//!
 //! Nothing here survives a `fork()`: a forked child finds an empty registry and may fill its own.
 
 // UNSAFETY: every function that C calls takes pointers; reading them is what this crate is for.
 #![allow(unsafe_code, reason = "pointers of C callers are read here")]
 
 mod border;
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a system without containers reads less"))]
+mod container;
+mod failure;
+mod files;
 mod foreign;
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "a system without containers holds less"))]
 mod handles;
 mod options;
+mod request;
 
-#[cfg(not(target_os = "linux"))]
-mod absent;
-#[cfg(target_os = "linux")]
+#[cfg(not(windows))]
 mod linux;
+#[cfg(windows)]
+mod windows;
+
+#[cfg(not(windows))]
+use linux as system;
+#[cfg(windows)]
+use windows as system;
 
 /// Private parsers, for the fuzz targets in `fuzz/`. Not part of the interface.
-#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+#[cfg(all(feature = "fuzzing", not(windows)))]
 #[doc(hidden)]
 pub mod fuzzing {
     /// Splits one text into arguments.

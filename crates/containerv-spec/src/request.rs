@@ -375,6 +375,10 @@ pub struct Process {
     /// What to execute if it is not `args[0]`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub program: Option<OsText>,
+    /// The whole command line of a Windows program, as it is, in place of one made of `args`. It begins
+    /// with `args[0]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command_line: Option<String>,
     /// Look the program up in `PATH`.
     pub search_path: bool,
     /// `NAME=value` entries. Nothing of the caller's environment is added.
@@ -413,6 +417,7 @@ impl Process {
         Self {
             args,
             program: None,
+            command_line: None,
             search_path: true,
             env: Vec::new(),
             set_home: true,

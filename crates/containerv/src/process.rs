@@ -271,6 +271,14 @@ impl std::os::fd::AsFd for Child {
     }
 }
 
+#[cfg(windows)]
+impl std::os::windows::io::AsHandle for Child {
+    /// An event: set once the process has ended, and now and then before.
+    fn as_handle(&self) -> std::os::windows::io::BorrowedHandle<'_> {
+        self.inner.as_handle()
+    }
+}
+
 /// A command to be run in a container; built like `std::process::Command`.
 ///
 /// Unless told otherwise it has the user, the further groups, the working directory, the resource

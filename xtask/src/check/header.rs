@@ -1,4 +1,4 @@
-//! The C library exports what its headers declare, and nothing else.
+//! The C library exports what its headers declare, and nothing else, on both systems.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -6,7 +6,9 @@ use std::process::Command;
 
 use super::source;
 use crate::command;
+use crate::dll;
 use crate::failure::{Failure, Result};
+use crate::wine;
 use crate::workspace;
 
 const CRATE: &str = "containerv-capi";
@@ -17,15 +19,32 @@ pub(super) fn run() -> Result<()> {
         println!("no crate `{CRATE}` in this tree, so no header");
         return Ok(());
     }
-    command::run(command::cargo().args(["build", "--quiet", "--package", CRATE]))?;
-    let declared = declared()?;
-    let exported = exported()?;
-    let findings = findings(&declared, &exported);
-    if findings.is_empty() {
-        println!("{} functions", declared.len());
-        return Ok(());
+    let mut findings = Vec::new();
+    for system in [System::Linux, System::Windows] {
+        let declared = declared(system)?;
+        println!("{} functions for {}", declared.len(), system.name());
+        findings.extend(
+            self::findings(&declared, &exported(system)?)
+                .into_iter()
+                .map(|one| system.name().to_owned() + ": " + &one),
+        );
     }
-    Err(Failure::new(findings.join("\n")))
+    if findings.is_empty() { Ok(()) } else { Err(Failure::new(findings.join("\n"))) }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum System {
+    Linux,
+    Windows,
+}
+
+impl System {
+    fn name(self) -> &'static str {
+        match self {
+            System::Linux => "Linux",
+            System::Windows => "Windows",
+        }
+    }
 }
 
 fn findings(declared: &BTreeSet<String>, exported: &BTreeSet<String>) -> Vec<String> {
@@ -40,17 +59,49 @@ fn findings(declared: &BTreeSet<String>, exported: &BTreeSet<String>) -> Vec<Str
     findings
 }
 
-fn headers() -> Vec<PathBuf> {
+/// The headers of a system; those for Linux alone say so in their names.
+fn headers(system: System) -> Vec<PathBuf> {
     let directory = workspace::root().join("crates").join(CRATE).join("include/chef");
-    workspace::entries(&directory).into_iter().filter(|path| source::has_extension(path, &["h"])).collect()
+    let headers =
+        workspace::entries(&directory).into_iter().filter(|path| source::has_extension(path, &["h"]));
+    let is_its = |path: &PathBuf| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        system == System::Linux || !name.ends_with("-linux")
+    };
+    headers.filter(is_its).collect()
 }
 
-fn declared() -> Result<BTreeSet<String>> {
+fn declared(system: System) -> Result<BTreeSet<String>> {
     let mut names = BTreeSet::new();
-    for header in headers() {
-        names.extend(declared_in(&workspace::read(&header)?));
+    for header in headers(system) {
+        let text = workspace::read(&header)?;
+        names.extend(declared_in(&if system == System::Windows { for_windows(&text) } else { text }));
     }
     Ok(names)
+}
+
+/// A header without what Windows does not see of it.
+fn for_windows(header: &str) -> String {
+    let (mut depth, mut left_out) = (0, None);
+    let mut seen = String::new();
+    for line in header.lines() {
+        let line_of_if = line.trim_start().starts_with("#if");
+        if line_of_if {
+            depth += 1;
+            if line.trim() == "#ifndef CHEF_CONTAINERV_WINDOWS" {
+                left_out.get_or_insert(depth);
+            }
+        }
+        if left_out.is_none() {
+            seen.push_str(line);
+            seen.push('\n');
+        }
+        if line.trim_start().starts_with("#endif") {
+            left_out = left_out.filter(|begin| *begin != depth);
+            depth -= 1;
+        }
+    }
+    seen
 }
 
 /// The functions that a header declares: names with our prefix that an opening bracket follows.
@@ -76,7 +127,16 @@ fn declared_in(header: &str) -> BTreeSet<String> {
 
 /// Every dynamic symbol that the shared library defines, ours or not: what is not declared must not
 /// be visible.
-fn exported() -> Result<BTreeSet<String>> {
+fn exported(system: System) -> Result<BTreeSet<String>> {
+    let mut cargo = command::cargo();
+    cargo.args(["build", "--quiet", "--package", CRATE]);
+    if system == System::Windows {
+        cargo.args(["--target", wine::TARGET]);
+        command::run(&mut cargo)?;
+        let library = workspace::target().join(wine::TARGET).join("debug").join(dll::BUILT);
+        return Ok(dll::exports_of(&library)?.into_iter().collect());
+    }
+    command::run(&mut cargo)?;
     let library = workspace::target().join("debug/libcontainerv_capi.so");
     let listing = command::output(
         Command::new("nm").args(["--dynamic", "--defined-only", "--format=posix"]).arg(library),
@@ -95,6 +155,15 @@ mod tests {
                       typedef void (*containerv_callback)(int);\n";
         let names: Vec<String> = declared_in(header).into_iter().collect();
         assert_eq!(names, ["containerv_create", "containerv_join"]);
+    }
+
+    #[test]
+    fn what_windows_does_not_see_is_left_out() {
+        let header = "int containerv_a(void);\n#ifdef X\n#ifndef CHEF_CONTAINERV_WINDOWS\n#if Y\n\
+                      int containerv_b(void);\n#endif\nint containerv_c(void);\n#endif\nint containerv_d(void);\n\
+                      #endif\nint containerv_e(void);\n";
+        let names: Vec<String> = declared_in(&for_windows(header)).into_iter().collect();
+        assert_eq!(names, ["containerv_a", "containerv_d", "containerv_e"]);
     }
 
     #[test]

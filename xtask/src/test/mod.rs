@@ -1,6 +1,7 @@
 //! `cargo xtask test`: every suite, and one count over all of them.
 
 mod binaries;
+mod c_programs;
 mod libtest;
 mod machine;
 mod report;

@@ -1,6 +1,7 @@
 //! The suite `windows`: test programs as Windows executables, by Wine.
 
 use super::binaries::{self, TestProgram};
+use super::c_programs;
 use super::report::SuiteReport;
 use crate::failure::Result;
 use crate::product;
@@ -13,6 +14,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("containerv-sys", &["--lib", "--tests"]),
     ("containerv", &["--lib"]),
     ("cv", &["--lib", "--tests"]),
+    (c_programs::PACKAGE, &["--lib", "--tests"]),
 ];
 
 pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
@@ -31,6 +33,7 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     for program in build_sim(&["--package", "compute-service", "--package", "sim-protocol"])? {
         binaries::run(&program.label(), &mut program.command(), filters, report)?;
     }
+    let c_programs = c_programs::build()?;
     let bed = Bed::open()?;
     // A program that the stand-ins' tests put into containers.
     bed.add(&wine::sim_target().join(wine::TARGET).join("debug/probe.exe"))?;
@@ -41,6 +44,7 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
         program.surroundings(&mut command);
         // Cargo has built it beside the tests of its package.
         command.env(product::CV_VARIABLE, workspace::target().join(wine::TARGET).join("debug/cv.exe"));
+        command.env(c_programs::VARIABLE, wine::windows_path(&c_programs));
         // Cargo, which `insta` asks else, is no Windows program.
         command.env("INSTA_WORKSPACE_ROOT", workspace::root()).env("INSTA_UPDATE", "no");
         binaries::run(&program.label(), &mut command, filters, report)?;

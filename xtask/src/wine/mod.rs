@@ -30,6 +30,11 @@ pub(crate) fn impossible() -> Option<String> {
     Some(format!("`{missing}` is missing"))
 }
 
+/// How programs by Wine see a file of this machine.
+pub(crate) fn windows_path(path: &Path) -> String {
+    format!("Z:{}", path.display()).replace('/', "\\")
+}
+
 /// A Windows installation with our DLLs, its running server and the compute service behind the DLLs.
 /// They end with this value.
 pub(crate) struct Bed {

@@ -3,7 +3,7 @@
 use containerv::{Error, ErrorKind};
 use containerv_spec::OsText;
 
-use crate::border::Result;
+use crate::border::{Failure, Result};
 use crate::handles::registry;
 
 /// Makes the calling process a member of the container with this id.
@@ -14,10 +14,10 @@ pub(crate) fn join(id: &OsText) -> Result<()> {
     let id = id.to_str().filter(digits).ok_or_else(unknown)?;
     let container = registry().host()?.container(id)?;
     if !container.id().as_str().starts_with(id) {
-        return Err(unknown());
+        return Err(unknown().into());
     }
     container.enter().map_err(|error| match error.kind() {
-        ErrorKind::InvalidState => Error::os(libc::ESRCH, "the container has ended").with_source(error),
-        _ => error,
+        ErrorKind::InvalidState => Failure::new(libc::ESRCH, "the container has ended").caused(error),
+        _ => error.into(),
     })
 }

@@ -84,7 +84,7 @@ mod tests {
             (texts("10.1.2.3", "24", "10.1.2.1"), "netmask `24`"),
             (NetworkTexts { host: None, ..texts("10.1.2.3", "255.0.0.0", "") }, "host address is NULL"),
         ] {
-            let message = pair(&id, &texts).unwrap_err().to_string();
+            let message = pair(&id, &texts).unwrap_err().error().to_string();
             assert!(message.contains(part), "{message}");
         }
     }

@@ -3,11 +3,21 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use containerv::{Child, Error};
+use containerv::Child;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
-use crate::border::Result;
+use crate::border::{Failure, Result};
+
+/// What has to be there before a process is started: nothing.
+pub(crate) struct Place;
+
+impl Place {
+    /// A process has an id in any case.
+    pub(crate) fn new(_handle: bool) -> Result<Self> {
+        Ok(Self)
+    }
+}
 
 /// Processes by the id that the caller knows them by.
 ///
@@ -28,7 +38,7 @@ struct Process {
 
 impl Processes {
     /// Takes a started process; returns its id.
-    pub(crate) fn add(&mut self, child: Child) -> i32 {
+    pub(crate) fn add(&mut self, child: Child, _place: Place) -> i32 {
         self.reap();
         let id = child.id_inside().cast_signed();
         self.0.push(Process { id, child, spent: false });
@@ -40,9 +50,9 @@ impl Processes {
         self.reap();
         let process = self.0.iter_mut().find(|process| process.id == id && !process.spent);
         let process = process
-            .ok_or_else(|| Error::os(libc::ESRCH, format!("no process {id} is waiting to be ended")))?;
+            .ok_or_else(|| Failure::new(libc::ESRCH, format!("no process {id} is waiting to be ended")))?;
         process.spent = true;
-        process.child.signal(libc::SIGTERM)
+        Ok(process.child.signal(libc::SIGTERM)?)
     }
 
     /// Reaps those that have ended.
@@ -68,16 +78,24 @@ impl Processes {
     }
 }
 
-/// Returns a descriptor by which the end of a process can be awaited without holding the process.
-pub(crate) fn watch(child: &Child) -> Result<OwnedFd> {
-    child
-        .as_fd()
-        .try_clone_to_owned()
-        .map_err(|error| Error::io(error, "cannot duplicate a process descriptor"))
+/// A descriptor by which the end of a process can be awaited without holding the process.
+pub(crate) struct Watch(OwnedFd);
+
+/// Returns a watch of a process.
+pub(crate) fn watch(child: &Child, _place: &Place) -> Result<Watch> {
+    let copy = child.as_fd().try_clone_to_owned();
+    copy.map(Watch).map_err(|error| Failure::io(error, "cannot duplicate a process descriptor"))
+}
+
+impl Watch {
+    /// Waits until the process has ended.
+    pub(crate) fn wait(&self) {
+        wait(&self.0, None);
+    }
 }
 
 /// Waits until the process behind a descriptor has ended; false if it has not in time.
-pub(crate) fn wait(process: &impl AsFd, deadline: Option<Instant>) -> bool {
+fn wait(process: &impl AsFd, deadline: Option<Instant>) -> bool {
     loop {
         let rest = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let rest = rest.map(|rest| Timespec {

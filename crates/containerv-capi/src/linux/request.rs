@@ -1,53 +1,45 @@
-//! Settings to a request.
+//! Settings to a request, as far as they are Linux's own.
 
 use std::ffi::c_uint;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
-use containerv::Error;
 use containerv_spec::request::{
-    IdRange, Lifetime, Mount, MountOptions, MountSource, Namespaces, Network, Overlay, Root, Share, Stop,
-    UserNamespace,
+    IdRange, Mount, MountOptions, MountSource, Namespaces, Network, Overlay, Share, UserNamespace,
 };
 use containerv_spec::{Bound, ByteSize, ContainerId, Limits, OsText, Request};
 
-use super::network;
-use crate::border::{Result, invalid};
+use super::{host_path, network};
+use crate::border::{Failure, Result, invalid};
 use crate::options::linux::{LimitTexts, Range};
 use crate::options::{MountTexts, Settings};
-
-const NETWORK: c_uint = 0x1;
-const PROCESS_CONTROL: c_uint = 0x2;
-const IPC: c_uint = 0x4;
-const FILESYSTEM: c_uint = 0x8;
-const CGROUPS: c_uint = 0x10;
-const USERS: c_uint = 0x20;
-
-const BIND: c_uint = 0x1;
-const RECURSIVE: c_uint = 0x2;
-const READONLY: c_uint = 0x4;
-const CREATE: c_uint = 0x100;
-
-/// Name that every container of this interface has.
-const HOSTNAME: &str = "containerv-host";
+use crate::request::capability::{CGROUPS, FILESYSTEM, IPC, NETWORK, PROCESS_CONTROL, USERS};
+use crate::request::{BIND, CREATE, Problems};
 
 /// The caller of a container: what "its own id" means.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Caller {
-    pub(crate) uid: u32,
-    pub(crate) gid: u32,
+struct Caller {
+    uid: u32,
+    gid: u32,
 }
 
-/// Returns the request for a container whose root is the directory `root`. Every problem that
-/// needs no look at the machine is found here, all of them at once.
-pub(crate) fn request(
-    id: ContainerId,
-    root: &OsText,
+/// Fills in what the settings say.
+pub(crate) fn complete(
+    request: Request,
     settings: &Settings,
     mounts: &[MountTexts],
+    problems: &mut Problems,
+) -> Request {
+    let caller =
+        Caller { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
+    complete_for(caller, request, settings, mounts, problems)
+}
+
+fn complete_for(
     caller: Caller,
-) -> Result<Request> {
-    let mut problems = Problems::default();
+    request: Request,
+    settings: &Settings,
+    mounts: &[MountTexts],
+    problems: &mut Problems,
+) -> Request {
     let has = |bit: c_uint| settings.capabilities & bit != 0;
     problems.needs(has(FILESYSTEM), !mounts.is_empty(), "mounts", "CV_CAP_FILESYSTEM");
     problems.needs(has(USERS), settings.linux.users.is_some(), "users", "CV_CAP_USERS");
@@ -55,71 +47,21 @@ pub(crate) fn request(
     problems.needs(has(NETWORK), settings.linux.network.is_some(), "network", "CV_CAP_NETWORK");
     let limit_texts = settings.linux.limits.clone().unwrap_or_default();
     problems.needs(has(CGROUPS), limit_texts != LimitTexts::default(), "limits", "CV_CAP_CGROUPS");
-    let request = Request {
-        name: None,
-        created_unix_ns: 0,
-        labels: Default::default(),
-        isolation: Default::default(),
-        root: Root::Directory(problems.take(absolute(root)).unwrap_or_default()),
+    Request {
         overlay: Overlay::None,
-        read_only: false,
-        mounts: if has(FILESYSTEM) { all_mounts(mounts, &mut problems) } else { Vec::new() },
+        mounts: if has(FILESYSTEM) { all_mounts(mounts, problems) } else { Vec::new() },
         namespaces: Namespaces {
             mount: has(FILESYSTEM),
             pid: share(has(PROCESS_CONTROL)),
             ipc: share(has(IPC)),
             uts: Share::Private,
             cgroup: share(has(CGROUPS)),
-            user: if has(USERS) { users(settings, caller, &mut problems) } else { UserNamespace::Auto },
+            user: if has(USERS) { users(settings, caller, problems) } else { UserNamespace::Auto },
             ..Namespaces::default()
         },
-        network: network_of(&id, settings, has(NETWORK), &mut problems),
-        ports: Vec::new(),
-        dns: Default::default(),
-        hostname: Some(HOSTNAME.to_owned()),
-        domainname: None,
-        extra_hosts: Vec::new(),
-        sysctls: Default::default(),
-        limits: if has(CGROUPS) { limits(&limit_texts, &mut problems) } else { Limits::default() },
-        cgroup_parent: None,
-        security: Default::default(),
-        devices: Vec::new(),
-        assigned_devices: Vec::new(),
-        storage_bytes: None,
-        shm_bytes: None,
-        process: None,
-        init: false,
-        lifetime: Lifetime::OwnerBound,
-        // Nothing of the container shall outlast a restart of the machine.
-        auto_remove: true,
-        log: Default::default(),
-        stop: Stop::default(),
-        id,
-    };
-    problems.finish(request)
-}
-
-/// Collects what is wrong.
-#[derive(Default)]
-struct Problems(Vec<Error>);
-
-impl Problems {
-    fn needs(&mut self, has: bool, given: bool, what: &str, capability: &str) {
-        if given && !has {
-            let problem = invalid(format!("{what} were given without {capability}"));
-            self.0.push(problem.with_hint("add it with containerv_options_set_caps()"));
-        }
-    }
-
-    fn take<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|problem| self.0.push(problem)).ok()
-    }
-
-    fn finish(self, request: Request) -> Result<Request> {
-        match self.0.is_empty() {
-            true => Ok(request),
-            false => Err(Error::problems("cannot create a container", self.0)),
-        }
+        network: network_of(&request.id, settings, has(NETWORK), problems),
+        limits: if has(CGROUPS) { limits(&limit_texts, problems) } else { Limits::default() },
+        ..request
     }
 }
 
@@ -127,66 +69,48 @@ fn share(private: bool) -> Share {
     if private { Share::Private } else { Share::Host }
 }
 
-/// Takes a path of the host relative to the working directory, as every C function does.
-fn absolute(path: &OsText) -> Result<OsText> {
-    let path =
-        std::path::absolute(Path::new(std::ffi::OsStr::from_bytes(path.as_bytes()))).map_err(|error| {
-            Error::io(error, format!("cannot make `{path}` absolute")).with_hint("give an absolute path")
-        })?;
-    Ok(OsText::from_bytes(path.as_os_str().as_bytes()))
-}
-
 /// The empty `/tmp` and the caller's mounts, which may lie in it.
 fn all_mounts(mounts: &[MountTexts], problems: &mut Problems) -> Vec<Mount> {
     let options = MountOptions { create_target: true, strict_target: true, ..MountOptions::default() };
     let source = MountSource::Tmpfs { size: None, mode: Some(0o1777) };
     let mut all = vec![Mount { source, target: "/tmp".into(), read_only: false, options }];
-    for (index, mount) in mounts.iter().enumerate() {
-        all.extend(
-            problems.take(self::mount(mount).map_err(|error| error.context(format!("mount {index}")))),
-        );
-    }
+    all.extend(crate::request::mounts(mounts, problems));
     all
 }
 
-fn mount(texts: &MountTexts) -> Result<Mount> {
-    let unknown = texts.flags & !(BIND | RECURSIVE | READONLY | CREATE);
-    if unknown != 0 {
-        return Err(invalid(format!("the flags {unknown:#x} have no meaning")));
+/// Where a mount appears.
+pub(crate) fn target(text: &OsText) -> Result<OsText> {
+    if text.is_absolute() {
+        Ok(text.clone())
+    } else {
+        Err(invalid(format!("`where` is `{text}`, which is not absolute")))
     }
-    let target = texts.target.clone().ok_or_else(|| invalid("`where` is NULL"))?;
-    if !target.is_absolute() {
-        return Err(invalid(format!("`where` is `{target}`, which is not absolute")));
-    }
-    let source = source(texts)?;
-    let asked = texts.flags & CREATE != 0;
-    let options = MountOptions {
-        create_target: asked && makes_directory(&source),
+}
+
+/// How a mount is made.
+pub(crate) fn options(source: &MountSource, flags: c_uint) -> MountOptions {
+    MountOptions {
+        create_target: flags & CREATE != 0 && makes_directory(source),
         strict_target: true,
         suid: true,
         ..MountOptions::default()
-    };
-    Ok(Mount { source, target, read_only: texts.flags & READONLY != 0, options })
+    }
 }
 
-/// What a mount shows. Without a file system type it is a bind, and a bind needs none.
-fn source(texts: &MountTexts) -> Result<MountSource> {
+/// What a mount shows that is no directory or file of the host: a file system of the kernel.
+pub(crate) fn special_source(texts: &MountTexts) -> Result<Option<MountSource>> {
     let kind = texts.fstype.as_ref().filter(|kind| texts.flags & BIND == 0 && !kind.is_empty());
-    let Some(kind) = kind else {
-        let what = texts.what.as_ref().ok_or_else(|| invalid("`what` is NULL"))?;
-        if what.is_empty() {
-            return Err(Error::os(libc::ENOENT, "`what` is empty"));
-        }
-        return Ok(MountSource::Bind { path: absolute(what)?, recursive: texts.flags & RECURSIVE != 0 });
-    };
+    let Some(kind) = kind else { return Ok(None) };
     // Of these file systems `what` is a word; a path would be a device, which is not offered.
     if let Some(device) = texts.what.as_ref().filter(|what| what.as_bytes().contains(&b'/')) {
-        return Err(Error::os(libc::ENOTSUP, format!("cannot mount the device `{device}` as `{kind}`"))
-            .with_hint("mount it on the host, and bind the directory"));
+        let message = format!("cannot mount the device `{device}` as `{kind}`");
+        return Err(
+            Failure::new(libc::ENOTSUP, message).with_hint("mount it on the host, and bind the directory")
+        );
     }
     match kind.to_str() {
-        Some("tmpfs") => Ok(MountSource::Tmpfs { size: None, mode: None }),
-        Some(kind) => Ok(MountSource::FileSystem { kind: kind.to_owned() }),
+        Some("tmpfs") => Ok(Some(MountSource::Tmpfs { size: None, mode: None })),
+        Some(kind) => Ok(Some(MountSource::FileSystem { kind: kind.to_owned() })),
         None => Err(invalid(format!("`fstype` is `{kind}`, which is not UTF-8"))),
     }
 }
@@ -194,7 +118,7 @@ fn source(texts: &MountTexts) -> Result<MountSource> {
 /// Says whether a missing mount point is to be a directory: only those are made.
 fn makes_directory(source: &MountSource) -> bool {
     match source {
-        MountSource::Bind { path, .. } => Path::new(std::ffi::OsStr::from_bytes(path.as_bytes())).is_dir(),
+        MountSource::Bind { path, .. } => host_path(path).is_ok_and(|path| path.is_dir()),
         MountSource::Tmpfs { .. } | MountSource::FileSystem { .. } => true,
         MountSource::NamedPipe { .. } => false,
     }
@@ -265,8 +189,13 @@ fn shares(weight: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
+    use containerv_spec::request::{Lifetime, Root};
+
     use super::*;
     use crate::options::linux;
+    use crate::request::{READONLY, RECURSIVE, base};
 
     const CALLER: Caller = Caller { uid: 1000, gid: 1001 };
 
@@ -275,7 +204,14 @@ mod tests {
     }
 
     fn made(settings: &Settings, mounts: &[MountTexts]) -> Result<Request> {
-        request(id(), &"/srv/root".into(), settings, mounts, CALLER)
+        made_in("/srv/root", settings, mounts)
+    }
+
+    fn made_in(root: &str, settings: &Settings, mounts: &[MountTexts]) -> Result<Request> {
+        let mut problems = Problems::default();
+        let request = base(id(), &root.into(), &mut problems);
+        let request = complete_for(CALLER, request, settings, mounts, &mut problems);
+        problems.finish(request)
     }
 
     fn with(capabilities: c_uint) -> Settings {
@@ -378,8 +314,7 @@ mod tests {
 
     #[test]
     fn relative_paths_start_at_the_working_directory() {
-        let request =
-            request(id(), &"root".into(), &with(FILESYSTEM), &[bind("x", "/x", BIND)], CALLER).unwrap();
+        let request = made_in("root", &with(FILESYSTEM), &[bind("x", "/x", BIND)]).unwrap();
         let here = std::env::current_dir().unwrap();
         let Root::Directory(root) = &request.root else { panic!() };
         assert_eq!(root.as_bytes(), here.join("root").as_os_str().as_bytes());
@@ -406,8 +341,8 @@ mod tests {
             MountTexts { fstype: bad("ext4"), ..bind("/dev/sda1", "/usr", 0) },
         ];
         let error = made(&settings, &mounts).unwrap_err();
-        assert_eq!(error.all_problems().len(), 11, "{error}");
-        assert_eq!(crate::border::number(&error), libc::EINVAL);
+        assert_eq!(error.error().all_problems().len(), 11, "{error:?}");
+        assert_eq!(error.number(), libc::EINVAL);
     }
 
     #[test]

@@ -7,10 +7,9 @@ use std::ffi::{CStr, CString, c_char};
 use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 
-use containerv::Error;
 use containerv_spec::OsText;
 
-use crate::border::{self, Result, invalid};
+use crate::border::{self, Failure, Result, invalid};
 use crate::foreign::{self, User};
 
 /// Longest entry of the user database that is read.
@@ -68,7 +67,7 @@ pub(crate) unsafe extern "C" fn containerv_user_delete(user: *mut User) {
 
 fn make(name: OsText, uid: u32, gid: u32) -> Result<*mut User> {
     let name = CString::new(name.as_bytes()).map_err(|_| invalid("the name holds NUL"))?;
-    let out_of_memory = || Error::os(libc::ENOMEM, "cannot make a user");
+    let out_of_memory = || Failure::new(libc::ENOMEM, "cannot make a user");
     // SAFETY: a size is given and a copy of a text is made; both may give NULL.
     let (user, name) =
         unsafe { (libc::malloc(size_of::<User>()).cast::<User>(), libc::strdup(name.as_ptr())) };

@@ -1,6 +1,6 @@
 //! `containerv_options_*`.
 
-#[cfg(target_os = "linux")]
+#[cfg(not(windows))]
 pub(crate) mod linux;
 
 use std::ffi::{c_int, c_uint};
@@ -30,7 +30,7 @@ pub(crate) struct Options {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) capabilities: c_uint,
-    #[cfg(target_os = "linux")]
+    #[cfg(not(windows))]
     pub(crate) linux: linux::Settings,
 }
 

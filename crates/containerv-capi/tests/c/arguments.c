@@ -1,26 +1,61 @@
-/* Runs in a container, linked statically: writes down its arguments, environment and directory. */
+/* Runs in a container: writes down its arguments, environment and directory. */
 #define _GNU_SOURCE
 #include <stdio.h>
+#ifdef _WIN32
+#include <direct.h>
+#include <stdlib.h>
+#include <windows.h>
+#define environ _environ
+#define getcwd _getcwd
+#else
 #include <unistd.h>
 
 extern char** environ;
+#endif
+
+static FILE* open_file(const char* path)
+{
+    FILE* file = fopen(path, "wb");
+
+    if (file == NULL) {
+        perror(path);
+    }
+    return file;
+}
+
+/* The arguments as the system has passed them on: one by one, or in one line. */
+static void write_arguments(FILE* file, int argc, char** argv)
+{
+#ifdef _WIN32
+    (void)argc;
+    (void)argv;
+    fprintf(file, "%s", GetCommandLineA());
+#else
+    int i;
+
+    for (i = 0; i < argc; i++) {
+        fprintf(file, "%s%s", i == 0 ? "" : "|", argv[i]);
+    }
+#endif
+}
 
 int main(int argc, char** argv)
 {
-    FILE* file = fopen("/arguments", "w");
+    FILE* file = open_file("/shared/arguments");
     char  directory[4096];
     int   i;
 
-    for (i = 0; file != NULL && i < argc; i++) {
-        fprintf(file, "%s%s", i == 0 ? "" : "|", argv[i]);
+    if (file == NULL) {
+        return 1;
     }
-    if (file == NULL || fclose(file) != 0 || (file = fopen("/environment", "w")) == NULL) {
+    write_arguments(file, argc, argv);
+    if (fclose(file) != 0 || (file = open_file("/shared/environment")) == NULL) {
         return 1;
     }
     for (i = 0; environ[i] != NULL; i++) {
         fprintf(file, "%s|", environ[i]);
     }
-    if (fclose(file) != 0 || (file = fopen("/directory", "w")) == NULL) {
+    if (fclose(file) != 0 || (file = open_file("/shared/directory")) == NULL) {
         return 1;
     }
     fprintf(file, "%s", getcwd(directory, sizeof directory));

@@ -2,26 +2,18 @@
 #ifndef CHECK_H
 #define CHECK_H
 
-#define _GNU_SOURCE
+#ifdef _WIN32
+#include "check-windows.h"
+#else
+#include "check-linux.h"
+#endif
+
 #include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
-#include <sched.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#include <chef/containerv-user-linux.h>
-#include <chef/containerv.h>
 
 /* A value that no function of the library sets. */
 #define UNTOUCHED 4711
@@ -68,7 +60,8 @@ static inline void start(int argc, char** argv)
     }
     root = argv[1];
     scratch = argv[2];
-    setvbuf(stdout, NULL, _IOLBF, 0);
+    /* By lines: the harness reads what a program has said that did not end well. */
+    setvbuf(stdout, NULL, LINES, 0);
 }
 
 static inline int finish(void)
@@ -99,19 +92,6 @@ static inline struct containerv_container* make(enum containerv_capabilities cap
     return container;
 }
 
-/* Runs `script` in the shell of the container, to its end. */
-static inline int shell(struct containerv_container* container, const char* script)
-{
-    char                            arguments[4096];
-    struct containerv_spawn_options options;
-
-    memset(&options, 0, sizeof options);
-    snprintf(arguments, sizeof arguments, "-c \"%s\"", script);
-    options.arguments = arguments;
-    options.flags = CV_SPAWN_WAIT;
-    return containerv_spawn(container, "/bin/sh", &options, NULL);
-}
-
 /* A path below a directory; the last 64 of them are valid. */
 static inline const char* below(const char* directory, const char* name)
 {
@@ -121,6 +101,16 @@ static inline const char* below(const char* directory, const char* name)
 
     snprintf(path, sizeof paths[0], "%s/%s", directory, name);
     return path;
+}
+
+/* A path of this machine for what containers know as /shared/NAME: on both systems it stays when a
+   container has ended. */
+static inline const char* shared(const char* name)
+{
+    char path[512];
+
+    snprintf(path, sizeof path, "shared/%s", name);
+    return below(root, path);
 }
 
 /* What a file holds, less the last newline; "(none)" if it is not there. */
@@ -146,7 +136,7 @@ static inline const char* contents(const char* path)
 
 static inline void put(const char* path, const char* text)
 {
-    FILE* file = fopen(path, "w");
+    FILE* file = fopen(path, "wb");
 
     CHECK(file != NULL);
     if (file != NULL) {
@@ -167,6 +157,55 @@ static inline int same(const char* found, const char* expected)
 /* Whether a file holds this text. */
 #define HOLDS(path, expected) CHECK(same(contents(path), expected))
 
+/* Does what the words say in a container, with the program of inside.c, to its end. */
+static inline int in(struct containerv_container* container, const char* words)
+{
+    struct containerv_spawn_options options;
+
+    memset(&options, 0, sizeof options);
+    options.arguments = words;
+    options.flags = CV_SPAWN_WAIT;
+    return containerv_spawn(container, INSIDE, &options, NULL);
+}
+
+/* The same without waiting for the end. */
+static inline int begin_in(struct containerv_container* container, const char* words, process_handle_t* pid)
+{
+    struct containerv_spawn_options options;
+
+    memset(&options, 0, sizeof options);
+    options.arguments = words;
+    return containerv_spawn(container, INSIDE, &options, pid);
+}
+
+/* Waits until a file is there; up to 20 seconds, for Valgrind is slow. */
+static inline int appears(const char* path)
+{
+    int i;
+
+    for (i = 0; i < 2000; i++) {
+        if (exists(path)) {
+            return 1;
+        }
+        nap(10);
+    }
+    return 0;
+}
+
+#ifndef _WIN32
+/* Runs `script` in the shell of the container, to its end. */
+static inline int shell(struct containerv_container* container, const char* script)
+{
+    char                            arguments[4096];
+    struct containerv_spawn_options options;
+
+    memset(&options, 0, sizeof options);
+    snprintf(arguments, sizeof arguments, "-c \"%s\"", script);
+    options.arguments = arguments;
+    options.flags = CV_SPAWN_WAIT;
+    return containerv_spawn(container, "/bin/sh", &options, NULL);
+}
+
 /* How many descriptors this process has open. */
 static inline int descriptors(void)
 {
@@ -176,36 +215,6 @@ static inline int descriptors(void)
         count += fcntl(fd, F_GETFD) != -1;
     }
     return count;
-}
-
-static inline double seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
-static inline void nap(int milliseconds)
-{
-    struct timespec rest = {milliseconds / 1000, milliseconds % 1000 * 1000000L};
-
-    while (nanosleep(&rest, &rest) != 0 && errno == EINTR) {
-    }
-}
-
-/* Waits until a file is there; up to 20 seconds, for Valgrind is slow. */
-static inline int appears(const char* path)
-{
-    int i;
-
-    for (i = 0; i < 2000; i++) {
-        if (access(path, F_OK) == 0) {
-            return 1;
-        }
-        nap(10);
-    }
-    return 0;
 }
 
 /* Ends a forked process with what was checked in it. */
@@ -223,5 +232,6 @@ static inline void join_child(pid_t child)
     CHECK(waitpid(child, &status, 0) == child);
     CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
+#endif
 
 #endif

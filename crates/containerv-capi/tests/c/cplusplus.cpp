@@ -2,7 +2,9 @@
 #ifdef WRAPPED
 // As programs include headers that have no such block of their own.
 extern "C" {
+#ifndef _WIN32
 #include <chef/containerv-user-linux.h>
+#endif
 #include <chef/containerv.h>
 }
 // And an operator of their own, where the header did not bring one.
@@ -11,7 +13,9 @@ inline constexpr containerv_capabilities operator|(containerv_capabilities a, co
     return static_cast<containerv_capabilities>(int(a) | int(b));
 }
 #else
+#ifndef _WIN32
 #include <chef/containerv-user-linux.h>
+#endif
 #include <chef/containerv.h>
 #endif
 
@@ -39,6 +43,8 @@ int main()
     result = containerv_spawn(container, "/bin/true", &how, nullptr);
     std::printf("spawn: %d, errno %d\n", result, errno == EINVAL);
     containerv_options_delete(options);
+#ifndef _WIN32
     containerv_user_delete(containerv_user_real());
+#endif
     return 0;
 }

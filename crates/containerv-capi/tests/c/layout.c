@@ -1,5 +1,7 @@
 /* Prints what binaries depend on: sizes, offsets and values. */
+#ifndef _WIN32
 #include <chef/containerv-user-linux.h>
+#endif
 #include <chef/containerv.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -37,9 +39,11 @@ int main(void)
     FIELD(struct containerv_spawn_options, environment);
     FIELD(struct containerv_spawn_options, as_user);
     FIELD(struct containerv_spawn_options, flags);
+#ifndef _WIN32
     SIZE(struct containerv_user);
     FIELD(struct containerv_user, name);
     FIELD(struct containerv_user, uid);
     FIELD(struct containerv_user, gid);
+#endif
     return 0;
 }

@@ -1,28 +1,30 @@
 /* Any thread, at any time; destroying from another thread, also one that waits for a signal. */
 #include "check.h"
 
+/* A container of the stand-ins takes a second where one of Linux takes milliseconds. */
+#ifdef _WIN32
+#define THREADS 4
+#define ROUNDS 1
+#else
 #define THREADS 16
 #define ROUNDS 2
+#endif
 
 static void* whole_lives(void* argument)
 {
-    long wrong = 0;
-    int  i;
+    size_t wrong = 0;
+    int    i;
 
     (void)argument;
     for (i = 0; i < ROUNDS; i++) {
-        struct containerv_container*    container = NULL;
-        struct containerv_options*      options = containerv_options_new();
-        struct containerv_spawn_options how;
+        struct containerv_container* container = NULL;
+        struct containerv_options*   options = containerv_options_new();
 
-        memset(&how, 0, sizeof how);
-        how.arguments = "-c \"exit 3\"";
-        how.flags = CV_SPAWN_WAIT;
         containerv_options_set_caps(options, USUAL);
         wrong += containerv_create(root, options, &container) != 0;
         containerv_options_delete(options);
         announce(container);
-        wrong += containerv_spawn(container, "/bin/sh", &how, NULL) != 0;
+        wrong += in(container, "exit 3") != 0;
         wrong += containerv_destroy(container) != 0;
     }
     return (void*)wrong;
@@ -45,14 +47,11 @@ static void many_containers(void)
 
 static void* many_processes_of(void* container)
 {
-    struct containerv_spawn_options how;
-    long                            wrong = 0;
-    int                             i;
+    size_t wrong = 0;
+    int    i;
 
-    memset(&how, 0, sizeof how);
-    how.flags = CV_SPAWN_WAIT;
     for (i = 0; i < ROUNDS * 3; i++) {
-        wrong += containerv_spawn(container, "/bin/true", &how, NULL) != 0;
+        wrong += in(container, "exit 0") != 0;
     }
     return (void*)wrong;
 }
@@ -76,31 +75,26 @@ static void one_container(void)
 
 static void* long_wait(void* container)
 {
-    struct containerv_spawn_options how;
-
-    memset(&how, 0, sizeof how);
-    how.arguments = "-c \"echo > /waiting; exec sleep 600\"";
-    how.flags = CV_SPAWN_WAIT;
-    return containerv_spawn(container, "/bin/sh", &how, NULL) == 0 ? NULL : container;
+    return in(container, "write /shared/waiting yes + sleep 600000") == 0 ? NULL : container;
 }
 
 /* While one thread waits, others use the container, and one of them destroys it. */
 static void other_calls_go_on(void)
 {
     struct containerv_container* container = make(USUAL);
-    const char*                  name = "/etc/hostname";
-    const char*                  inside = "/uploaded";
+    const char*                  name;
+    const char*                  inside = "/shared/uploaded";
     pthread_t                    thread;
     void*                        wrong = container;
 
-    unlink(below(root, "waiting"));
+    unlink(shared("waiting"));
     CHECK(pthread_create(&thread, NULL, long_wait, container) == 0);
-    CHECK(appears(below(root, "waiting")));
+    CHECK(appears(shared("waiting")));
     put(below(scratch, "hello"), "hello");
     name = below(scratch, "hello");
-    WORKS(shell(container, "echo here > /here"));
+    WORKS(in(container, "write /shared/here yes"));
     WORKS(containerv_upload(container, &name, &inside, 1));
-    HOLDS(below(root, "uploaded"), "hello");
+    HOLDS(shared("uploaded"), "hello");
     WORKS(containerv_destroy(container));
     CHECK(pthread_join(thread, &wrong) == 0 && wrong == NULL);
     FAILS(containerv_destroy(container), EINVAL);
@@ -110,7 +104,7 @@ static void* destroyer(void* container)
 {
     int result = containerv_destroy(container);
 
-    return (void*)(long)(result == 0 ? 0 : errno);
+    return (void*)(size_t)(result == 0 ? 0 : errno);
 }
 
 /* Of several calls at the same time one works, and the others say why not. */
@@ -128,11 +122,12 @@ static void many_destroyers(void)
 
         CHECK(pthread_join(threads[i], &number) == 0);
         worked += number == NULL;
-        refused += number == (void*)EINVAL;
+        refused += number == (void*)(size_t)EINVAL;
     }
     CHECK(worked == 1 && refused == THREADS - 1);
 }
 
+#ifndef _WIN32
 static void* wait_for_signal(void* container)
 {
     sigset_t wanted;
@@ -162,6 +157,7 @@ static void destroyed_by_the_thread_of_signals(void)
     CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
     FAILS(containerv_destroy(container), EINVAL);
 }
+#endif
 
 int main(int argc, char** argv)
 {
@@ -170,6 +166,8 @@ int main(int argc, char** argv)
     one_container();
     other_calls_go_on();
     many_destroyers();
+#ifndef _WIN32
     destroyed_by_the_thread_of_signals();
+#endif
     return finish();
 }

@@ -8,9 +8,6 @@ use std::time::Duration;
 
 use crate::support::{Bed, include, library, obstacle, sources, tool};
 
-/// The compiler for Windows.
-const MINGW: &str = "x86_64-w64-mingw32-gcc";
-
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What the static library needs from the system.
@@ -65,22 +62,6 @@ fn each_header_stands_alone_and_may_be_included_twice() {
         )
         .unwrap();
         bed.compile(&source, library(), &["-std=c99", "-pedantic", "-Wconversion"]);
-    }
-}
-
-#[test]
-fn the_header_is_for_windows_too() {
-    if Command::new(MINGW).arg("--version").output().is_err() {
-        println!("skipped: {MINGW} is not installed");
-        return;
-    }
-    let bed = Bed::new("windows");
-    let include = include().display().to_string();
-    for name in ["windows", "prototypes"] {
-        let source = sources().join(format!("{name}.c")).display().to_string();
-        let object = bed.path("object").display().to_string();
-        let flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-pedantic", "-I", &include, "-c", "-o"];
-        tool(MINGW, flags.into_iter().chain([object.as_str(), source.as_str()]));
     }
 }
 

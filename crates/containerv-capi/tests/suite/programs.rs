@@ -12,7 +12,13 @@ fn limit(under: Under) -> Duration {
 }
 
 macro_rules! programs {
-    ($($name:ident),*) => { $(
+    ($($name:ident),*) => {
+        #[test]
+        fn every_program_of_the_table_runs() {
+            assert_eq!(crate::table::programs_of_checks(), [$(stringify!($name)),*]);
+        }
+
+        $(
         mod $name {
             use super::{Under, check};
 
@@ -31,10 +37,11 @@ macro_rules! programs {
                 check(stringify!($name), Under::Valgrind);
             }
         }
-    )* };
+        )*
+    };
 }
 
-programs!(options, create, spawn, streams, mounts, files, threads, forks, signals, join, isolation, ending);
+programs!(options, create, spawn, mounts, files, threads, ending, streams, forks, signals, join, isolation);
 
 /// Runs a program of checks, and looks for what it has left on the machine.
 fn check(name: &str, under: Under) {

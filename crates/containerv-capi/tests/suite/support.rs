@@ -114,7 +114,7 @@ impl Bed {
         self.top.join(name)
     }
 
-    /// Makes a root file system of busybox and the program that writes down its arguments.
+    /// Makes a root file system of busybox and the programs that are for containers.
     pub(crate) fn make_root(&self) {
         let bin = self.path("root/bin");
         fs::create_dir_all(&bin).unwrap();
@@ -123,11 +123,12 @@ impl Bed {
         for applet in tool("/bin/busybox", ["--list"]).lines().filter(|applet| *applet != "busybox") {
             symlink("busybox", bin.join(applet)).unwrap();
         }
-        let arguments = sources().join("arguments.c");
-        tool(
-            "gcc",
-            [OsStr::new("-static"), "-o".as_ref(), bin.join("arguments").as_ref(), arguments.as_ref()],
-        );
+        fs::create_dir(self.path("root/shared")).unwrap();
+        for name in ["arguments", "inside"] {
+            let source = sources().join(name).with_extension("c");
+            let program = bin.join(name);
+            tool("gcc", [OsStr::new("-static"), "-o".as_ref(), program.as_ref(), source.as_ref()]);
+        }
     }
 
     /// Compiles a source and links it to the shared library in `library`.

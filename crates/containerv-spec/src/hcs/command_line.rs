@@ -49,6 +49,28 @@ pub fn join<S: AsRef<str>>(arguments: &[S]) -> Result<String, CommandLineProblem
     finished(line)
 }
 
+/// Joins a program and what follows it on the line, which is taken as it is.
+///
+/// # Errors
+///
+/// If they make no command line.
+pub fn join_verbatim(program: &str, rest: Option<&str>) -> Result<String, CommandLineProblem> {
+    let program = quote_program(program)?;
+    finished(rest.map_or_else(|| program.clone(), |rest| format!("{program} {rest}")))
+}
+
+/// Checks a whole line that somebody else has made.
+///
+/// # Errors
+///
+/// If it is none.
+pub fn whole(line: &str) -> Result<String, CommandLineProblem> {
+    if line.trim_start_matches([' ', '\t']).is_empty() {
+        return Err(CommandLineProblem::Empty);
+    }
+    finished(line.to_owned())
+}
+
 fn finished(line: String) -> Result<String, CommandLineProblem> {
     if line.contains('\0') {
         return Err(CommandLineProblem::Nul);
@@ -169,6 +191,23 @@ mod tests {
         let long = "x".repeat(MAX_LENGTH);
         assert_eq!(join(&["a", &long]), Err(CommandLineProblem::TooLong));
         assert!(join(&["a", &long[2..]]).is_ok());
+    }
+
+    #[test]
+    fn what_follows_a_program_is_left_as_it_is() {
+        for (program, rest, line) in [
+            ("cmd.exe", None, "cmd.exe"),
+            ("cmd.exe", Some(""), "cmd.exe "),
+            (r"C:\a b\c.exe", Some(r#" "x  y\" z"#), r#""C:\a b\c.exe"  "x  y\" z"#),
+        ] {
+            assert_eq!(join_verbatim(program, rest).as_deref(), Ok(line));
+            assert_eq!(whole(line).as_deref(), Ok(line));
+        }
+        assert_eq!(join_verbatim("a\"b", None), Err(CommandLineProblem::QuotedProgram));
+        assert_eq!(join_verbatim("", Some("x")), Err(CommandLineProblem::Empty));
+        assert_eq!(join_verbatim("a", Some(&"x".repeat(MAX_LENGTH))), Err(CommandLineProblem::TooLong));
+        assert_eq!(whole(" \t"), Err(CommandLineProblem::Empty));
+        assert_eq!(whole("a \0"), Err(CommandLineProblem::Nul));
     }
 
     proptest! {

@@ -11,6 +11,7 @@ pub mod lock;
 pub mod network;
 pub mod notices;
 pub mod pipe;
+pub mod placeholder;
 pub mod process;
 pub mod processor;
 pub mod random;

@@ -18,6 +18,7 @@ use super::found::Values;
 use super::journal::Journal;
 use super::monitor::{self, Launched};
 use super::perform::{Hold, Performer};
+use super::root;
 use super::running::Process;
 use super::store::Directory;
 use super::supervise::{UNKNOWN, exit_now};
@@ -51,7 +52,13 @@ pub(super) struct Running {
 impl System {
     /// Lowers a request for this machine without doing anything.
     pub(crate) fn plan(&self, request: &Request, attached: bool) -> Result<Plan> {
-        self.lower(request, attached).map(Plan::Hcs)
+        self.lower(&self.resolved(request.clone())?, attached).map(Plan::Hcs)
+    }
+
+    /// Looks at what a directory is that is named as the root.
+    fn resolved(&self, request: Request) -> Result<Request> {
+        let base = Self::variable(root::BASE_VARIABLE).filter(|base| !base.is_empty()).map(PathBuf::from);
+        root::resolve(request, base.as_deref())
     }
 
     /// Makes a container: one without a command runs at once; a command waits for `start`.
@@ -98,6 +105,7 @@ impl System {
         request: Request,
         begin: impl FnOnce(&Directory, &Request) -> Result<(Option<Process>, Ends)>,
     ) -> Result<Made> {
+        let request = self.resolved(request)?;
         let plan = self.lower(&request, false)?;
         let failed = |error: Error| error.context(format!("cannot create container `{}`", request.called()));
         let hold = Hold::default();

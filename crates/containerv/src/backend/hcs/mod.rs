@@ -34,6 +34,7 @@ mod observe;
 mod perform;
 #[cfg(windows)]
 mod probe;
+mod root;
 #[cfg(windows)]
 mod running;
 #[cfg(windows)]

@@ -63,11 +63,16 @@ impl Draft<'_> {
 
     fn command_line(&mut self, process: &Process) -> String {
         let words: Option<Vec<&str>> = process.args.iter().map(OsText::to_str).collect();
-        let Some(words) = words else {
-            self.problem(InvalidArgument, "an argument is not valid Unicode", "Windows takes Unicode only");
-            return String::new();
+        let line = match (&process.command_line, words) {
+            (Some(line), _) => command_line::whole(line),
+            (None, Some(words)) => command_line::join(&words),
+            (None, None) => {
+                let hint = "Windows takes Unicode only";
+                self.problem(InvalidArgument, "an argument is not valid Unicode", hint);
+                return String::new();
+            }
         };
-        command_line::join(&words).unwrap_or_else(|problem| {
+        line.unwrap_or_else(|problem| {
             let hint = match problem {
                 CommandLineProblem::Empty => "name a program to run",
                 CommandLineProblem::TooLong => "give fewer or shorter arguments, or a file of them",

@@ -433,6 +433,10 @@ pub(super) fn process(process: &Process, machine: &Machine, problems: &mut Vec<E
     if program.is_none_or(OsText::is_empty) {
         problem(ErrorKind::InvalidArgument, "the command is empty".to_owned(), "name a program to run");
     }
+    if process.command_line.is_some() {
+        let message = "`commandLine`: programs of Linux take arguments one by one".to_owned();
+        problem(ErrorKind::Unsupported, message, "give the arguments");
+    }
     if let Some(what) = path_problem(&process.cwd) {
         let message = format!("`--workdir {}`: {what}", process.cwd);
         problem(ErrorKind::InvalidArgument, message, "give an absolute path in the container");

@@ -440,6 +440,18 @@ fn places_are_the_callers() {
 }
 
 #[test]
+fn a_whole_command_line_is_taken_as_it_is() {
+    let line = r#""C:\a b.exe"  x "y"#;
+    let request = changed(|request| request.process.as_mut().unwrap().command_line = Some(line.to_owned()));
+    let plan = planned(&request, &server());
+    let found = plan.steps.iter().find_map(|step| match &step.call {
+        Call::CreateProcess { parameters, .. } => Some(parameters.command_line.clone()),
+        _ => None,
+    });
+    assert_eq!(found.as_deref(), Some(line));
+}
+
+#[test]
 fn output_that_nobody_reads_has_no_pipe() {
     let request = changed(|request| request.log.driver = containerv_spec::request::LogDriver::None);
     let parameters = |attached| {

@@ -158,6 +158,7 @@ const WRONG: &[Change] = &[
     |r| r.process.as_mut().unwrap().user = "0:0".into(),
     |r| r.process.as_mut().unwrap().groups = vec!["wheel".into()],
     |r| r.process.as_mut().unwrap().program = Some("cmd".into()),
+    |r| r.process.as_mut().unwrap().command_line = Some(" ".into()),
     |r| r.process.as_mut().unwrap().search_path = false,
     |r| r.process.as_mut().unwrap().umask = Some(0o77),
     |r| {

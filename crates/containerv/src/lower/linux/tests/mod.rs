@@ -414,6 +414,7 @@ fn what_only_windows_has_is_refused_by_name() {
         request.dns.servers = vec![[10, 0, 0, 1].into()];
         request.assigned_devices = vec![AssignedDevice::Location("PCIROOT(0)".to_owned())];
         request.storage_bytes = Some(1);
+        request.process.as_mut().unwrap().command_line = Some("cmd /c dir".to_owned());
         request.security.credential_spec = Some(CredentialSpec::Registry("web".to_owned()));
         (request.limits.cpu_count, request.limits.cpu_percent) = (Some(1), Some(1));
         (request.limits.io_operations, request.limits.io_bytes) = (Some(1), Some(1));
@@ -427,6 +428,7 @@ fn what_only_windows_has_is_refused_by_name() {
         "--dns",
         "--device class/",
         "--storage-opt size",
+        "commandLine",
         "--security-opt credentialspec",
         "--cpu-count",
         "--cpu-percent",

@@ -1,16 +1,15 @@
 //! `containerv_upload` and `containerv_download`.
 
-use std::ffi::{OsStr, c_char, c_int};
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::ffi::{c_char, c_int};
 
-use containerv::{Container, CopyOptions, Error};
+use containerv::{Container, CopyOptions};
 use containerv_spec::OsText;
 
-use super::container::ContainervContainer;
-use crate::border::{self, Result, invalid};
+use crate::border::{self, Failure, Result, invalid};
+use crate::container::ContainervContainer;
 use crate::foreign;
 use crate::handles::registry;
+use crate::system::{host_path, path_inside};
 
 /// See `chef/containerv.h`.
 ///
@@ -26,7 +25,7 @@ pub(crate) unsafe extern "C" fn containerv_upload(
     // SAFETY: as this function's caller promises.
     let read = || unsafe { pairs(host_paths, container_paths, count) };
     each("containerv_upload", container, read, |container, from, to| {
-        container.upload(host_path(from), below_root(to), &plain()).map(drop)
+        Ok(container.upload(host_path(from)?, path_inside(to)?, &plain()).map(drop)?)
     })
 }
 
@@ -44,7 +43,7 @@ pub(crate) unsafe extern "C" fn containerv_download(
     // SAFETY: as this function's caller promises.
     let read = || unsafe { pairs(container_paths, host_paths, count) };
     each("containerv_download", container, read, |container, from, to| {
-        container.download(below_root(from), host_path(to), &plain()).map(drop)
+        Ok(container.download(path_inside(from)?, host_path(to)?, &plain()).map(drop)?)
     })
 }
 
@@ -76,7 +75,7 @@ fn each(
         let entry = registry().containers.find(container)?;
         let one = |pair: &Pair| match pair {
             (Some(from), Some(to)) if from.is_empty() || to.is_empty() => {
-                Err(Error::os(libc::ENOENT, "a path is empty"))
+                Err(Failure::new(libc::ENOENT, "a path is empty"))
             }
             (Some(from), Some(to)) => copy(entry.container(), from, to),
             _ => Err(invalid("a path is NULL")),
@@ -88,13 +87,4 @@ fn each(
 
 fn plain() -> CopyOptions {
     CopyOptions { plain: true, ..CopyOptions::default() }
-}
-
-fn host_path(path: &OsText) -> &Path {
-    Path::new(OsStr::from_bytes(path.as_bytes()))
-}
-
-/// Takes a path of the container relative to its root.
-fn below_root(path: &OsText) -> OsText {
-    OsText::from("/").join(path)
 }

@@ -5,18 +5,18 @@ use std::ptr::null;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use containerv::{Container, Error, ErrorKind, ExecOptions, StdioSet};
+use containerv::{Child, Container, Error, ErrorKind, ExecOptions, StdioSet};
 use containerv_spec::OsText;
 use containerv_spec::request::Process;
 use containerv_spec::state::Status;
 
-use super::processes::{self, Processes};
-use super::request::{self, Caller};
-use super::{arguments, member};
-use crate::border::{self, Result, invalid};
+use crate::border::{self, Failure, Result, invalid};
 use crate::foreign::{self, ProcessHandle, SpawnOptions};
 use crate::handles::registry;
 use crate::options::{ContainervOptions, snapshot};
+use crate::request::request;
+use crate::system::processes::{self, Place, Processes};
+use crate::system::{self, calls};
 
 const WAIT: u32 = 0x1;
 
@@ -54,7 +54,7 @@ impl Entry {
         self.processes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn start(&self, process: &Process) -> Result<containerv::Child> {
+    fn start(&self, process: &Process) -> Result<Child> {
         // What has ended counts for the container's limit until it is reaped.
         self.processes().reap();
         let started = self.container.exec(process, StdioSet::inherit(), ExecOptions::default());
@@ -62,23 +62,28 @@ impl Entry {
     }
 
     /// The number for a container that has ended is that of a process that has.
-    fn explained(&self, error: Error) -> Error {
+    fn explained(&self, error: Error) -> Failure {
         let ended = || !self.container.state().is_ok_and(|state| state.status == Status::Running);
         match error.kind() {
             ErrorKind::InvalidState if error.raw_os_error().is_none() && ended() => {
-                Error::os(libc::ESRCH, "the container has ended").with_source(error)
+                Failure::new(libc::ESRCH, "the container has ended").caused(error)
             }
-            _ => error,
+            _ => error.into(),
         }
     }
 
-    fn spawn(&self, process: &Process, wait: bool, started: impl FnOnce(i32)) -> Result<()> {
+    /// Starts a process; `tell` gets the handle, unless the caller does not want one.
+    fn spawn(&self, process: &Process, wait: bool, tell: Option<impl FnOnce(ProcessHandle)>) -> Result<()> {
+        let place = Place::new(tell.is_some())?;
         let child = self.start(process)?;
-        let watch = wait.then(|| processes::watch(&child)).transpose();
+        let watch = wait.then(|| processes::watch(&child, &place)).transpose();
         // From here on the process is the container's, whatever happens.
-        started(self.processes().add(child));
+        let handle = self.processes().add(child, place);
+        if let Some(tell) = tell {
+            tell(handle);
+        }
         if let Some(process) = watch? {
-            processes::wait(&process, None);
+            process.wait();
             self.processes().reap();
         }
         Ok(())
@@ -90,7 +95,7 @@ impl Entry {
         match self.container.delete(true) {
             // Somebody else was faster.
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            other => other,
+            other => Ok(other?),
         }
     }
 }
@@ -116,9 +121,7 @@ pub(crate) unsafe extern "C" fn containerv_create(
         let mounts = unsafe { options.mounts() }?;
         check_root(&root)?;
         let host = registry().host()?;
-        let caller =
-            Caller { uid: rustix::process::geteuid().as_raw(), gid: rustix::process::getegid().as_raw() };
-        let request = request::request(host.new_id()?, &root, &options.settings, &mounts, caller)?;
+        let request = request(host.new_id()?, &root, &options.settings, &mounts)?;
         let entry = Entry::new(Container::create(&host, request)?)?;
         let handle = registry().containers.add(Arc::new(entry));
         // SAFETY: not NULL, and the caller promises room for a pointer.
@@ -129,13 +132,14 @@ pub(crate) unsafe extern "C" fn containerv_create(
 
 /// Says early, and with the system's own number, what is wrong with the root.
 fn check_root(root: &OsText) -> Result<()> {
-    use std::os::unix::ffi::OsStrExt;
-    let failed = |error| Error::io(error, format!("cannot use `{root}` as a root"));
-    let metadata = std::fs::metadata(std::ffi::OsStr::from_bytes(root.as_bytes())).map_err(failed)?;
-    if metadata.is_dir() {
+    if root.is_empty() {
+        return Err(Failure::new(libc::ENOENT, "the path of the root is empty"));
+    }
+    let failed = |error| Failure::io(error, format!("cannot use `{root}` as a root"));
+    if std::fs::metadata(system::host_path(root)?).map_err(failed)?.is_dir() {
         Ok(())
     } else {
-        Err(Error::os(libc::ENOTDIR, format!("cannot use `{root}` as a root")))
+        Err(Failure::new(libc::ENOTDIR, format!("cannot use `{root}` as a root: it is not a directory")))
     }
 }
 
@@ -156,45 +160,46 @@ pub(crate) unsafe extern "C" fn containerv_spawn(
         let path = unsafe { foreign::text(path) }.filter(|path| !path.is_empty());
         let path = path.ok_or_else(|| invalid("`path` is NULL or empty"))?;
         // SAFETY: the caller promises NULL or valid options.
-        let (process, flags) = unsafe { process(path, options) };
+        let options = unsafe { options.as_ref() };
+        let flags = options.map_or(0, |options| options.flags);
         if flags & !WAIT != 0 {
             return Err(invalid(format!("the flags {:#x} have no meaning", flags & !WAIT)));
         }
-        entry.spawn(&process, flags & WAIT != 0, |id| {
-            if !pid_out.is_null() {
-                // SAFETY: not NULL, and the caller promises room for an id.
-                unsafe { pid_out.write(id) };
-            }
-        })
+        // SAFETY: the caller promises that the texts are valid.
+        let process = calls::process(unsafe { SpawnTexts::read(path, options) })?;
+        let tell = (!pid_out.is_null()).then_some(|handle| {
+            // SAFETY: not NULL, and the caller promises room for a handle.
+            unsafe { pid_out.write(handle) };
+        });
+        entry.spawn(&process, flags & WAIT != 0, tell)
     })
 }
 
-/// Reads the options of a process; returns the flags beside it.
-///
-/// # Safety
-/// `options` is NULL or valid, as are its texts.
-unsafe fn process(path: OsText, options: *const SpawnOptions) -> (Process, u32) {
-    // SAFETY: the caller promises NULL or valid options.
-    let options = unsafe { options.as_ref() };
-    // SAFETY: the caller promises NULL or a text.
-    let text = options.and_then(|options| unsafe { foreign::text(options.arguments) });
-    // SAFETY: the caller promises NULL or an array that ends in NULL.
-    let env =
-        options.map_or_else(Vec::new, |options| unsafe { foreign::terminated_texts(options.environment) });
-    // SAFETY: the caller promises NULL or a user.
-    let user = options.and_then(|options| unsafe { options.as_user.as_ref() });
-    let split = text.map_or_else(Vec::new, |text| arguments::split(text.as_bytes()));
-    let args = std::iter::once(path.clone()).chain(split.into_iter().map(OsText::from_bytes)).collect();
-    let process = Process {
-        program: Some(path),
-        search_path: false,
-        env,
-        set_home: false,
-        // A group is named in any case, so that none is taken from the container's own files.
-        user: user.map_or_else(|| "0:0".to_owned(), |user| format!("{}:{}", user.uid, user.gid)),
-        ..Process::new(args)
-    };
-    (process, options.map_or(0, |options| options.flags))
+/// What `containerv_spawn` was given, copied.
+pub(crate) struct SpawnTexts {
+    pub(crate) path: OsText,
+    pub(crate) arguments: Option<OsText>,
+    pub(crate) environment: Vec<OsText>,
+    /// User and group.
+    #[cfg_attr(windows, expect(dead_code, reason = "users of Windows are no numbers"))]
+    pub(crate) user: Option<(u32, u32)>,
+}
+
+impl SpawnTexts {
+    /// # Safety
+    /// The texts of the options are NULL or end in NUL, the environment is NULL or ends in NULL, and
+    /// the user is NULL or valid.
+    unsafe fn read(path: OsText, options: Option<&SpawnOptions>) -> Self {
+        let Some(options) = options else {
+            return Self { path, arguments: None, environment: Vec::new(), user: None };
+        };
+        // SAFETY: as this function's caller promises.
+        let (arguments, environment) =
+            unsafe { (foreign::text(options.arguments), foreign::terminated_texts(options.environment)) };
+        // SAFETY: the same.
+        let user = unsafe { system::user(options.as_user) };
+        Self { path, arguments, environment, user }
+    }
 }
 
 /// See `chef/containerv.h`.
@@ -226,7 +231,7 @@ pub(crate) unsafe extern "C" fn containerv_join(id: *const c_char) -> c_int {
     border::status("containerv_join", || {
         // SAFETY: as this function's caller promises.
         let id = unsafe { foreign::text(id) }.ok_or_else(|| invalid("`containerId` is NULL"))?;
-        member::join(&id)
+        system::join(&id)
     })
 }
 

@@ -1,0 +1,70 @@
+//! Settings to a request, as far as they are Windows' own.
+//!
+//! A container has always processes, files and names of its own here: of the capabilities, only
+//! that for the network chooses anything.
+
+use std::ffi::c_uint;
+
+use containerv_spec::hcs::path;
+use containerv_spec::request::{MountOptions, MountSource, NamedNetwork, Network};
+use containerv_spec::{OsText, Request};
+
+use super::unicode;
+use crate::border::{Failure, Result};
+use crate::options::{MountTexts, Settings};
+use crate::request::{Problems, capability};
+
+/// The network of a container that shares the host's, as far as Windows lets it.
+const SHARED: &str = "nat";
+
+/// Fills in what the settings say.
+pub(crate) fn complete(
+    mut request: Request,
+    settings: &Settings,
+    mounts: &[MountTexts],
+    problems: &mut Problems,
+) -> Request {
+    request.mounts = crate::request::mounts(mounts, problems);
+    request.network = network(settings.capabilities);
+    request
+}
+
+fn network(capabilities: c_uint) -> Network {
+    if capabilities & capability::NETWORK != 0 {
+        return Network::None;
+    }
+    Network::Named(NamedNetwork::new(SHARED))
+}
+
+/// What a mount shows that is no directory or file: a named pipe, whose path says that.
+pub(crate) fn special_source(texts: &MountTexts) -> Result<Option<MountSource>> {
+    let pipe = texts.what.as_ref().filter(|what| what.to_str().and_then(path::pipe_name).is_some());
+    if let Some(pipe) = pipe {
+        return Ok(Some(MountSource::NamedPipe { path: pipe.clone() }));
+    }
+    match texts.fstype.as_ref().filter(|kind| texts.flags & crate::request::BIND == 0 && !kind.is_empty()) {
+        None => Ok(None),
+        Some(kind) => Err(Failure::new(
+            libc::ENOTSUP,
+            format!("`fstype` is `{kind}`: Windows mounts no file systems in containers"),
+        )
+        .with_hint("map a directory, with CV_MOUNT_BIND")),
+    }
+}
+
+/// Where a mount appears.
+pub(crate) fn target(text: &OsText) -> Result<OsText> {
+    if text.to_str().and_then(path::pipe_name).is_some() {
+        return Ok(text.clone());
+    }
+    let path = unicode(text)?;
+    if path.starts_with(['/', '\\']) || path.get(1..).is_some_and(|rest| rest.starts_with([':'])) {
+        return super::path_inside(text);
+    }
+    Err(crate::border::invalid(format!("`where` is `{text}`, which is not absolute")))
+}
+
+/// Windows makes a target that is missing, and never follows a link on the way.
+pub(crate) fn options(_source: &MountSource, _flags: c_uint) -> MountOptions {
+    MountOptions::default()
+}
