@@ -11,6 +11,7 @@
 mod bed;
 pub mod differences;
 pub mod inside;
+pub mod network;
 mod operation;
 mod skip;
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]

@@ -10,7 +10,7 @@
 
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
@@ -74,6 +74,7 @@ fn act_on_streams<'a>(thing: &[&'a str]) -> Result<io::Result<()>, Things<'a>> {
         ["take", megabytes] => take(megabytes),
         ["serve", port] => serve(port),
         ["fetch", address] => fetch(address),
+        ["address", peer] => address(peer),
         _ => return Err(thing.to_vec()),
     })
 }
@@ -181,6 +182,13 @@ fn fetch(address: &str) -> io::Result<()> {
     let mut text = String::new();
     TcpStream::connect(address)?.read_to_string(&mut text)?;
     say(&[&text])
+}
+
+/// The own address by which a peer would be talked to; nothing is sent.
+fn address(peer: &str) -> io::Result<()> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.connect(peer)?;
+    say(&[&socket.local_addr()?.ip().to_string()])
 }
 
 /// Every file below a directory, with its size and checksum; names in order, with slashes.

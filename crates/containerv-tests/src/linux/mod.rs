@@ -4,6 +4,7 @@ mod bed;
 mod caller;
 mod leftovers;
 pub mod machine;
+pub(crate) mod network;
 pub mod programs;
 mod rootfs;
 mod terminal;

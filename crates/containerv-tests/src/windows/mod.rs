@@ -3,6 +3,7 @@
 
 mod caller;
 mod leftovers;
+pub(crate) mod network;
 mod stand_ins;
 
 use std::fs;

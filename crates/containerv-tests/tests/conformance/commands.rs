@@ -17,8 +17,7 @@ fn exit_codes_pass_through() {
     for code in [0, 77, 255] {
         let mut request = bed.request();
         request.process = Some(doing(&format!("exit {code}")));
-        let (_container, mut child) =
-            Container::run_attached(bed.host(), request, StdioSet::null()).unwrap();
+        let (_container, mut child) = Container::run_attached(bed.host(), request, StdioSet::null()).unwrap();
         assert_eq!(child.wait().unwrap().docker_code(), code);
         let ended = detached(&bed, doing(&format!("exit {code}")));
         assert_eq!(ended.wait().unwrap().code, code);
@@ -107,7 +106,19 @@ fn the_environment_is_what_was_given() {
 fn arguments_arrive_as_they_are() {
     let bed = Bed::with_program();
     let container = bed.keeper(|_| {});
-    let words = ["", " ", "a b", "c\"d", "\\\\x\\", "tail\\\\ \\", "$HOME", "%PATH%", "^&|<>", "'", "\u{e9}\u{1f600}"];
+    let words = [
+        "",
+        " ",
+        "a b",
+        "c\"d",
+        "\\\\x\\",
+        "tail\\\\ \\",
+        "$HOME",
+        "%PATH%",
+        "^&|<>",
+        "'",
+        "\u{e9}\u{1f600}",
+    ];
     let given = command(&container, "words").args(words);
     assert_eq!(said(given), words.join("\n"));
     let many: Vec<String> = (0..200).map(|number| format!("{number:060}")).collect();

@@ -60,5 +60,8 @@ fn assert_error(error: &Error, kind: ErrorKind, text: &str) {
     assert_eq!(error.kind(), kind, "{error:?}");
     assert!(error.to_string().contains(text), "no `{text}`: {error}");
     let all = error.all_problems();
-    assert!(error.hint().is_some() || all.iter().any(|problem| problem.hint().is_some()), "no hint: {error:?}");
+    assert!(
+        error.hint().is_some() || all.iter().any(|problem| problem.hint().is_some()),
+        "no hint: {error:?}"
+    );
 }
