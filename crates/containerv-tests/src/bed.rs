@@ -1,22 +1,19 @@
 //! The surroundings of one test.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-use containerv::spec::request::Process;
-use containerv::spec::{OsText, Request};
-use containerv::{Container, Host, Output, StdioSet};
+use containerv::spec::Request;
+use containerv::{Container, Host};
 
-use crate::leftovers::Traces;
-use crate::machine;
-use crate::rootfs::make_rootfs;
+use crate::inside;
+use crate::system::{self, Watched};
 
-/// How long the kernel and orphans get to disappear after the last container was removed.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long the system and orphans get to disappear after the last container was removed.
+const PATIENCE: Duration = Duration::from_secs(if cfg!(windows) { 60 } else { 5 });
 
 /// A state root, a root file system and a place for files, all of one test. When it is dropped,
 /// every container is removed and nothing at all may be left.
@@ -25,7 +22,7 @@ pub struct Bed {
     directory: PathBuf,
     host: Host,
     ids: Mutex<Vec<String>>,
-    interfaces: Mutex<Vec<String>>,
+    pub(crate) watched: Watched,
 }
 
 impl Bed {
@@ -41,25 +38,20 @@ impl Bed {
         let name = format!("containerv-test-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         fs::create_dir(&directory).unwrap();
-        // Ordinary users take part in some tests; what they must not see is in the state root.
-        fs::set_permissions(&directory, fs::Permissions::from_mode(0o755)).unwrap();
-        make_rootfs(&directory.join("rootfs"));
+        system::make_root(&directory);
         let host = Host::open_at(directory.join("state")).unwrap();
-        Self { directory, host, ids: Mutex::default(), interfaces: Mutex::default() }
+        Self { directory, host, ids: Mutex::default(), watched: Watched::default() }
     }
 
-    /// Gives the state root and the root file system to an ordinary user.
+    /// Makes surroundings whose root file system has the program [`inside`].
     ///
     /// # Panics
     ///
-    /// If this process is not root.
-    pub fn give_to(&self, uid: u32) {
-        let state = self.make_directory("state");
-        let owner = format!("{uid}:{uid}");
-        machine::run(
-            "chown",
-            &["-R", &owner, state.to_str().unwrap(), self.path("rootfs").to_str().unwrap()],
-        );
+    /// If they cannot be made.
+    pub fn with_program() -> Self {
+        let bed = Self::new();
+        inside::install(&bed.in_root(system::PROGRAM));
+        bed
     }
 
     /// Returns the host whose state root is the test's own.
@@ -79,9 +71,9 @@ impl Bed {
         path
     }
 
-    /// Returns a path in the test's root file system.
+    /// Returns a path in the test's root file system, by its name in the container.
     pub fn in_root(&self, name: &str) -> PathBuf {
-        self.directory.join("rootfs").join(name.trim_start_matches('/'))
+        system::in_root(&self.directory, name)
     }
 
     /// Returns the state root.
@@ -89,17 +81,16 @@ impl Bed {
         self.path("state")
     }
 
-    /// Returns a request for a keeper in the test's root file system.
+    /// Returns a request for a keeper in the test's root file system, isolated as
+    /// `CONTAINERV_TEST_ISOLATION` says.
     pub fn request(&self) -> Request {
         let id = self.host.new_id().unwrap();
         self.ids.lock().unwrap().push(id.as_str().to_owned());
-        let root = self.path("rootfs");
-        serde_json::from_value(serde_json::json!({"id": id, "root": {"directory": root}})).unwrap()
-    }
-
-    /// Watches that no interface of this name is left.
-    pub fn watch_interface(&self, name: &str) {
-        self.interfaces.lock().unwrap().push(name.to_owned());
+        let root = system::root(&self.directory);
+        let mut request: Request =
+            serde_json::from_value(serde_json::json!({"id": id, "root": root})).unwrap();
+        request.isolation = system::isolation();
+        request
     }
 
     /// Watches that nothing is left of any container that was ever in the state root, such as those
@@ -117,41 +108,10 @@ impl Bed {
         Container::create(&self.host, request).unwrap()
     }
 
-    /// Runs a shell script as a container's command and returns what it wrote.
-    pub fn run(&self, change: impl FnOnce(&mut Request), script: &str) -> Output {
-        let mut request = self.request();
-        request.process = Some(shell(script));
-        change(&mut request);
-        let mut stdio = StdioSet::piped();
-        stdio.stdin = containerv::Stdio::Null;
-        let (container, child) = Container::run_attached(&self.host, request, stdio).unwrap();
-        let output = child.wait_with_output().unwrap();
-        container.delete(false).unwrap();
-        output
-    }
-
-    /// Runs a shell script that must succeed, and returns what it wrote to standard output
-    /// without the last newline.
-    pub fn text(&self, change: impl FnOnce(&mut Request), script: &str) -> String {
-        let output = self.run(change, script);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "`{script}`: {}: {error}", output.status);
-        String::from_utf8_lossy(&output.stdout).trim_end_matches('\n').to_owned()
-    }
-
-    /// Mounts something on the host until the result is dropped.
-    pub fn mount(&self, arguments: &[&str], at: &Path) -> HostMount {
-        let at = at.to_str().unwrap();
-        machine::run("mount", &[arguments, &[at]].concat());
-        HostMount(at.to_owned())
-    }
-
     /// Returns what is left of the test's containers now.
     pub fn leftovers(&self) -> Vec<String> {
-        let mut marks = self.ids.lock().unwrap().clone();
-        marks.push(self.directory.to_str().unwrap().to_owned());
-        let interfaces = self.interfaces.lock().unwrap().clone();
-        Traces { marks: &marks, interfaces: &interfaces, state: &self.state() }.find()
+        let ids = self.ids.lock().unwrap().clone();
+        system::leftovers(&self.directory, &ids, &self.watched)
     }
 
     /// Fails unless everything that the test's containers were made of disappears.
@@ -177,27 +137,19 @@ impl Drop for Bed {
             assert!(failures.is_empty(), "cannot remove a container: {}", failures.join("\n"));
             self.assert_nothing_left("after the test");
         }
-        let removed = fs::remove_dir_all(&self.directory);
+        let removed = remove(&self.directory);
         assert!(!passed || removed.is_ok(), "cannot remove `{}`: {removed:?}", self.directory.display());
     }
 }
 
-/// A mount of the host that a test has made.
-#[derive(Debug)]
-pub struct HostMount(String);
-
-impl Drop for HostMount {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").args(["-l", &self.0]).status();
-    }
-}
-
-/// A shell that runs a script.
-pub fn shell(script: &str) -> Process {
-    Process {
-        env: containerv::default_environment(),
-        ..Process::new(["sh", "-c", script].map(OsText::from).to_vec())
-    }
+/// On Windows, a program that has just ended may have its files open for a moment.
+fn remove(directory: &Path) -> std::io::Result<()> {
+    let mut removed = Ok(());
+    wait_until(if cfg!(windows) { PATIENCE } else { Duration::ZERO }, || {
+        removed = fs::remove_dir_all(directory);
+        removed.is_ok()
+    });
+    removed
 }
 
 /// Waits until something holds; false if it does not in time.

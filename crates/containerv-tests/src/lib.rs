@@ -1,38 +1,27 @@
 //! What the conformance and attack suites share: a place for each test in which nothing may be
 //! left behind, root file systems, and small programs.
 //!
-//! The suites themselves are in `tests/`. They use the public interface of `containerv` only.
+//! The suites themselves are in `tests/`. They use the public interface of `containerv` only. What
+//! runs on both systems is in `tests/conformance`; `linux` and `windows` here are what a bed is made of.
 
 #![forbid(unsafe_code)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a fixture fails by panicking, as tests do")]
 #![allow(clippy::print_stdout, reason = "what a test prints is shown with it")]
 
-mod skip;
-
-#[cfg(target_os = "linux")]
 mod bed;
-#[cfg(target_os = "linux")]
-mod leftovers;
-#[cfg(target_os = "linux")]
-pub mod machine;
-#[cfg(target_os = "linux")]
+pub mod differences;
+pub mod inside;
+pub mod network;
 mod operation;
-#[cfg(target_os = "linux")]
-pub mod programs;
-#[cfg(target_os = "linux")]
-mod rootfs;
-#[cfg(target_os = "linux")]
-mod terminal;
+mod skip;
+#[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
+#[cfg_attr(windows, path = "windows/mod.rs")]
+mod system;
 
-pub use skip::skip;
-
-#[cfg(target_os = "linux")]
-pub use bed::{Bed, HostMount, shell, wait_until};
-#[cfg(target_os = "linux")]
-pub use leftovers::processes_with;
-#[cfg(target_os = "linux")]
+pub use bed::{Bed, wait_until};
 pub use operation::{Caller, Ended};
+pub use skip::skip;
+#[cfg(windows)]
+pub use system::StandIns;
 #[cfg(target_os = "linux")]
-pub use rootfs::make_rootfs;
-#[cfg(target_os = "linux")]
-pub use terminal::Person;
+pub use system::{HostMount, Person, machine, make_rootfs, processes_with, programs, shell};

@@ -5,19 +5,24 @@ use std::mem;
 use std::os::windows::io::AsRawHandle;
 use std::ptr;
 use std::thread;
+use std::time::Duration;
 
-use serde_json::Value;
-use windows_sys::Win32::Foundation::{CloseHandle, HANDLE};
+use serde_json::{Value, json};
+use windows_sys::Win32::Foundation::{
+    CloseHandle, ERROR_FILE_NOT_FOUND, ERROR_INVALID_HANDLE, HANDLE, HANDLE_FLAG_INHERIT,
+    SetHandleInformation,
+};
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 use windows_sys::Win32::System::Console::{
     AttachConsole, CONSOLE_SCREEN_BUFFER_INFO, COORD, ClosePseudoConsole, CreatePseudoConsole, FreeConsole,
-    GetConsoleScreenBufferInfo, GetStdHandle, HPCON, SMALL_RECT, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
-    SetConsoleScreenBufferSize, SetConsoleWindowInfo,
+    GetConsoleScreenBufferInfo, GetStdHandle, HPCON, SMALL_RECT, STD_ERROR_HANDLE, STD_INPUT_HANDLE,
+    STD_OUTPUT_HANDLE, SetConsoleScreenBufferSize, SetConsoleWindowInfo,
 };
 use windows_sys::Win32::System::Pipes::CreatePipe;
 use windows_sys::Win32::System::Threading::{
     EXTENDED_STARTUPINFO_PRESENT, InitializeProcThreadAttributeList, PROC_THREAD_ATTRIBUTE_PSEUDOCONSOLE,
-    STARTUPINFOEXW, STARTUPINFOW, UpdateProcThreadAttribute,
+    PROCESS_INFORMATION, STARTF_USESTDHANDLES, STARTUPINFOEXW, STARTUPINFOW, TerminateProcess,
+    UpdateProcThreadAttribute,
 };
 
 use crate::windows::{self, Begun, Finish};
@@ -39,6 +44,57 @@ pub fn create(parameters: &Value) -> Begun {
     if made < 0 {
         return Err(made as u32 & 0xFFFF);
     }
+    // SAFETY: this program's own streams; on the console they are others.
+    let (input, output) = unsafe { (GetStdHandle(STD_INPUT_HANDLE), GetStdHandle(STD_OUTPUT_HANDLE)) };
+    let process = on(console, parameters)?;
+    pump(input, our_input);
+    let drained = pump(our_output, output);
+    let finish = move || {
+        // SAFETY: the console and its ends are used no more; closing them ends the output.
+        unsafe {
+            ClosePseudoConsole(console);
+            CloseHandle(console_output);
+        }
+        let _ = drained.join();
+    };
+    Ok((process, Box::new(finish) as Finish))
+}
+
+/// Creates the process on a console. Wine gives a process that is begun on a pseudo console the
+/// streams of its creator, or none; so this program goes to the console itself, where another copy of
+/// it is already, and hands its streams on.
+fn on(console: HPCON, parameters: &Value) -> Result<PROCESS_INFORMATION, u32> {
+    let place = place_holder(console, &own_program()?)?;
+    let created = attach(place.dwProcessId).and_then(|()| {
+        let (input, output) = (stream("CONIN$")?, stream("CONOUT$")?);
+        let startup = STARTUPINFOW {
+            cb: size_of::<STARTUPINFOW>() as u32,
+            dwFlags: STARTF_USESTDHANDLES,
+            hStdInput: inherited(input.as_raw_handle().cast(), true),
+            hStdOutput: inherited(output.as_raw_handle().cast(), true),
+            hStdError: output.as_raw_handle().cast(),
+            ..Default::default()
+        };
+        windows::create(parameters, &startup, true, 0)
+    });
+    // SAFETY: handles that are used no more.
+    unsafe {
+        FreeConsole();
+        TerminateProcess(place.hProcess, 0);
+        CloseHandle(place.hThread);
+        CloseHandle(place.hProcess);
+    }
+    created
+}
+
+/// This program, which lies where no drive of the container's leads: Wine then says `unix\PATH`.
+fn own_program() -> Result<String, u32> {
+    let own = std::env::current_exe().map_err(|_| ERROR_FILE_NOT_FOUND)?;
+    let own = own.display().to_string();
+    Ok(if own.starts_with("unix\\") { format!(r"\\?\{own}") } else { own })
+}
+
+fn place_holder(console: HPCON, program: &str) -> Result<PROCESS_INFORMATION, u32> {
     let mut attributes = vec![0_usize; 64];
     let list = attributes.as_mut_ptr().cast();
     let mut length = mem::size_of_val(&attributes[..]);
@@ -59,21 +115,44 @@ pub fn create(parameters: &Value) -> Begun {
     startup.StartupInfo.cb = size_of::<STARTUPINFOEXW>() as u32;
     // SAFETY: the longer structure begins with the shorter, as its size and the flag say.
     let shown = unsafe { &*(&raw const startup).cast::<STARTUPINFOW>() };
-    let process = windows::create(parameters, shown, false, EXTENDED_STARTUPINFO_PRESENT)?;
-    drop(attributes);
-    // SAFETY: this program's own streams.
-    let (input, output) = unsafe { (GetStdHandle(STD_INPUT_HANDLE), GetStdHandle(STD_OUTPUT_HANDLE)) };
-    pump(input, our_input);
-    let drained = pump(our_output, output);
-    let finish = move || {
-        // SAFETY: the console and its ends are used no more; closing them ends the output.
-        unsafe {
-            ClosePseudoConsole(console);
-            CloseHandle(console_output);
+    windows::create(
+        &json!({"ApplicationName": program, "CommandLine": "sim-launcher wait"}),
+        shown,
+        false,
+        EXTENDED_STARTUPINFO_PRESENT,
+    )
+}
+
+/// Goes to the console of a process, as soon as that has come there.
+fn attach(process: u32) -> Result<(), u32> {
+    for stream in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+        // SAFETY: this program's own streams, of which the process on the console gets none.
+        inherited(unsafe { GetStdHandle(stream) }, false);
+    }
+    for _ in 0..1000 {
+        // SAFETY: no pointers.
+        let attached = unsafe {
+            FreeConsole();
+            AttachConsole(process)
+        };
+        if attached != 0 {
+            return Ok(());
         }
-        let _ = drained.join();
+        thread::sleep(Duration::from_millis(10));
+    }
+    Err(ERROR_INVALID_HANDLE)
+}
+
+fn stream(name: &str) -> Result<File, u32> {
+    File::options().read(true).write(true).open(name).map_err(|_| ERROR_INVALID_HANDLE)
+}
+
+fn inherited(handle: HANDLE, inherit: bool) -> HANDLE {
+    // SAFETY: a live handle.
+    unsafe {
+        SetHandleInformation(handle, HANDLE_FLAG_INHERIT, if inherit { HANDLE_FLAG_INHERIT } else { 0 })
     };
-    Ok((process, Box::new(finish) as Finish))
+    handle
 }
 
 /// Gives the console of a process a new size, `COLUMNSxROWS`. Wine's own function for it is not

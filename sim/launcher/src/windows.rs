@@ -40,6 +40,10 @@ pub fn run() -> i32 {
         ["signal", process, name] => on_process(process, |handle| signal::send(handle, name)),
         ["resize", process, size] => console::resize(process, size),
         ["list"] => processes::list(),
+        // Until it is ended.
+        ["wait"] => loop {
+            std::thread::park();
+        },
         _ => 2,
     }
 }

@@ -5,6 +5,7 @@
 //! it carries raw bytes of a process's stream in one direction.
 
 pub mod codes;
+pub mod observer;
 
 use std::fs;
 use std::io::{self, Read, Write};

@@ -1,48 +1,18 @@
 //! The compute service, asked directly: its state, its record, faults.
 
-use std::net::TcpStream;
-use std::path::Path;
-use std::sync::Mutex;
-
 use serde_json::{Value, json};
-use sim_protocol::{ADDRESS_FILE, Address, Call, Message, Reply, read, write};
+use sim_protocol::observer::Observer;
 
 /// A connection of the tests' own.
-pub struct Service(Mutex<TcpStream>);
+pub struct Service(Observer);
 
 impl Service {
     pub fn connect() -> Service {
-        let address = Address::read(Path::new(ADDRESS_FILE)).expect("a compute service");
-        let mut stream = address.connect().unwrap();
-        let hello = Message::Hello {
-            token: address.token,
-            library: "tests".into(),
-            process: 0,
-            program: String::new(),
-            faults: None,
-        };
-        write(&mut stream, &hello).unwrap();
-        Service(Mutex::new(stream))
-    }
-
-    fn call(&self, function: &str, arguments: Value) -> Value {
-        let mut stream = self.0.lock().unwrap();
-        let call = Call { id: 1, function: function.into(), arguments };
-        write(&mut *stream, &Message::Call(call)).unwrap();
-        loop {
-            match read::<Reply>(&mut *stream).unwrap() {
-                Some(Reply::Done { outcome, .. }) => {
-                    assert_eq!(outcome.hresult, 0, "{outcome:?}");
-                    return outcome.values;
-                }
-                Some(_) => {}
-                None => panic!("the service hung up"),
-            }
-        }
+        Service(Observer::connect().expect("a compute service"))
     }
 
     pub fn state(&self) -> Value {
-        self.call("sim.state", json!({}))
+        self.0.state().unwrap()
     }
 
     /// What this process has called.
@@ -51,12 +21,12 @@ impl Service {
     }
 
     pub fn log_of(&self, process: u32) -> Vec<Value> {
-        self.call("sim.log", json!({"process": process})).as_array().cloned().unwrap_or_default()
+        self.0.log(process).unwrap()
     }
 
     /// Sets the rules of faults for this process, in the place of those of the same name.
     pub fn faults(&self, name: &str, rules: Value) {
-        self.call("sim.faults", json!({"process": std::process::id(), "name": name, "rules": rules}));
+        self.0.faults(name, rules).unwrap();
     }
 }
 

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 
 use containerv::spec::Request;
 use containerv::{Container, Host, Result, StdioSet};
+use containerv_tests::inside::command;
 
 struct Options {
     operation: String,
@@ -79,6 +80,7 @@ fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
         "repair" => repair(&options.host, false)?,
         "repair-dry" => repair(&options.host, true)?,
         "delete" => container()?.delete(true)?,
+        "look" => look(&container()?)?,
         other => return Err(format!("`{other}` is no operation").into()),
     }
     Ok(())
@@ -105,9 +107,17 @@ fn inherit(options: &Options, request: Request) -> Result<()> {
     Ok(())
 }
 
+/// Tells what a container does, and what a command in it says.
+fn look(container: &Container) -> Result<()> {
+    println!("{}", container.state()?.status.as_str());
+    let output = command(container, "echo from inside").output()?;
+    print!("{}", String::from_utf8_lossy(&output.stdout));
+    Ok(())
+}
+
 fn exec(container: &Container, stay: bool) -> Result<()> {
     use containerv::Stdio;
-    let command = container.command("sleep").arg("1000");
+    let command = command(container, "sleep 1000000");
     let mut child = command.stdin(Stdio::Null).stdout(Stdio::Null).stderr(Stdio::Null).spawn()?;
     if stay {
         return Ok(());

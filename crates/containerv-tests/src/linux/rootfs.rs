@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 
-use crate::machine;
+use super::machine;
 
 const BUSYBOX: &str = "/usr/bin/busybox";
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::machine;
+use super::machine;
 
 /// What is searched for.
 pub(crate) struct Traces<'a> {
