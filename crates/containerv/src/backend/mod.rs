@@ -5,6 +5,7 @@
 pub(crate) mod frames;
 // On other systems what does not call Windows is tested.
 #[cfg(any(windows, test))]
+#[cfg_attr(not(windows), allow(dead_code, reason = "only containers of Windows use all of it"))]
 pub(crate) mod hcs;
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;

@@ -106,21 +106,25 @@ impl Log {
             && let Ok(file) = open_newest(&self.directory)
         {
             (self.file, self.written) = (file, 0);
+            if self.max_files == 1 {
+                // A reader that has it open can still read it to its end.
+                let _ = fs::remove_file(self.path(1));
+            }
+        }
+    }
+
+    fn path(&self, number: u32) -> PathBuf {
+        match number {
+            0 => self.directory.join(NAME),
+            number => self.directory.join(format!("{NAME}.{number}")),
         }
     }
 
     /// Renames the files, the oldest first.
     fn make_room(&self) -> io::Result<()> {
-        let path = |number: u32| match number {
-            0 => self.directory.join(NAME),
-            number => self.directory.join(format!("{NAME}.{number}")),
-        };
-        if self.max_files == 1 {
-            // A reader that has the file open can still read it to its end.
-            return fs::remove_file(path(0));
-        }
-        for number in (0..self.max_files - 1).rev() {
-            match fs::rename(path(number), path(number + 1)) {
+        // The name of a removed file is free only once it is closed: the only one is renamed before.
+        for number in (0..(self.max_files - 1).max(1)).rev() {
+            match fs::rename(self.path(number), self.path(number + 1)) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 renamed => renamed?,
             }

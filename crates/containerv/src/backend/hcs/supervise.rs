@@ -120,10 +120,6 @@ impl Supervised {
         Self { system: Arc::clone(system), directory, request, alive }
     }
 
-    pub(crate) fn request(&self) -> &Request {
-        &self.request
-    }
-
     /// Records how the command ended. The container is held by somebody who tidies up.
     pub(crate) fn record(self, exit: &Exit) -> Result<()> {
         self.directory.record_exit(&self.alive, exit)?;
