@@ -133,6 +133,10 @@ impl Group {
             }
             std::thread::sleep(std::time::Duration::from_millis(10));
         }
+        if on {
+            // Half a pause is none.
+            let _ = fs::write(self.file(controller, order), if self.unified { "0" } else { "THAWED" });
+        }
         Err(io::Error::from(io::ErrorKind::TimedOut))
     }
 

@@ -64,14 +64,14 @@ fn create(context: &Context<'_>) -> Work {
         let flag = |key: &str| parameters[key].as_bool().unwrap_or_default();
         let wanted = ["CreateStdInPipe", "CreateStdOutPipe", "CreateStdErrPipe"].map(flag);
         let streams = streams::make(&service, wanted).or_refuse("making pipes")?;
-        let (tickets, input) = (streams.tickets, streams.input);
+        let (tickets, ends) = (streams.tickets, streams.ends);
         let (id, ending) = container.spawn(&parameters, streams.stdio)?;
         {
             let mut world = service.world();
             let system = live(&mut world, number)?;
             system.processes.insert(
                 id,
-                Process { id, exit: None, input, creator: client.number, console: flag("EmulateConsole") },
+                Process { id, exit: None, ends, creator: client.number, console: flag("EmulateConsole") },
             );
             let target = Target::Process(number, id);
             world.bound.insert(
@@ -220,15 +220,12 @@ fn on_console(context: &Context<'_>, number: u64, id: u32) -> bool {
         .is_some_and(|process| process.console)
 }
 
-/// The creator's stand-in still has bytes on the way, and ends the stream behind them itself.
+/// The creator's stand-in still has bytes of standard input on the way, and ends it behind them itself.
 fn close_stream(service: &Service, client: u64, number: u64, id: u32, handle: &Value) {
-    let mut world = service.world();
-    let process = world.systems.get_mut(&number).and_then(|system| system.processes.get_mut(&id));
-    let Some(process) = process.filter(|process| process.creator != client) else { return };
-    if matches!(handle.as_str(), Some("StdIn" | "All"))
-        && let Some(input) = &process.input
-    {
-        input.close();
+    let world = service.world();
+    let process = world.systems.get(&number).and_then(|system| system.processes.get(&id));
+    if let (Some(process), Some(name)) = (process, handle.as_str()) {
+        process.ends.close(name, process.creator != client);
     }
 }
 

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
@@ -31,24 +32,73 @@ impl Input {
     }
 }
 
+/// Our end of a process's standard output or errors.
+#[derive(Default)]
+pub struct Output {
+    connection: Mutex<Option<TcpStream>>,
+    closed: AtomicBool,
+}
+
+impl Output {
+    /// The client reads the end; the process may go on writing.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::SeqCst);
+        if let Some(connection) = &*locked(&self.connection) {
+            let _ = connection.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn connected(&self, connection: &TcpStream) {
+        *locked(&self.connection) = connection.try_clone().ok();
+        if self.closed.load(Ordering::SeqCst) {
+            self.close();
+        }
+    }
+}
+
+/// What closes the streams of a process.
+#[derive(Default)]
+pub struct Ends {
+    input: Option<Arc<Input>>,
+    outputs: [Option<Arc<Output>>; 2],
+}
+
+impl Ends {
+    /// Closes what `StdIn`, `StdOut`, `StdErr` or `All` names; standard input only if that is said.
+    pub fn close(&self, name: &str, input_too: bool) {
+        let named = |one: &str| name == one || name == "All";
+        if let Some(input) = self.input.as_ref().filter(|_| input_too && named("StdIn")) {
+            input.close();
+        }
+        for (output, one) in self.outputs.iter().zip(["StdOut", "StdErr"]) {
+            if let Some(output) = output.as_ref().filter(|_| named(one)) {
+                output.close();
+            }
+        }
+    }
+}
+
 /// What a process is started with, and the tickets for the client.
 pub struct Streams {
     pub stdio: [Stdio; 3],
     pub tickets: [u64; 3],
-    pub input: Option<Arc<Input>>,
+    pub ends: Ends,
 }
 
 /// Makes the streams that are wanted: standard input, output, errors.
 pub fn make(service: &Service, wanted: [bool; 3]) -> io::Result<Streams> {
-    let mut streams =
-        Streams { stdio: [Stdio::null(), Stdio::null(), Stdio::null()], tickets: [0; 3], input: None };
+    let mut streams = Streams {
+        stdio: [Stdio::null(), Stdio::null(), Stdio::null()],
+        tickets: [0; 3],
+        ends: Ends::default(),
+    };
     if wanted[0] {
         let (reader, writer) = pipe()?;
         let input = Arc::new(Input { pipe: Mutex::new(Some(writer)) });
         let (ticket, arrival) = service.ticket();
         streams.stdio[0] = reader.into();
         streams.tickets[0] = ticket;
-        streams.input = Some(Arc::clone(&input));
+        streams.ends.input = Some(Arc::clone(&input));
         thread::spawn(move || feed(&arrival, &input));
     }
     for (at, wanted) in wanted.into_iter().enumerate().skip(1) {
@@ -57,7 +107,9 @@ pub fn make(service: &Service, wanted: [bool; 3]) -> io::Result<Streams> {
             let (ticket, arrival) = service.ticket();
             streams.stdio[at] = writer.into();
             streams.tickets[at] = ticket;
-            thread::spawn(move || drain(&arrival, reader));
+            let output = Arc::new(Output::default());
+            streams.ends.outputs[at - 1] = Some(Arc::clone(&output));
+            thread::spawn(move || drain(&arrival, reader, &output));
         }
     }
     Ok(streams)
@@ -84,10 +136,13 @@ fn feed(arrival: &mpsc::Receiver<TcpStream>, input: &Input) {
 }
 
 /// From the process to the client. A client that is gone does not stop the process.
-fn drain(arrival: &mpsc::Receiver<TcpStream>, mut output: File) {
+fn drain(arrival: &mpsc::Receiver<TcpStream>, mut from: File, output: &Output) {
     let mut connection = arrival.recv_timeout(PATIENCE).ok();
+    if let Some(connection) = &connection {
+        output.connected(connection);
+    }
     let mut buffer = vec![0; 64 << 10];
-    while let Ok(count) = output.read(&mut buffer) {
+    while let Ok(count) = from.read(&mut buffer) {
         if count == 0 {
             break;
         }
@@ -98,4 +153,5 @@ fn drain(arrival: &mpsc::Receiver<TcpStream>, mut output: File) {
     if let Some(connection) = connection {
         let _ = connection.shutdown(Shutdown::Write);
     }
+    locked(&output.connection).take();
 }

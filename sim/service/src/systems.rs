@@ -12,6 +12,7 @@ use crate::calls::Context;
 use crate::container::{Container, Order};
 use crate::documents::{self, Wanted};
 use crate::server::{Service, Work};
+use crate::streams::Ends;
 use crate::world::{Exit, Kind, State, System, Target, World};
 use crate::{disks, machine, modify, network, properties, schema};
 
@@ -365,7 +366,7 @@ pub fn announce_process(service: &Service, world: &mut World, number: u64, proce
         return;
     }
     entry.exit = Some(code);
-    entry.input = None;
+    entry.ends = Ends::default();
     let status = entry.status();
     for (client, handle) in world.listeners(Target::Process(number, process)) {
         service.event(&client, handle, &id, "ProcessExited", PROCESS_EXITED, &status);

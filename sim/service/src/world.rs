@@ -115,8 +115,8 @@ impl Exit {
 pub struct Process {
     pub id: u32,
     pub exit: Option<u32>,
-    /// The end of its standard input that is ours.
-    pub input: Option<Arc<crate::streams::Input>>,
+    /// The ends of its streams that are ours.
+    pub ends: crate::streams::Ends,
     pub creator: u64,
     /// Whether it is on a pseudo console.
     pub console: bool,

@@ -236,6 +236,27 @@ fn nothing_happens_in_a_pause_of_either_generation() {
 }
 
 #[test]
+fn streams_are_closed_one_by_one() {
+    if sim_tests::no_containers() {
+        return;
+    }
+    let container = Running::new("closed", |_| ());
+    let (process, information) = container.spawn("C:\\probe.exe obey", [true, true, true]);
+    let close = |handle: &str| {
+        let request = json!({"Operation": "CloseHandle", "CloseHandle": {"Handle": handle}});
+        api::modify_process(process, Some(&request.to_string())).0
+    };
+    assert_eq!(close("StdOut"), 0);
+    assert!(sim_tests::pipes::read_all(information.stream(1).unwrap()).is_empty());
+    assert_eq!(close("StdSide"), codes::INVALID_JSON);
+    // The process does not mind.
+    assert_eq!(close("StdErr"), 0);
+    assert!(sim_tests::pipes::read_all(information.stream(2).unwrap()).is_empty());
+    sim_tests::pipes::write_all(information.stream(0).unwrap(), b"41\n");
+    assert_eq!(exit_code(process), 41);
+}
+
+#[test]
 fn console_events_reach_a_program_or_end_it() {
     if sim_tests::no_containers() {
         return;
