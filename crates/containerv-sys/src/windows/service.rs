@@ -5,6 +5,7 @@
 
 use std::io;
 use std::ptr;
+use std::sync::{Mutex, PoisonError};
 
 use windows_sys::Win32::Foundation::ERROR_SERVICE_DOES_NOT_EXIST;
 use windows_sys::Win32::System::Services::{
@@ -62,6 +63,7 @@ pub struct Service {
 ///
 /// The system's.
 pub fn query(name: &str) -> io::Result<Option<Service>> {
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
     let name = Wide::path(name.as_ref())?;
     // SAFETY: no texts mean this machine and its active services.
     let manager = Handle::new(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), SC_MANAGER_CONNECT) })?;
@@ -75,6 +77,10 @@ pub fn query(name: &str) -> io::Result<Option<Service>> {
     };
     Ok(Some(Service { state: state(&service)?, start: start(&service)? }))
 }
+
+/// Questions are asked one after another: they are rare, and not every client of the manager keeps the
+/// handles of two threads apart.
+static ONE: Mutex<()> = Mutex::new(());
 
 struct Handle(SC_HANDLE);
 
