@@ -7,6 +7,8 @@ mod container;
 mod failure;
 #[cfg(windows)]
 mod files;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 #[cfg(windows)]
 mod layer;
 mod path;
