@@ -168,7 +168,7 @@ impl System {
         let call = Call::GetLayerMountPath { layer: layers.scratch.clone(), found: Found::ScratchVolume };
         let volume = performer.perform(&call).map_err(failed)?.pop().unwrap_or_default();
         Root::open_at(Path::new(&volume), mapped)
-            .map_err(|error| super::failure::explain(&error, &format!("open the volume `{volume}`")))
+            .map_err(|error| super::failure::explain(error, format!("open the volume `{volume}`")))
     }
 
     /// The layers that a container was made of.
@@ -264,7 +264,7 @@ impl System {
 fn remove_export(target: &Path) -> Result<()> {
     match std::fs::remove_dir_all(target) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(super::failure::explain(&error, &format!("remove `{}`", target.display())))
+            Err(super::failure::explain(error, format!("remove `{}`", target.display())))
         }
         _ => Ok(()),
     }

@@ -4,6 +4,7 @@ mod base64;
 mod changes;
 #[cfg(windows)]
 mod container;
+#[cfg(windows)]
 mod failure;
 #[cfg(windows)]
 mod files;
