@@ -57,6 +57,7 @@ pub(crate) use {
     monitor::serve,
     running::Process,
     system::System,
+    transfer::serve_guest_copy,
 };
 
 #[cfg(windows)]

@@ -11,8 +11,13 @@ mod files;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 #[cfg(windows)]
+mod guest;
+#[cfg(windows)]
 mod layer;
 mod path;
 mod reparse;
 mod resolve;
 mod time;
+
+#[cfg(windows)]
+pub(crate) use guest::serve as serve_guest_copy;

@@ -181,11 +181,6 @@ impl<'a> Departure<'a> {
         Self::of(Side::Host(path), options)
     }
 
-    /// Finds a file or tree of a container.
-    pub(crate) fn of_container(root: &'a Root, path: &'a OsText, options: &CopyOptions) -> Result<Self> {
-        Self::of(Side::Container(root, path), options)
-    }
-
     fn of(side: Side<'a>, options: &CopyOptions) -> Result<Self> {
         let source = place::find_source(side, options.follow_links || options.plain)?;
         if options.plain && source.opened.node.kind != Kind::File {
@@ -231,6 +226,27 @@ pub(crate) struct Arrival {
     /// copied.
     pub(crate) name: String,
     pub(crate) is_directory: bool,
+}
+
+/// Writes a file or tree of a container as an archive whose members begin with `.`, after `head` was told
+/// whether it is a directory.
+///
+/// # Errors
+///
+/// As [`download_tar`].
+pub(crate) fn send_from_container<W: Write>(
+    root: &Root,
+    from: &OsText,
+    mut archive: W,
+    head: impl FnOnce(&mut W, bool) -> io::Result<()>,
+    options: &CopyOptions,
+) -> Result<CopySummary> {
+    privileged(options, || {
+        let departure = Departure::of(Side::Container(root, from), options)?;
+        let told = head(&mut archive, departure.arrival().is_directory);
+        told.map_err(|error| Error::io(error, "write the archive"))?;
+        departure.pack_content(archive, options)
+    })
 }
 
 /// Makes the copy of what was packed, at a path of a container.
