@@ -60,6 +60,9 @@ pub struct Container {
     keeper: Mutex<Option<Keeper>>,
     cards: Mutex<Cards>,
     reports: AtomicU64,
+    /// Held while a program of Wine's starts. Each looks for `wineboot`, which is none of ours; one
+    /// that comes meanwhile would take the first for it, and wait for it for ever.
+    turn: Mutex<()>,
 }
 
 /// What is plugged in.
@@ -90,6 +93,7 @@ impl Container {
             keeper: Mutex::new(None),
             cards: Mutex::default(),
             reports: AtomicU64::new(0),
+            turn: Mutex::default(),
         }
     }
 
