@@ -51,5 +51,6 @@ targets! {
     subordinate_ids,
     template,
     values,
+    windows_files,
     windows_path,
 }

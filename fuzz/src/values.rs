@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use cv::draft::Target;
 use cv::value::{self, duration, signal};
 
 /// What is read is in range and what exact arithmetic makes of it; what is refused has a reason.
 pub fn target(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     durations(text);
-    if let Ok(number) = signal::parse(text) {
-        assert!((1..=64).contains(&number));
-        assert_eq!(signal::parse(&signal::name(number)).ok(), Some(number), "{text}");
+    for (target, numbers) in [(Target::Linux, 1..=64), (Target::Windows, 0..=255)] {
+        if let Ok(number) = signal::parse(target, text) {
+            assert!(numbers.contains(&number));
+            let name = signal::name(target, number);
+            assert_eq!(signal::parse(target, &name).ok(), Some(number), "{text}");
+        }
     }
     if let Ok(number) = value::number(text, -5i64, 1 << 40) {
         assert_eq!(text.parse(), Ok(number));

@@ -74,7 +74,7 @@ impl From<Error> for Failure {
 
 /// Returns the number for an error of the library: the system's own if there is one.
 fn number(error: &Error) -> c_int {
-    let own = error.raw_os_error().and_then(system::numbers::of_system);
+    let own = system::numbers::own(error).and_then(system::numbers::of_system);
     let first = || error.all_problems().first().map(number);
     own.or_else(first).unwrap_or_else(|| of_kind(error.kind()))
 }

@@ -16,7 +16,7 @@ use containerv_spec::hcs::process::{
     StandardHandle,
 };
 use containerv_spec::hcs::properties::{Properties, PropertyQuery, PropertyType, SystemQuery, SystemType};
-use containerv_spec::hcs::request::{ModifyContainer, ModifyV1, RequestType, ResourceV1};
+use containerv_spec::hcs::request::{ModifyContainer, ModifyV1, RequestType};
 use containerv_spec::hcs::result::{CrashReport, ExitType, ResultError, SystemExitStatus};
 use containerv_spec::hcs::service::{
     AddCredentials, BasicInformation, CredentialInstances, CredentialOperation, ModifyService,
@@ -247,7 +247,7 @@ fn changes_and_questions_are_of_the_schema() {
         json!({"ResourcePath": "Container/Memory/SizeInMB", "RequestType": "Update", "Settings": 256});
     assert_eq!(serde_json::to_value(ModifyContainer::Memory(256)).unwrap(), expected);
     for request_type in [RequestType::Add, RequestType::Remove] {
-        let change = ModifyV1 { resource_type: ResourceV1::Network, request_type, settings: GUID.into() };
+        let change = ModifyV1::endpoint(request_type, GUID);
         written(&["schema1.ResourceModificationRequestResponse"], &change);
     }
     let both = PropertyQuery { property_types: vec![PropertyType::Statistics, PropertyType::ProcessList] };

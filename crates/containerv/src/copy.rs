@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use containerv_spec::OsText;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How files are copied between the host and a container.
 ///
@@ -54,7 +54,7 @@ impl fmt::Debug for CopyProgress {
 }
 
 /// What was copied.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CopySummary {
     /// Regular files; each name of a hard-linked file counts.
     pub files: u64,
@@ -85,7 +85,7 @@ impl CopySummary {
 }
 
 /// One entry that was not copied, or not completely.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Skipped {
     /// Its path below the source.
     pub path: OsText,
@@ -100,7 +100,7 @@ impl fmt::Display for Skipped {
 }
 
 /// Why an entry was not copied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum SkipReason {

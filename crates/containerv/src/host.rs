@@ -91,6 +91,18 @@ impl Host {
         crate::backend::system::serve(report)
     }
 
+    /// Copies files in the container that this program runs in, as whoever has started it there asks for by
+    /// this text.
+    ///
+    /// # Errors
+    ///
+    /// `Unsupported` outside of a Windows container.
+    #[cfg(windows)]
+    #[doc(hidden)]
+    pub fn serve_guest_copy(job: &str) -> Result<()> {
+        crate::backend::system::serve_guest_copy(job)
+    }
+
     /// Returns the root of what may be gone after a restart, and of what stays.
     pub fn roots(&self) -> (&Path, &Path) {
         (&self.run, &self.data)

@@ -138,6 +138,7 @@ targets! {
     subordinate_ids,
     template,
     values,
+    windows_files,
     windows_path,
 }
 

@@ -29,6 +29,11 @@ pub(crate) fn get() -> c_int {
     unsafe { *libc::__errno_location() }
 }
 
+/// Returns the system's own number for an error.
+pub(crate) fn own(error: &Error) -> Option<i32> {
+    error.raw_os_error()
+}
+
 /// Returns the number that C has for one of the system's: the same.
 pub(crate) fn of_system(number: i32) -> Option<c_int> {
     Some(number).filter(|number| *number > 0)

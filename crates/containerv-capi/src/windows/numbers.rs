@@ -48,13 +48,9 @@ pub(crate) fn set(number: c_int, error: Option<&Error>) {
         // SAFETY: each place is this thread's own.
         unsafe { *place = number };
     }
-    let own = error.and_then(|error| {
-        let code =
-            error.result_code().map(|code| if code & 0xFFFF_0000 == WIN32 { code & 0xFFFF } else { code });
-        code.or(error.raw_os_error().map(i32::cast_unsigned))
-    });
+    let own = error.and_then(own).unwrap_or_else(|| to_system(number));
     // SAFETY: takes a number.
-    unsafe { SetLastError(own.unwrap_or_else(|| to_system(number))) };
+    unsafe { SetLastError(own) };
 }
 
 /// Returns `errno`.
@@ -83,16 +79,22 @@ fn places() -> impl Iterator<Item = *mut c_int> {
     })
 }
 
+/// Returns the system's own number for an error: that of Win32, or an HRESULT that is none.
+pub(crate) fn own(error: &Error) -> Option<u32> {
+    let plain = |code: u32| if code & 0xFFFF_0000 == WIN32 { code & 0xFFFF } else { code };
+    error.result_code().map(plain).or(error.raw_os_error().map(i32::cast_unsigned))
+}
+
 /// Returns the number that C has for one of the system's.
-pub(crate) fn of_system(number: i32) -> Option<c_int> {
+pub(crate) fn of_system(number: u32) -> Option<c_int> {
     use io::ErrorKind as Kind;
-    Some(match number.cast_unsigned() {
+    Some(match number {
         ERROR_TOO_MANY_OPEN_FILES => EMFILE,
         ERROR_SHARING_VIOLATION | ERROR_BUSY => EBUSY,
         ERROR_BAD_EXE_FORMAT | ERROR_EXE_MACHINE_TYPE_MISMATCH => ENOEXEC,
         ERROR_PRIVILEGE_NOT_HELD => EPERM,
         ERROR_FILENAME_EXCED_RANGE => ENAMETOOLONG,
-        _ => match io::Error::from_raw_os_error(number).kind() {
+        _ => match io::Error::from_raw_os_error(number.cast_signed()).kind() {
             Kind::NotFound => ENOENT,
             Kind::PermissionDenied => EACCES,
             Kind::AlreadyExists => EEXIST,

@@ -4,6 +4,7 @@ use serde::ser::SerializeStruct;
 use serde::{Serialize, Serializer};
 
 use super::system::{MappedDirectory, MappedPipe, Processor};
+use super::v1;
 
 /// What kind of change it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -69,7 +70,7 @@ impl Serialize for ModifyContainer {
     }
 }
 
-/// What `HcsModifyComputeSystem` of vmcompute.dll takes: an endpoint comes or goes.
+/// What `HcsModifyComputeSystem` of vmcompute.dll takes: something comes or goes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ModifyV1 {
@@ -77,8 +78,31 @@ pub struct ModifyV1 {
     pub resource_type: ResourceV1,
     /// How: [`RequestType::Add`] or [`RequestType::Remove`].
     pub request_type: RequestType,
-    /// The endpoint's GUID.
-    pub settings: String,
+    /// Which.
+    pub settings: SettingsV1,
+}
+
+impl ModifyV1 {
+    /// An endpoint, by its GUID.
+    pub fn endpoint(request_type: RequestType, id: impl Into<String>) -> Self {
+        Self { resource_type: ResourceV1::Network, request_type, settings: SettingsV1::Endpoint(id.into()) }
+    }
+
+    /// A file or directory of the host.
+    pub fn directory(request_type: RequestType, directory: v1::MappedDirectory) -> Self {
+        let settings = SettingsV1::Directory(directory);
+        Self { resource_type: ResourceV1::MappedDirectory, request_type, settings }
+    }
+}
+
+/// What comes or goes.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum SettingsV1 {
+    /// GUID of an endpoint.
+    Endpoint(String),
+    /// A file or directory of the host.
+    Directory(v1::MappedDirectory),
 }
 
 /// What a change of schema 1 is about.
@@ -86,4 +110,6 @@ pub struct ModifyV1 {
 pub enum ResourceV1 {
     /// A network endpoint.
     Network,
+    /// A file or directory of the host. Microsoft's own client sends endpoints only.
+    MappedDirectory,
 }

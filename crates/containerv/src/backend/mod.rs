@@ -7,6 +7,12 @@ pub(crate) mod frames;
 #[cfg(any(windows, test))]
 #[cfg_attr(not(windows), allow(dead_code, reason = "only containers of Windows use all of it"))]
 pub(crate) mod hcs;
+// The fuzz targets are programs of Linux, and want the parsers alone.
+#[cfg(all(feature = "fuzzing", not(any(windows, test))))]
+pub(crate) mod hcs {
+    #[allow(dead_code, reason = "copies for Windows use it")]
+    pub(crate) mod transfer;
+}
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;
 #[cfg(target_os = "linux")]

@@ -243,6 +243,13 @@ pub fn monitor(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     Ok(0)
 }
 
+/// Copies files inside of a container, for the library, which has started this program there.
+#[cfg(windows)]
+pub fn guest_copy(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    Host::serve_guest_copy(parsed.operand(0)?)?;
+    Ok(0)
+}
+
 /// Returns the bytes on disk of what a container has written.
 pub fn disk_usage(container: &Container) -> u64 {
     container.disk_usage().unwrap_or(0)

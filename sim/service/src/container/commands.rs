@@ -12,6 +12,7 @@ use sim_protocol::codes;
 use super::{Container, refuse};
 use crate::answer::{Answer, OrRefuse};
 use crate::properties::{moment, timestamp};
+use crate::server::locked;
 
 /// STATUS_NO_MEMORY.
 const NO_MEMORY: u32 = 0xC000_0017;
@@ -50,6 +51,7 @@ impl Container {
         let mut command =
             self.launch(&["run", &order.display().to_string(), &report.display().to_string()])?;
         let [input, output, errors] = stdio;
+        let starting = locked(&self.turn);
         let child = command.stdin(input).stdout(output).stderr(errors).spawn();
         let mut child = child.or_refuse("starting the launcher")?;
         drop(command);
@@ -60,6 +62,7 @@ impl Container {
         let mut lines = BufReader::new(reader).lines();
         let mut next = move || lines.next().and_then(Result::ok).unwrap_or_else(|| "gone".to_owned());
         let first = next();
+        drop(starting);
         let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
         let mut words = first.split(' ');
         match words.next() {
@@ -91,7 +94,10 @@ impl Container {
     fn order(&self, words: &[&str]) -> Answer<String> {
         let mut command = self.launch(words)?;
         command.stdin(Stdio::null()).stderr(Stdio::null());
-        let output = command.output().or_refuse("starting the launcher")?;
+        let starting = locked(&self.turn);
+        let output = command.output();
+        drop(starting);
+        let output = output.or_refuse("starting the launcher")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             Ok(text)

@@ -46,7 +46,8 @@ mod supervise;
 #[cfg(windows)]
 mod system;
 mod told;
-mod transfer;
+#[cfg_attr(not(windows), allow(dead_code, reason = "what touches files uses it; elsewhere it is tested"))]
+pub(crate) mod transfer;
 
 #[cfg(windows)]
 pub(crate) use {
@@ -56,6 +57,7 @@ pub(crate) use {
     monitor::serve,
     running::Process,
     system::System,
+    transfer::serve_guest_copy,
 };
 
 #[cfg(windows)]

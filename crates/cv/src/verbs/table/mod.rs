@@ -88,6 +88,8 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &system::SYSTEM_REPAIR,
             #[cfg(windows)]
             &system::SYSTEM_MONITOR,
+            #[cfg(windows)]
+            &system::SYSTEM_GUEST_COPY,
             &system::COMPLETION,
             &system::VERSION,
             &system::HELP,

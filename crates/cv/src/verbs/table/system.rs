@@ -78,6 +78,15 @@ pub(super) static SYSTEM_MONITOR: Verb = Verb {
     ..Verb::new("system monitor", "Supervise a detached command", system::monitor)
 };
 
+#[cfg(windows)]
+pub(super) static SYSTEM_GUEST_COPY: Verb = Verb {
+    usage: &["JOB"],
+    least: 1,
+    most: 1,
+    hidden: true,
+    ..Verb::new("system guest-copy", "Copy files inside of a container", system::guest_copy)
+};
+
 pub(super) static COMPLETION: Verb = Verb {
     details: "Load it with `source <(cv completion bash)`, `source <(cv completion zsh)`, `cv completion fish | source` or \
 `cv completion powershell | Out-String | Invoke-Expression`.",

@@ -12,19 +12,30 @@ use containerv_spec::{ContainerId, OsText};
 use containerv_sys::windows::lock::Lock;
 
 use super::files::{self, Mapping, Root};
+use super::guest::Guest;
 use super::{layer, path};
 use crate::backend::hcs::execute::Perform;
 use crate::backend::hcs::explain::Failure;
 use crate::backend::hcs::journal::{Entry, Journal};
+use crate::backend::hcs::monitor;
 use crate::backend::hcs::perform::Performer;
 use crate::backend::hcs::store::Directory;
 use crate::backend::hcs::system::System;
 use crate::copy::{Change, CopyOptions, CopySummary};
 use crate::{Error, ErrorKind, Result};
 
+/// How the files of a container are reached.
+enum Access {
+    /// Through the volume of its layers.
+    Volume(Root),
+    /// Through a program in it.
+    Guest(Guest),
+}
+
 /// A container's root, and what keeps it mounted.
 struct View<'a> {
-    root: Root,
+    access: Access,
+    directory: Directory,
     resting: Option<Resting<'a>>,
     /// Nobody starts the container, and nobody unmounts the layers of one that ends, before the copy is
     /// done.
@@ -45,11 +56,17 @@ impl Resting<'_> {
 
 impl View<'_> {
     /// Runs a copy, and takes away what was mounted for it.
-    fn run<T>(self, run: impl FnOnce(&Root) -> Result<T>) -> Result<T> {
-        let outcome = run(&self.root);
-        // An open file of the volume would keep it mounted.
-        drop(self.root);
-        let unmounted = self.resting.map_or(Ok(()), |resting| resting.unmount());
+    fn run<T>(self, run: impl FnOnce(&Access) -> Result<T>) -> Result<T> {
+        let outcome = run(&self.access);
+        let left = match self.access {
+            // An open file of the volume would keep it mounted.
+            Access::Volume(root) => {
+                drop(root);
+                Ok(())
+            }
+            Access::Guest(guest) => guest.leave(&self.directory),
+        };
+        let unmounted = self.resting.map_or(Ok(()), |resting| resting.unmount()).and(left);
         let outcome = outcome?;
         unmounted.map(|()| outcome)
     }
@@ -64,7 +81,10 @@ impl System {
         to: &OsText,
         options: &CopyOptions,
     ) -> Result<CopySummary> {
-        self.copying(id, |root| files::upload(root, from, to, options))
+        self.copying(id, |access| match access {
+            Access::Volume(root) => files::upload(root, from, to, options),
+            Access::Guest(guest) => guest.upload(from, to, options),
+        })
     }
 
     /// Copies out of a container.
@@ -75,7 +95,10 @@ impl System {
         to: &Path,
         options: &CopyOptions,
     ) -> Result<CopySummary> {
-        self.copying(id, |root| files::download(root, from, to, options))
+        self.copying(id, |access| match access {
+            Access::Volume(root) => files::download(root, from, to, options),
+            Access::Guest(guest) => guest.download(from, to, options),
+        })
     }
 
     /// Unpacks an archive in a container.
@@ -86,7 +109,10 @@ impl System {
         to: &OsText,
         options: &CopyOptions,
     ) -> Result<CopySummary> {
-        self.copying(id, |root| files::upload_tar(root, archive, to, options))
+        self.copying(id, |access| match access {
+            Access::Volume(root) => files::upload_tar(root, archive, to, options),
+            Access::Guest(guest) => guest.upload_tar(archive, to, options),
+        })
     }
 
     /// Packs a file or tree of a container.
@@ -97,10 +123,13 @@ impl System {
         archive: impl Write,
         options: &CopyOptions,
     ) -> Result<CopySummary> {
-        self.copying(id, |root| files::download_tar(root, from, archive, options))
+        self.copying(id, |access| match access {
+            Access::Volume(root) => files::download_tar(root, from, archive, options),
+            Access::Guest(guest) => guest.download_tar(from, archive, options),
+        })
     }
 
-    fn copying<T>(&self, id: &ContainerId, run: impl FnOnce(&Root) -> Result<T>) -> Result<T> {
+    fn copying<T>(&self, id: &ContainerId, run: impl FnOnce(&Access) -> Result<T>) -> Result<T> {
         let directory = self.directory(id)?;
         let name = directory.called();
         self.view(directory)
@@ -109,7 +138,8 @@ impl System {
     }
 
     /// Opens the root of a container: the volume of its layers, which is mounted while it runs in process
-    /// isolation, and for the time of the copy when it does not run.
+    /// isolation, and for the time of the copy when it does not run. While it runs in a virtual machine, a
+    /// program in it copies.
     fn view(&self, directory: Directory) -> Result<View<'_>> {
         let lock = directory.lock()?;
         let journal = directory.journal()?;
@@ -117,23 +147,28 @@ impl System {
         let running = self.running(&directory, &journal)?;
         let mapped = mappings(&request);
         let layers = self.layers(&directory, &journal, &request)?;
-        if running.is_some() {
-            if journal.isolation == Some(HcsIsolation::Hyperv) {
-                return Err(Error::new(
-                    ErrorKind::Unavailable,
-                    "its disk belongs to its virtual machine while it runs",
-                )
-                .with_hint("stop the container, copy, and start it again"));
-            }
-            let root = self.volume_of(&directory, &layers, mapped)?;
-            return Ok(View { root, resting: None, _lock: lock });
+        if let Some(running) = running {
+            let access = match journal.isolation {
+                Some(HcsIsolation::Hyperv) if running.paused => {
+                    let message = "its disk belongs to its virtual machine, which is paused";
+                    return Err(Error::new(ErrorKind::InvalidState, message)
+                        .with_hint("resume the container with `cv unpause`, or stop it"));
+                }
+                Some(HcsIsolation::Hyperv) => {
+                    Access::Guest(Guest::enter(running.system, &directory, &monitor::program(self)?)?)
+                }
+                _ => Access::Volume(self.volume_of(&directory, &layers, mapped)?),
+            };
+            return Ok(View { access, directory, resting: None, _lock: lock });
         }
         self.end_run(&directory, &journal, None)?;
         let resting = self.begin_rest(&directory, &journal, &layers)?;
         let mounted =
             self.mount(&directory, &layers).and_then(|()| self.volume_of(&directory, &layers, mapped));
         match mounted {
-            Ok(root) => Ok(View { root, resting: Some(resting), _lock: lock }),
+            Ok(root) => {
+                Ok(View { access: Access::Volume(root), directory, resting: Some(resting), _lock: lock })
+            }
             Err(error) => {
                 resting.unmount()?;
                 Err(error)
@@ -168,7 +203,7 @@ impl System {
         let call = Call::GetLayerMountPath { layer: layers.scratch.clone(), found: Found::ScratchVolume };
         let volume = performer.perform(&call).map_err(failed)?.pop().unwrap_or_default();
         Root::open_at(Path::new(&volume), mapped)
-            .map_err(|error| super::failure::explain(&error, &format!("open the volume `{volume}`")))
+            .map_err(|error| super::failure::explain(error, format!("open the volume `{volume}`")))
     }
 
     /// The layers that a container was made of.
@@ -210,7 +245,7 @@ fn mappings(request: &Request) -> Vec<Mapping> {
         MountSource::Bind { path, .. } => {
             let host = PathBuf::from(path.to_string());
             // Lowering has refused what is no path on the container's drive.
-            path::parse(&mount.target).ok().map(|target| Mapping { names: target.names, host })
+            path::parse(&mount.target).ok().map(|target| Mapping { names: target.names, host: Some(host) })
         }
         _ => None,
     };
@@ -264,7 +299,7 @@ impl System {
 fn remove_export(target: &Path) -> Result<()> {
     match std::fs::remove_dir_all(target) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            Err(super::failure::explain(&error, &format!("remove `{}`", target.display())))
+            Err(super::failure::explain(error, format!("remove `{}`", target.display())))
         }
         _ => Ok(()),
     }

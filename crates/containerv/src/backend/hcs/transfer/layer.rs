@@ -24,17 +24,15 @@ struct Level {
 
 /// Compares an exported layer with the folders of those below it.
 pub(super) fn changes(exported: &Path, parents: &[PathBuf]) -> Result<Vec<Change>> {
-    let failed = |error: &io::Error, path: &Path| explain(error, &format!("read `{}`", path.display()));
-    let open =
-        |path: PathBuf| relative::open_path(&path, Access::LIST).map_err(|error| failed(&error, &path));
+    let failed = |error: io::Error, path: &Path| explain(error, format!("read `{}`", path.display()));
+    let open = |path: PathBuf| relative::open_path(&path, Access::LIST).map_err(|error| failed(error, &path));
     let mut found = Changes::default();
     let below = parents.iter().map(|parent| open(parent.join("Files"))).collect::<Result<Vec<_>>>()?;
     let top = Level { directory: open(exported.join("Files"))?, path: String::new(), below };
     let mut pending = vec![top];
     while let Some(level) = pending.pop() {
-        compare(&level, &mut found, &mut pending).map_err(|error| {
-            explain(&error, &format!("compare `C:\\{}` with the layers below", level.path))
-        })?;
+        compare(&level, &mut found, &mut pending)
+            .map_err(|error| explain(error, format!("compare `C:\\{}` with the layers below", level.path)))?;
     }
     let list = exported.join("tombstones.txt");
     match File::open(&list) {
@@ -42,7 +40,7 @@ pub(super) fn changes(exported: &Path, parents: &[PathBuf]) -> Result<Vec<Change
         opened => {
             let mut content = Vec::new();
             let read = opened.and_then(|file| file.take(MOST_TOMBSTONES).read_to_end(&mut content));
-            read.map_err(|error| failed(&error, &list))?;
+            read.map_err(|error| failed(error, &list))?;
             let gone = tombstones(&content).map_err(|problem| {
                 Error::new(ErrorKind::Corrupt, format!("read `{}`: {problem}", list.display()))
             })?;

@@ -1,6 +1,7 @@
 //! Copies of containers in all states, with the stand-ins.
 
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
 use containerv_spec::request::Isolation;
@@ -57,13 +58,65 @@ fn the_disk_of_a_virtual_machine_is_reached_when_that_does_not_run() {
     let host = bed.scratch();
     fs::write(host.join("file.txt"), "x").unwrap();
     let container = bed.keeper(Isolation::Vm);
-    let error = container.upload(host.join("file.txt"), "C:\\", &options()).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
-    assert!(error.hint().unwrap_or_default().contains("stop the container"), "{error:?}");
     container.stop(Some(Duration::from_secs(20))).unwrap();
     container.upload(host.join("file.txt"), "C:\\", &options()).unwrap();
     container.start().unwrap();
     assert_eq!(said(&container, "type C:\\file.txt"), "x");
+    container.delete(true).unwrap();
+}
+
+#[test]
+fn a_program_copies_in_a_virtual_machine_that_runs() {
+    let Some(bed) = Bed::new() else { return };
+    let Some(cv) = std::env::var_os("CONTAINERV_CV").filter(|path| Path::new(path).is_file()) else {
+        println!("skipped: CONTAINERV_CV names no program");
+        return;
+    };
+    let host = bed.scratch();
+    fs::create_dir_all(host.join("tree").join("sub")).unwrap();
+    fs::write(host.join("tree").join("file.txt"), "from outside").unwrap();
+    fs::write(host.join("tree").join("sub").join("large"), vec![7; 3 << 20]).unwrap();
+    let made = bed.keeper(Isolation::Vm);
+    let container = bed.host.with_monitor(cv).container(made.id().short()).unwrap();
+    let summary = container.upload(host.join("tree"), "C:\\data", &options()).unwrap();
+    assert_eq!((summary.files, summary.directories, summary.bytes), (2, 2, (3 << 20) + 12));
+    assert_eq!(said(&container, "type C:\\data\\file.txt"), "from outside");
+    // The directory is there now, and is copied into.
+    container.upload(host.join("tree").join("file.txt"), "/data/", &options()).unwrap();
+    container.upload(host.join("tree"), "/data", &options()).unwrap();
+    said(&container, "echo from inside> C:\\data\\tree\\made.txt");
+    let summary = container.download("C:\\data", host.join("out"), &options()).unwrap();
+    assert_eq!((summary.files, summary.directories), (5, 4));
+    assert_eq!(
+        fs::read_to_string(host.join("out").join("tree").join("made.txt")).unwrap(),
+        "from inside\r\n"
+    );
+    assert_eq!(fs::read(host.join("out").join("sub").join("large")).unwrap(), vec![7; 3 << 20]);
+    container.download("/data/file.txt", host.join("one.txt"), &options()).unwrap();
+    container.download("/data/tree/.", host.join("out"), &options()).unwrap();
+    assert!(host.join("out").join("made.txt").is_file());
+    let mut archive = Vec::new();
+    let packed = container.download_tar("/data/tree", &mut archive, &options()).unwrap();
+    assert_eq!((packed.files, packed.directories), (3, 2));
+    let unpacked = container.upload_tar(&archive[..], "/data/sub", &options()).unwrap();
+    assert_eq!(unpacked.files, 3);
+    assert_eq!(said(&container, "type C:\\data\\sub\\tree\\made.txt"), "from inside\r\n");
+    for error in [
+        container.upload(host.join("one.txt"), "C:\\none\\x", &options()).unwrap_err(),
+        container.download("/none", host.join("none"), &options()).unwrap_err(),
+        container.download_tar("/none", &mut archive, &options()).unwrap_err(),
+    ] {
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{error}");
+        assert!(error.to_string().contains("in the container"), "{error}");
+    }
+    let error = container.upload(host.join("one.txt"), "C:\\x:y", &options()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    let error = container.download("/data", host.join("one.txt"), &options()).unwrap_err();
+    assert!(error.to_string().contains("cannot overwrite non-directory"), "{error}");
+    // Nothing of the program is left in the container or beside it.
+    let looked = container.command("cmd").args(["/c", "dir C:\\.containerv-copy\\cv.exe"]).output().unwrap();
+    assert!(!looked.status.success());
+    assert!(!container.directory().unwrap().join("guest").exists());
     container.delete(true).unwrap();
 }
 
@@ -94,17 +147,18 @@ fn a_copy_that_a_crash_ended_is_tidied_up() {
     let container = bed.keeper(Isolation::Process);
     container.stop(Some(Duration::from_secs(20))).unwrap();
     let system = &bed.host.system;
-    let View { root, resting, _lock: lock } = system.view(system.directory(container.id()).unwrap()).unwrap();
+    let View { access, resting, _lock: lock, .. } =
+        system.view(system.directory(container.id()).unwrap()).unwrap();
     assert!(resting.is_some());
     // As the end of a process leaves it: closed and unlocked, and mounted.
-    drop((root, lock));
+    drop((access, lock));
     let found = bed.host.repair(true).unwrap();
     assert!(found.iter().any(|action| action.action.contains("DeactivateLayer")), "{found:?}");
     // Whoever needs the container does not have to know.
     container.start().unwrap();
     assert_eq!(said(&container, "echo up"), "up\r\n");
     container.stop(Some(Duration::from_secs(20))).unwrap();
-    drop(system.view(system.directory(container.id()).unwrap()).map(|view| drop((view.root, view._lock))));
+    drop(system.view(system.directory(container.id()).unwrap()).map(|view| drop((view.access, view._lock))));
     bed.host.repair(false).unwrap();
     assert!(bed.host.repair(true).unwrap().is_empty());
     container.delete(false).unwrap();

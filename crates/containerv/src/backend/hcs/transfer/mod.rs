@@ -4,12 +4,20 @@ mod base64;
 mod changes;
 #[cfg(windows)]
 mod container;
+#[cfg(windows)]
 mod failure;
 #[cfg(windows)]
 mod files;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+#[cfg(windows)]
+mod guest;
 #[cfg(windows)]
 mod layer;
 mod path;
 mod reparse;
 mod resolve;
 mod time;
+
+#[cfg(windows)]
+pub(crate) use guest::serve as serve_guest_copy;

@@ -13,7 +13,16 @@ const BACKSLASH: u16 = b'\\' as u16;
 #[derive(Clone, Debug)]
 pub(crate) struct Mapping {
     pub(crate) names: Vec<Name>,
-    pub(crate) host: PathBuf,
+    /// None for what is there for the copy itself.
+    pub(crate) host: Option<PathBuf>,
+}
+
+impl Mapping {
+    /// Why nothing is copied there.
+    pub(super) fn obstacle(&self) -> Obstacle {
+        let own = || "the program that copies".to_owned();
+        Obstacle::Mapped(self.host.as_ref().map_or_else(own, |host| host.display().to_string()))
+    }
 }
 
 /// Those below one directory, their names from there.
@@ -41,9 +50,13 @@ impl Mappings {
         Self(below.map(relative).filter(|mapping| !mapping.names.is_empty()).collect())
     }
 
-    /// Their paths.
+    /// Their paths, those left out that nobody needs to know of.
     pub(super) fn below(&self) -> Vec<Vec<u16>> {
-        self.0.iter().map(|mapping| mapping.names.join(&BACKSLASH)).collect()
+        self.0
+            .iter()
+            .filter(|mapping| mapping.host.is_some())
+            .map(|mapping| mapping.names.join(&BACKSLASH))
+            .collect()
     }
 
     /// Says whether one of them is at this path.
@@ -55,7 +68,7 @@ impl Mappings {
     pub(super) fn refuse(&self, path: &[u16]) -> Result<(), Obstacle> {
         match self.find(path) {
             None => Ok(()),
-            Some(mapping) => Err(Obstacle::Mapped(mapping.host.display().to_string())),
+            Some(mapping) => Err(mapping.obstacle()),
         }
     }
 

@@ -31,10 +31,12 @@ use std::time::{Duration, SystemTime};
 use containerv_spec::OsText;
 use containerv_sys::windows::relative::{self, Access, How};
 use containerv_sys::windows::token::{self, Privilege};
+use serde::{Deserialize, Serialize};
 
+pub(crate) use self::archive::relay;
 pub(crate) use self::mappings::Mapping;
 
-use self::archive::Subject;
+use self::archive::{Below, Subject};
 use self::content::Extent;
 use self::make::{Directory, Making};
 use self::mappings::{Mappings, begins_with};
@@ -88,7 +90,7 @@ impl Root {
     fn refuse_mapped(&self, at: &[Name]) -> Result<(), Obstacle> {
         match self.mapped.iter().find(|mapping| begins_with(at, &mapping.names)) {
             None => Ok(()),
-            Some(mapping) => Err(Obstacle::Mapped(mapping.host.display().to_string())),
+            Some(mapping) => Err(mapping.obstacle()),
         }
     }
 }
@@ -130,6 +132,7 @@ pub(crate) fn upload_tar(
     options: &CopyOptions,
 ) -> Result<CopySummary> {
     let side = Side::Container(root, to);
+    let below = Below { side, prefix: Vec::new(), plain: false };
     let unpack = || {
         let (top, at) = match place::find_destination(side)? {
             Destination::Directory(top, at) => (top, at),
@@ -139,7 +142,7 @@ pub(crate) fn upload_tar(
                     .with_hint("an archive is unpacked into a directory that exists"));
             }
         };
-        archive::extract(archive, root, (top, at), side, rules(side, options), options)
+        archive::extract(archive, (top, at), below, rules(side, options), options)
     };
     privileged(options, unpack).map_err(|error| error.context(format!("upload an archive to `{to}`")))
 }
@@ -158,15 +161,53 @@ pub(crate) fn download_tar(
     archive: impl Write,
     options: &CopyOptions,
 ) -> Result<CopySummary> {
-    let side = Side::Container(root, from);
     let pack = || {
-        let source = place::find_source(side, options.follow_links)?;
+        let departure = Departure::of(Side::Container(root, from), options)?;
+        let name = departure.source.name.clone();
+        departure.pack(archive, &name, options)
+    };
+    privileged(options, pack).map_err(|error| error.context(format!("download `{from}` as an archive")))
+}
+
+/// A source that was found, to be packed.
+pub(crate) struct Departure<'a> {
+    side: Side<'a>,
+    source: Source,
+}
+
+impl<'a> Departure<'a> {
+    /// Finds a file or tree of the host.
+    pub(crate) fn of_host(path: &'a Path, options: &CopyOptions) -> Result<Self> {
+        Self::of(Side::Host(path), options)
+    }
+
+    fn of(side: Side<'a>, options: &CopyOptions) -> Result<Self> {
+        let source = place::find_source(side, options.follow_links || options.plain)?;
+        if options.plain && source.opened.node.kind != Kind::File {
+            let text = format!("{} is not a regular file", side.name(&[]));
+            return Err(Error::new(ErrorKind::InvalidArgument, text));
+        }
+        Ok(Self { side, source })
+    }
+
+    /// Its name in a directory that it is copied into, and whether it is a directory.
+    pub(crate) fn arrival(&self) -> Arrival {
+        let name = String::from_utf16_lossy(&self.source.name);
+        Arrival { name, is_directory: self.source.opened.node.is_directory() }
+    }
+
+    /// Writes it as an archive whose members begin with `.`.
+    pub(crate) fn pack_content(self, archive: impl Write, options: &CopyOptions) -> Result<CopySummary> {
+        self.pack(archive, &Name::new(), options)
+    }
+
+    fn pack(self, archive: impl Write, name: &Name, options: &CopyOptions) -> Result<CopySummary> {
+        let Self { side, source } = self;
         let mapped = Mappings::of(side, &source.at);
         let reading = Reading { from: side, mapped: &mapped, security: options.keep_owner };
         let failed = |obstacle: Obstacle| obstacle.into_error(&side.name(&[]), "the archive");
-        let name = source.name.clone();
         let subject = if source.opened.node.is_directory() {
-            Subject::Tree(open_directory(side, reading, &source.opened).map_err(failed)?)
+            Subject::Tree(open_directory(reading, &source.opened).map_err(failed)?)
         } else {
             let item = open_single(reading, source).map_err(failed)?;
             Subject::Entry(item.map_err(|reason| {
@@ -174,9 +215,84 @@ pub(crate) fn download_tar(
                 Error::new(ErrorKind::InvalidArgument, text)
             })?)
         };
-        archive::pack(archive, reading, &name, subject, options)
-    };
-    privileged(options, pack).map_err(|error| error.context(format!("download `{from}` as an archive")))
+        archive::pack(archive, reading, name, subject, options)
+    }
+}
+
+/// What an archive whose members begin with `.` is the copy of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Arrival {
+    /// Its name in a directory that it is copied into; empty when only the content of a directory is
+    /// copied.
+    pub(crate) name: String,
+    pub(crate) is_directory: bool,
+}
+
+/// Writes a file or tree of a container as an archive whose members begin with `.`, after `head` was told
+/// whether it is a directory.
+///
+/// # Errors
+///
+/// As [`download_tar`].
+pub(crate) fn send_from_container<W: Write>(
+    root: &Root,
+    from: &OsText,
+    mut archive: W,
+    head: impl FnOnce(&mut W, bool) -> io::Result<()>,
+    options: &CopyOptions,
+) -> Result<CopySummary> {
+    privileged(options, || {
+        let departure = Departure::of(Side::Container(root, from), options)?;
+        let told = head(&mut archive, departure.arrival().is_directory);
+        told.map_err(|error| Error::io(error, "write the archive"))?;
+        departure.pack_content(archive, options)
+    })
+}
+
+/// Makes the copy of what was packed, at a path of a container.
+///
+/// # Errors
+///
+/// As [`upload`] and [`upload_tar`].
+pub(crate) fn receive_in_container(
+    root: &Root,
+    archive: impl Read,
+    arrival: &Arrival,
+    to: &OsText,
+    options: &CopyOptions,
+) -> Result<CopySummary> {
+    privileged(options, || receive(Side::Container(root, to), archive, arrival, options))
+}
+
+/// Makes the copy of what was packed, at a path of the host. Links that the archive makes are not followed.
+///
+/// # Errors
+///
+/// As [`download`] and [`upload_tar`].
+pub(crate) fn receive_on_host(
+    archive: impl Read,
+    arrival: &Arrival,
+    to: &Path,
+    options: &CopyOptions,
+) -> Result<CopySummary> {
+    privileged(options, || receive(Side::Host(to), archive, arrival, options))
+}
+
+fn receive(
+    to: Side<'_>,
+    archive: impl Read,
+    arrival: &Arrival,
+    options: &CopyOptions,
+) -> Result<CopySummary> {
+    let destination = place::find_destination(to)?;
+    if options.plain && !matches!(destination, Destination::Name { asks_directory: false, .. }) {
+        return Err(plain::directory_refused(to));
+    }
+    let name: Name = arrival.name.encode_utf16().collect();
+    let Aim { parent, at, name, .. } = Aim::at(to, destination, &name, arrival.is_directory)?;
+    let prefix = if name.is_empty() { Vec::new() } else { vec![name] };
+    let below = Below { side: to, prefix, plain: options.plain };
+    archive::extract(archive, (parent, at), below, rules(to, options), options)
 }
 
 /// Runs a copy with the privileges of backup programs where the caller has them: a container's files
@@ -223,6 +339,44 @@ fn rules(to: Side<'_>, options: &CopyOptions) -> Rules {
     Rules { making, extent: if to.backup() { Extent::ToEnd } else { Extent::AsOpened } }
 }
 
+/// The directory that a copy goes into, and its name there.
+struct Aim {
+    parent: Opened,
+    /// Where that really is in the container.
+    at: Vec<Name>,
+    /// Empty for the content of a directory, which goes into `parent` itself.
+    name: Name,
+    /// The name below the path that the caller gave, if it is that of the source.
+    below: Name,
+}
+
+impl Aim {
+    /// Applies the rules of `docker cp` to a source of this name, empty for the content of a directory.
+    fn at(to: Side<'_>, destination: Destination, source: &Name, is_directory: bool) -> Result<Self> {
+        match destination {
+            Destination::Directory(parent, at) => {
+                Ok(Self { parent, at, name: source.clone(), below: source.clone() })
+            }
+            Destination::Name { exists: true, .. } if is_directory => {
+                let text = format!("cannot overwrite non-directory {} with a directory", to.name(&[]));
+                Err(Error::new(ErrorKind::InvalidArgument, text)
+                    .with_hint("cannot copy a directory to a file"))
+            }
+            Destination::Name { asks_directory: true, .. } if !is_directory => {
+                let text = format!("open the directory {}: there is none", to.name(&[]));
+                Err(Error::new(ErrorKind::NotFound, text)
+                    .with_hint("no such directory: make it, or leave out the trailing separator"))
+            }
+            Destination::Name { parent, name, at, .. } => {
+                let parent = Opened::led_to(parent).map_err(|error| {
+                    Obstacle::System("look at the directory of", error).into_error("", &to.name(&[]))
+                })?;
+                Ok(Self { parent, at, name, below: Name::new() })
+            }
+        }
+    }
+}
+
 fn copy_directory(
     writer: &mut Writer,
     (from, to): (Side<'_>, Side<'_>),
@@ -230,40 +384,25 @@ fn copy_directory(
     destination: Destination,
     options: &CopyOptions,
 ) -> Result<()> {
-    let failed = |obstacle: Obstacle, below: &[u16]| obstacle.into_error(&from.name(&[]), &to.name(below));
+    let Aim { parent, at, name, below } = Aim::at(to, destination, &source.name, true)?;
+    let failed = |obstacle: Obstacle| obstacle.into_error(&from.name(&[]), &to.name(&below));
     let making = writer.rules.making;
-    let make = |parent: &OwnedHandle, at: &[Name], name: &Name| {
-        Mappings::of(to, at).refuse(name)?;
-        make::directory(making, parent.as_handle(), name)
+    let (made, top) = if name.is_empty() {
+        (Directory { file: parent.file, node: parent.node, new: false, other_case: false }, at)
+    } else {
+        Mappings::of(to, &at).refuse(&name).map_err(failed)?;
+        let made = make::directory(making, parent.file.as_handle(), &name).map_err(failed)?;
+        (made, [at, vec![name]].concat())
     };
-    let (made, at, below) = match destination {
-        Destination::Directory(Opened { file, node }, at) if source.name.is_empty() => {
-            (Directory { file, node, new: false, other_case: false }, at, Name::new())
-        }
-        Destination::Directory(parent, at) => {
-            let name = source.name.clone();
-            (make(&parent.file, &at, &name).map_err(|obstacle| failed(obstacle, &name))?, at, name)
-        }
-        Destination::Name { exists: true, .. } => {
-            return Err(failed(Obstacle::NotDirectory, &[]).with_hint("cannot copy a directory to a file"));
-        }
-        Destination::Name { parent, name, at, .. } => {
-            let made = make(&parent, &at, &name).map_err(|obstacle| failed(obstacle, &[]))?;
-            (made, [at, vec![name]].concat(), Name::new())
-        }
-    };
-    let top: Vec<Name> = if below.is_empty() { at } else { [at, vec![below.clone()]].concat() };
     let (hidden, covered) = (Mappings::of(from, &source.at), Mappings::of(to, &top));
     let reading = Reading { from, mapped: &hidden, security: options.keep_owner };
-    let directory =
-        open_directory(from, reading, &source.opened).map_err(|obstacle| failed(obstacle, &[]))?;
+    let directory = open_directory(reading, &source.opened).map_err(failed)?;
     tree::copy(writer, reading, Into { to, below: &below, mapped: &covered }, directory, made)
 }
 
 /// Opens the directory that was found, to be read.
-fn open_directory(from: Side<'_>, reading: Reading<'_>, source: &Opened) -> Result<Opened, Obstacle> {
+fn open_directory(reading: Reading<'_>, source: &Opened) -> Result<Opened, Obstacle> {
     let how = How { through: true, directory: Some(true), ..reading.how(Access::LIST) };
-    let _ = from;
     let file = source.reopen(how).map_err(Obstacle::Read)?;
     Ok(Opened { file, node: source.node.clone() })
 }
@@ -281,21 +420,7 @@ fn copy_entry(
     destination: Destination,
     options: &CopyOptions,
 ) -> Result<()> {
-    let (parent, name, below, at) = match destination {
-        Destination::Directory(parent, at) => (parent, source.name.clone(), source.name.clone(), at),
-        Destination::Name { asks_directory: true, .. } => {
-            let text = format!("open the directory {}: there is none", to.name(&[]));
-            return Err(Error::new(ErrorKind::NotFound, text)
-                .with_hint("no such directory: make it, or leave out the trailing separator"));
-        }
-        Destination::Name { parent, name, at, .. } => {
-            let how = How::directory(Access::LIST, to.backup());
-            let parent = Opened::of(parent, how).map_err(|error| {
-                Obstacle::System("look at the directory of", error).into_error("", &to.name(&[]))
-            })?;
-            (parent, name, Name::new(), at)
-        }
-    };
+    let Aim { parent, at, name, below } = Aim::at(to, destination, &source.name, false)?;
     let (from_name, to_name) = (from.name(&[]), to.name(&below));
     let failed = |obstacle: Obstacle| obstacle.into_error(&from_name, &to_name);
     Mappings::of(to, &at).refuse(&name).map_err(failed)?;

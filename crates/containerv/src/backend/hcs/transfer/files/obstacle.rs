@@ -38,8 +38,8 @@ impl Obstacle {
     pub(super) fn into_error(self, source: &str, destination: &str) -> Error {
         let invalid = |text: String| Error::new(ErrorKind::InvalidArgument, text);
         match self {
-            Self::System(step, error) => explain(&error, &format!("{step} {destination}")),
-            Self::Read(error) => explain(&error, &format!("read {source}")),
+            Self::System(step, error) => explain(error, format!("{step} {destination}")),
+            Self::Read(error) => explain(error, format!("read {source}")),
             Self::Directory => {
                 invalid(format!("cannot overwrite directory {destination} with non-directory {source}"))
             }
@@ -61,7 +61,7 @@ impl Obstacle {
                     .with_hint(format!("copy to or from `{host}` on the host"))
             }
             Self::Owner(error) => {
-                let error = explain(&error, &format!("keep the owner of {source} for {destination}"));
+                let error = explain(error, format!("keep the owner of {source} for {destination}"));
                 error.with_hint("run elevated, or copy without keeping owners")
             }
             Self::Links => Error::new(

@@ -55,8 +55,8 @@ impl Side<'_> {
         Error::new(ErrorKind::InvalidArgument, text).with_hint(hint)
     }
 
-    fn failed(self, error: &io::Error, step: &str) -> Error {
-        explain(error, &format!("{step} {}", self.name(&[])))
+    fn failed(self, error: io::Error, step: &str) -> Error {
+        explain(error, format!("{step} {}", self.name(&[])))
     }
 }
 
@@ -125,7 +125,7 @@ fn to_list(opened: Opened) -> io::Result<Opened> {
 fn explain_lost(side: Side<'_>, lost: Lost) -> Error {
     let at = format!("`C:\\{}` in the container", path::display(&lost.at));
     match lost.stop {
-        Stop::System(error) => explain(&error, &format!("open {at}")),
+        Stop::System(error) => explain(error, format!("open {at}")),
         Stop::Missing => {
             Error::new(ErrorKind::NotFound, format!("open {}: there is no {at}", side.name(&[])))
                 .with_hint("the directory must exist; make it first, or check the name")
@@ -149,7 +149,7 @@ fn explain_lost(side: Side<'_>, lost: Lost) -> Error {
 type Place = resolve::Place<Opened, Opened>;
 
 fn walk(side: Side<'_>, root: &Root, path: &ContainerPath, follow: bool) -> Result<(Place, Opened)> {
-    let top = root.open().map_err(|error| side.failed(&error, "open"))?;
+    let top = root.open().map_err(|error| side.failed(error, "open"))?;
     let way = path.names.iter().cloned().map(Step::Down);
     let place = resolve::resolve(root, &top, way, follow).map_err(|lost| explain_lost(side, lost))?;
     Ok((place, top))
@@ -231,7 +231,7 @@ fn find_host_source(side: Side<'_>, path: &Path, follow: bool) -> Result<Source>
             .and_then(|parent| relative::open(parent.as_handle(), &name, how))
             .and_then(|file| Opened::of(file, how))
     };
-    let opened = opened.map_err(|error| side.failed(&error, "find"))?;
+    let opened = opened.map_err(|error| side.failed(error, "find"))?;
     if asks_directory && !opened.node.is_directory() {
         return Err(no_directory(side));
     }
@@ -268,19 +268,19 @@ fn find_host_destination(side: Side<'_>, path: &Path) -> Result<Destination> {
     for _ in 0..MOST_LINKS {
         if path.is_dir() {
             let opened = relative::open_path(&path, Access::LIST).and_then(Opened::led_to);
-            let opened = opened.map_err(|error| side.failed(&error, "open the directory"))?;
+            let opened = opened.map_err(|error| side.failed(error, "open the directory"))?;
             return Ok(Destination::Directory(opened, Vec::new()));
         }
         let Some(name) = path.file_name().map(wide) else {
-            return Err(side.failed(&io::Error::from_raw_os_error(3), "open the directory"));
+            return Err(side.failed(io::Error::from_raw_os_error(3), "open the directory"));
         };
         path::check(&name).map_err(|problem| side.refused(problem, "choose another name"))?;
         let parent = relative::open_path(parent_of(&path), Access::LIST).map_err(|error| {
-            let error = explain(&error, &format!("open the directory `{}`", parent_of(&path).display()));
+            let error = explain(error, format!("open the directory `{}`", parent_of(&path).display()));
             error.with_hint("the directory of the destination must exist; make it first")
         })?;
         let found = Opened::at(parent.as_handle(), &name, look(false));
-        match found.map_err(|error| side.failed(&error, "look at"))? {
+        match found.map_err(|error| side.failed(error, "look at"))? {
             Some(Opened { node, .. }) if matches!(node.kind, Kind::Link(_)) => {
                 let Kind::Link(link) = &node.kind else { continue };
                 path = aim(parent_of(&path), link);

@@ -26,10 +26,7 @@ pub(super) fn copy(from: Side<'_>, to: Side<'_>, rules: Rules, options: &CopyOpt
     }
     let (parent, name, at) = match place::find_destination(to)? {
         Destination::Name { asks_directory: false, parent, name, at, .. } => (parent, name, at),
-        Destination::Name { .. } | Destination::Directory(..) => {
-            let text = format!("cannot replace {}: it is, or should be, a directory", to.name(&[]));
-            return Err(Error::new(ErrorKind::InvalidArgument, text));
-        }
+        Destination::Name { .. } | Destination::Directory(..) => return Err(directory_refused(to)),
     };
     let failed = |obstacle: Obstacle| obstacle.into_error(&from.name(&[]), &to.name(&[]));
     Mappings::of(to, &at).refuse(&name).map_err(failed)?;
@@ -43,4 +40,9 @@ pub(super) fn copy(from: Side<'_>, to: Side<'_>, rules: Rules, options: &CopyOpt
     written.map_err(failed)?;
     meter.entry(|summary| &mut summary.files);
     Ok(meter.summary)
+}
+
+pub(super) fn directory_refused(to: Side<'_>) -> Error {
+    let text = format!("cannot replace {}: it is, or should be, a directory", to.name(&[]));
+    Error::new(ErrorKind::InvalidArgument, text)
 }

@@ -30,15 +30,29 @@ const MOST_PENDING_BYTES: usize = 128 << 20;
 /// What one of them costs besides its names.
 const PENDING_COST: usize = 192;
 
-/// Applies an archive to `top`, a directory of the container.
+/// Where the members of an archive go below a directory.
+pub(in super::super) struct Below<'a> {
+    pub(in super::super) side: Side<'a>,
+    /// Names that come before those of all members.
+    pub(in super::super) prefix: Vec<Name>,
+    /// Neither times nor attributes are kept.
+    pub(in super::super) plain: bool,
+}
+
+/// Applies an archive to `top`, a directory.
 pub(in super::super) fn extract(
     stream: impl Read,
-    root: &Root,
     top: (Opened, Vec<Name>),
-    side: Side<'_>,
+    below: Below<'_>,
     rules: Rules,
     options: &CopyOptions,
 ) -> Result<CopySummary> {
+    let Below { side, prefix, plain } = below;
+    // Only in a container, whose root is known, are links among the parents followed.
+    let root = match side {
+        Side::Container(root, _) => Some(root),
+        Side::Host(_) => None,
+    };
     let stream = std::io::BufReader::with_capacity(BUFFER, stream);
     let mut extraction = Extraction {
         reader: Reader::new(stream),
@@ -46,6 +60,8 @@ pub(in super::super) fn extract(
         parents: Parents::new(root, side, rules.making, top),
         root,
         side,
+        prefix,
+        plain,
         rules,
         devices: options.devices,
         meter: Meter::new(options.progress.clone()),
@@ -64,8 +80,10 @@ pub(in super::super) fn extract(
 struct Extraction<'a, R> {
     reader: Reader<R>,
     parents: Parents<'a>,
-    root: &'a Root,
+    root: Option<&'a Root>,
     side: Side<'a>,
+    prefix: Vec<Name>,
+    plain: bool,
     /// Where the destination really is.
     at: Vec<Name>,
     rules: Rules,
@@ -121,7 +139,7 @@ impl<R: Read> Extraction<'_, R> {
     }
 
     fn apply_member(&mut self, member: &Member) -> Result<(), Failure> {
-        let names = names_of(&member.name).map_err(refused)?;
+        let names = [&self.prefix[..], &names_of(&member.name).map_err(refused)?].concat();
         let Some((name, parent)) = names.split_last() else {
             return match member.kind {
                 // `./` is the destination, which exists and keeps its attributes.
@@ -166,6 +184,9 @@ impl<R: Read> Extraction<'_, R> {
 
     fn belongings(&self, member: &Member) -> Result<Belongings, Failure> {
         let metadata = &member.metadata;
+        if self.plain {
+            return Ok(Belongings::default());
+        }
         let mut belongings = Belongings {
             times: Times {
                 created: 0,
@@ -304,13 +325,14 @@ impl<R: Read> Extraction<'_, R> {
     /// Says whether a link of these names leads to a directory that is there.
     fn leads_to_directory(&self, names: &[Name], link: &Link) -> bool {
         let at = [&self.at[..], &names[..names.len() - 1]].concat();
-        leads_to_directory(self.root, &at, link)
+        self.root.is_some_and(|root| leads_to_directory(root, &at, link))
     }
 
     /// Gives an earlier member one more name. Its attributes stay as they are: the link's are
     /// those of a file that may be older than this archive.
     fn hard_link(&mut self, target: &[u8], parent: &Parent, name: &Name) -> Result<(), Failure> {
         let names = names_of(target).map_err(|complaint| refused(format!("as link target {complaint}")))?;
+        let names = [&self.prefix[..], &names].concat();
         let Some((first_name, directory)) = names.split_last() else {
             return Err(refused("a hard link to a directory"));
         };
@@ -409,7 +431,7 @@ fn created(text: &str) -> Option<i64> {
 }
 
 /// Takes the components of a member's name, each of which has to be a plain name of Windows.
-fn names_of(name: &[u8]) -> Result<Vec<Name>, String> {
+pub(super) fn names_of(name: &[u8]) -> Result<Vec<Name>, String> {
     let text = std::str::from_utf8(name).map_err(|_| "a name that is not UTF-8")?;
     if text.contains('\\') {
         return Err("a name with a backslash, which Windows reads as a separator".into());

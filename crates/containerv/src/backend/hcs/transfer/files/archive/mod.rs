@@ -6,9 +6,11 @@
 mod extract;
 mod pack;
 mod parents;
+mod relay;
 
-pub(super) use extract::extract;
+pub(super) use extract::{Below, extract};
 pub(super) use pack::{Subject, pack};
+pub(crate) use relay::relay;
 
 /// `FILE_ATTRIBUTE_...` as a number.
 const ATTRIBUTES: &[u8] = b"MSWINDOWS.fileattr";

@@ -21,7 +21,8 @@ pub(super) struct Parent {
 
 /// Finds directories below the destination by the paths that an archive uses.
 pub(super) struct Parents<'a> {
-    root: &'a Root,
+    /// None where links are not followed.
+    root: Option<&'a Root>,
     side: Side<'a>,
     making: Making,
     top: Rc<Parent>,
@@ -38,7 +39,7 @@ pub(super) struct Implied {
 
 impl<'a> Parents<'a> {
     pub(super) fn new(
-        root: &'a Root,
+        root: Option<&'a Root>,
         side: Side<'a>,
         making: Making,
         (top, at): (Opened, Vec<Name>),
@@ -86,17 +87,17 @@ impl<'a> Parents<'a> {
     /// Opens a directory that is there.
     fn open(&self, names: &[Name]) -> Result<Option<Parent>, Obstacle> {
         let at = [&self.at[..], names].concat();
-        match open_below(&self.top.opened, names, self.making.backup) {
+        let opened = open_below(&self.top.opened, names, self.making.backup);
+        let Some(root) = self.root else {
+            return Ok(opened?.map(|opened| Parent { opened, mapped: Mappings::default() }));
+        };
+        let found = match opened {
             // A component is a link, which may also be absolute: begin at the root.
-            Err(Obstacle::NotDirectory) => {}
-            opened => {
-                let Some(opened) = opened? else { return Ok(None) };
-                self.root.refuse_mapped(&at)?;
-                return Ok(Some(Parent { opened, mapped: Mappings::of(self.side, &at) }));
-            }
-        }
-        let Some((opened, at)) = resolve_directory(self.root, &at)? else { return Ok(None) };
-        self.root.refuse_mapped(&at)?;
+            Err(Obstacle::NotDirectory) => resolve_directory(root, &at)?,
+            opened => opened?.map(|opened| (opened, at)),
+        };
+        let Some((opened, at)) = found else { return Ok(None) };
+        root.refuse_mapped(&at)?;
         Ok(Some(Parent { opened, mapped: Mappings::of(self.side, &at) }))
     }
 

@@ -246,3 +246,39 @@ impl Write for Limited {
         Ok(())
     }
 }
+
+#[test]
+fn what_comes_out_of_a_container_is_not_trusted() {
+    let scratch = Scratch::new();
+    scratch.file("canary", b"canary");
+    let out = scratch.dir("out");
+    let arrival = |name: &str, is_directory| Arrival { name: name.into(), is_directory };
+    let receive = |members: &[Raw], arrival: &Arrival, to: &Path| {
+        receive_on_host(&archive(members)[..], arrival, to, &plain())
+    };
+    for name in ["./../canary", "../canary", "./a/../../canary", "./nul", "./x:y", "./a\\..\\..\\canary"] {
+        receive(&[Raw::file(name)], &arrival("tree", true), &out).unwrap_err();
+        let link = [Raw::file("./x"), Raw::new(Member::HardLink, "./y", name)];
+        receive(&link, &arrival("tree", true), &out).unwrap_err();
+    }
+    assert_eq!(fs::read(scratch.path("canary")).unwrap(), b"canary");
+    // Whatever is sent as one entry goes below its name.
+    let members = [Raw::new(Member::Directory, "./", ""), Raw::file("./other"), Raw::file("./a/b")];
+    receive(&members, &arrival("entry", false), &out).unwrap();
+    assert!(scratch.path("out/entry/other").is_file() && scratch.path("out/entry/a/b").is_file());
+    assert_eq!(fs::read_dir(&out).unwrap().count(), 2);
+    // What passes through is checked as well, and stays what it was.
+    let good = archive(&[
+        Raw::new(Member::Directory, "d", ""),
+        Raw::file("d/file").with("MSWINDOWS.fileattr", "32"),
+    ]);
+    let mut passed = Vec::new();
+    let summary = relay(&good[..], &mut passed, true, &plain()).unwrap();
+    assert_eq!((summary.files, summary.directories, summary.bytes), (1, 1, 7));
+    assert_eq!(passed, good);
+    for name in ["../x", "a\\b", "CON"] {
+        let error = relay(&archive(&[Raw::file(name)])[..], io::sink(), true, &plain()).unwrap_err();
+        assert!(error.to_string().contains("refused"), "{error}");
+        relay(&archive(&[Raw::file(name)])[..], io::sink(), false, &plain()).unwrap();
+    }
+}

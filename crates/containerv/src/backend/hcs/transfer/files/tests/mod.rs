@@ -50,7 +50,7 @@ impl Scratch {
     fn root_with(&self, mapped: &[(&str, &str)]) -> Root {
         let mapping = |(at, host): &(&str, &str)| {
             let names = crate::backend::hcs::transfer::path::parse(&(*at).into()).unwrap().names;
-            Mapping { names, host: host.into() }
+            Mapping { names, host: Some(host.into()) }
         };
         Root::open_at(&self.path("root"), mapped.iter().map(mapping).collect()).unwrap()
     }

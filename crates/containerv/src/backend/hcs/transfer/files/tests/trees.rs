@@ -220,3 +220,30 @@ fn what_is_mapped_from_the_host_is_not_touched() {
     assert!(skipped[1].starts_with("`tree\\map`: left out: mapped from the host"), "{skipped:?}");
     assert_eq!(fs::read_dir(scratch.path("root/tree/map")).unwrap().count(), 1);
 }
+
+#[test]
+fn owners_are_kept_where_that_is_asked_for() {
+    let scratch = Scratch::new();
+    scratch.file("tree/sub/file", b"x");
+    scratch.file("tree/read-only", b"x");
+    mark(&scratch.path("tree/read-only"), relative::READ_ONLY);
+    let descriptor = |path: &str| {
+        let access = Access::LOOK.and(Access::READ_SECURITY);
+        let file = relative::open_path(&scratch.path(path), access).unwrap();
+        relative::security_descriptor(file.as_handle()).unwrap()
+    };
+    let root = scratch.root();
+    let options = CopyOptions { keep_owner: true, ..plain() };
+    upload(&root, &scratch.path("tree"), &"/".into(), &options).unwrap();
+    let mut archive = Vec::new();
+    download_tar(&root, &"/tree".into(), &mut archive, &options).unwrap();
+    scratch.dir("root/again");
+    upload_tar(&root, &archive[..], &"/again".into(), &options).unwrap();
+    let records = String::from_utf8_lossy(&archive).matches("MSWINDOWS.rawsd=").count();
+    assert_eq!(records, 4);
+    for name in ["tree", "tree/sub", "tree/sub/file", "tree/read-only"] {
+        assert_eq!(descriptor(&format!("root/{name}")), descriptor(name), "{name}");
+        assert_eq!(descriptor(&format!("root/again/{name}")), descriptor(name), "{name}");
+    }
+    assert_eq!(fingerprint(&scratch.path("root/again/tree")), fingerprint(&scratch.path("tree")));
+}
