@@ -33,7 +33,6 @@ pub struct Check {
 }
 
 impl Check {
-    #[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "nothing is well without a backend"))]
     pub(crate) fn ok(name: &str, found: impl Into<String>) -> Self {
         let none = String::new;
         Self {

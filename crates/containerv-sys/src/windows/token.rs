@@ -10,15 +10,16 @@ use std::ptr;
 use std::sync::{Mutex, PoisonError};
 
 use windows_sys::Win32::Foundation::{ERROR_NOT_ALL_ASSIGNED, LUID};
+use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
 use windows_sys::Win32::Security::{
     AdjustTokenPrivileges, CheckTokenMembership, GetTokenInformation, LUID_AND_ATTRIBUTES,
     LookupPrivilegeValueW, PRIVILEGE_SET, PrivilegeCheck, SE_PRIVILEGE_ENABLED, TOKEN_ADJUST_PRIVILEGES,
-    TOKEN_ELEVATION, TOKEN_PRIVILEGES, TOKEN_QUERY, TokenElevation,
+    TOKEN_ELEVATION, TOKEN_PRIVILEGES, TOKEN_QUERY, TOKEN_USER, TokenElevation, TokenUser,
 };
 use windows_sys::Win32::System::SystemServices::PRIVILEGE_SET_ALL_NECESSARY;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-use super::wide::Wide;
+use super::wide::{Allocator, Returned, Wide};
 
 /// A right of a program beyond what access lists say. It must be held, and enabled to count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -216,6 +217,35 @@ pub fn is_member(group: Group) -> io::Result<bool> {
     if success == 0 { Err(io::Error::last_os_error()) } else { Ok(member != 0) }
 }
 
+/// Returns the identifier (SID) of the user that this process runs as, in text form.
+///
+/// # Errors
+///
+/// The system's.
+pub fn user() -> io::Result<String> {
+    let token = token(TOKEN_QUERY)?;
+    // The structure with the longest identifier behind it (`SECURITY_MAX_SID_SIZE` is 68 bytes).
+    let mut room = [0_u64; 16];
+    let (size, mut used) = (size_of_val(&room) as u32, 0);
+    // SAFETY: the token is open; the room is aligned and as large as said.
+    let success = unsafe {
+        GetTokenInformation(token.as_raw_handle(), TokenUser, room.as_mut_ptr().cast(), size, &raw mut used)
+    };
+    if success == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let mut text = Returned::new(Allocator::Local);
+    // SAFETY: the structure was filled, and its identifier is in the room; the slot takes a pointer.
+    let success = unsafe {
+        let user = room.as_ptr().cast::<TOKEN_USER>();
+        ConvertSidToStringSidW((*user).User.Sid, text.slot())
+    };
+    if success == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    text.required("ConvertSidToStringSidW").map_err(io::Error::other)
+}
+
 /// Says whether this program runs elevated.
 ///
 /// # Errors
@@ -280,8 +310,6 @@ mod tests {
 
     #[test]
     fn identifiers_have_their_documented_text() {
-        use crate::windows::wide::{Allocator, Returned};
-        use windows_sys::Win32::Security::Authorization::ConvertSidToStringSidW;
         let texts = [
             (Group::Administrators, "S-1-5-32-544"),
             (Group::HyperVAdministrators, "S-1-5-32-578"),
@@ -295,6 +323,12 @@ mod tests {
             assert_ne!(success, 0);
             assert_eq!(text.required("ConvertSidToStringSidW").unwrap(), expected);
         }
+    }
+
+    #[test]
+    fn this_process_runs_as_somebody() {
+        let user = user().unwrap();
+        assert!(user.starts_with("S-1-5-"), "{user}");
     }
 
     #[test]

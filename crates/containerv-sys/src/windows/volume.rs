@@ -13,8 +13,9 @@ use std::ptr;
 
 use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
 use windows_sys::Win32::Storage::FileSystem::{
-    FILE_FLAG_BACKUP_SEMANTICS, FILE_NAME_NORMALIZED, GetFinalPathNameByHandleW,
-    GetVolumeNameForVolumeMountPointW, GetVolumePathNameW, GetVolumePathNamesForVolumeNameW,
+    FILE_FLAG_BACKUP_SEMANTICS, FILE_NAME_NORMALIZED, GetDiskFreeSpaceExW, GetFinalPathNameByHandleW,
+    GetVolumeInformationW, GetVolumeNameForVolumeMountPointW, GetVolumePathNameW,
+    GetVolumePathNamesForVolumeNameW,
 };
 use windows_sys::Win32::System::IO::DeviceIoControl;
 use windows_sys::Win32::System::Ioctl::{
@@ -78,6 +79,44 @@ pub fn mount_of(path: &Path) -> io::Result<PathBuf> {
     // SAFETY: the path outlives the call; the buffer is as large as said.
     let success = unsafe { GetVolumePathNameW(path.as_ptr(), buffer.as_mut_ptr(), buffer.len() as u32) };
     if success == 0 { Err(io::Error::last_os_error()) } else { Ok(wide::from_buffer(&buffer).into()) }
+}
+
+/// Returns how many bytes the caller can still write below a directory.
+///
+/// # Errors
+///
+/// The system's.
+pub fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let directory = Wide::path(directory)?;
+    let mut free = 0;
+    // SAFETY: the path outlives the call, and the number takes the answer; the others are not wanted.
+    let success =
+        unsafe { GetDiskFreeSpaceExW(directory.as_ptr(), &raw mut free, ptr::null_mut(), ptr::null_mut()) };
+    if success == 0 { Err(io::Error::last_os_error()) } else { Ok(free) }
+}
+
+/// Returns the file system of what is mounted at a path that [`mount_of`] returns, such as `NTFS`.
+///
+/// # Errors
+///
+/// The system's.
+pub fn file_system(mount: &Path) -> io::Result<String> {
+    let mount = Wide::path(mount)?;
+    let mut name = [0_u16; 64];
+    // SAFETY: the path outlives the call; the buffer is as large as said; the rest is not wanted.
+    let success = unsafe {
+        GetVolumeInformationW(
+            mount.as_ptr(),
+            ptr::null_mut(),
+            0,
+            ptr::null_mut(),
+            ptr::null_mut(),
+            ptr::null_mut(),
+            name.as_mut_ptr(),
+            name.len() as u32,
+        )
+    };
+    if success == 0 { Err(io::Error::last_os_error()) } else { Ok(wide::from_buffer(&name)) }
 }
 
 /// Returns the name of the volume that is mounted at a path: `\\?\Volume{GUID}\`, with the
@@ -189,6 +228,9 @@ mod tests {
         assert_eq!(name_of_mount(Path::new("C:")).unwrap(), name);
         let mounts = mounts_of(&name).unwrap();
         assert!(mounts.contains(&mount), "{mounts:?}");
+        assert_eq!(file_system(&mount).unwrap(), "NTFS");
+        assert!(free_bytes(&mount).unwrap() > 0);
+        free_bytes(Path::new(r"C:\containerv-none\x")).unwrap_err();
     }
 
     #[test]

@@ -10,7 +10,6 @@ mod change;
 mod compute;
 #[cfg(windows)]
 mod delete;
-#[cfg(windows)]
 mod doctor;
 #[cfg(windows)]
 mod events;

@@ -147,6 +147,10 @@ impl Monitor {
         else {
             return Ok(());
         };
+        // Its name and its limits may have changed while it waited.
+        if let Ok(request) = self.directory.request() {
+            self.request = request;
+        }
         match Command::start(&self.system, &self.directory, &self.request, alive) {
             Ok(command) => {
                 self.phase = Phase::Running(Box::new(command));

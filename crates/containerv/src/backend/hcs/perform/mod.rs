@@ -37,7 +37,7 @@ pub(crate) struct Windows {
     pub(super) hcs: Hcs,
     pub(super) vmcompute: Vmcompute,
     pub(super) hcn: Hcn,
-    virtdisk: Virtdisk,
+    pub(super) virtdisk: Virtdisk,
     restart_manager: RestartManager,
 }
 
