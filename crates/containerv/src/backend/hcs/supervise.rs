@@ -144,6 +144,10 @@ impl Supervised {
         self.record(exit)?;
         tell();
         let Some(hold) = wait_for_hold(&directory)? else { return Ok(()) };
+        if directory.is_supervised()? {
+            // Somebody has started it again meanwhile, and has undone this run.
+            return Ok(());
+        }
         let journal = directory.journal()?;
         if auto_remove {
             return system.dismantle(&directory, &journal, &hold);
