@@ -144,11 +144,11 @@ impl Supervised {
         self.record(exit)?;
         tell();
         let Some(hold) = wait_for_hold(&directory)? else { return Ok(()) };
-        if directory.is_supervised()? {
-            // Somebody has started it again meanwhile, and has undone this run.
+        let journal = directory.journal()?;
+        // Somebody has removed it meanwhile, or has started it again and has undone this run.
+        if journal.removing || journal.made.is_none() || directory.is_supervised()? {
             return Ok(());
         }
-        let journal = directory.journal()?;
         if auto_remove {
             return system.dismantle(&directory, &journal, &hold);
         }
