@@ -25,9 +25,15 @@ pub(crate) fn build_cv() -> Result<Option<PathBuf>> {
 }
 
 /// Builds `cv.exe` for tests.
-pub(crate) fn build_windows_cv() -> Result<PathBuf> {
+pub(crate) fn build_windows_cv() -> Result<Option<PathBuf>> {
     command::run(command::cargo().args(["build", "--quiet", "--target", wine::TARGET, "--package", "cv"]))?;
-    Ok(workspace::target().join(wine::TARGET).join("debug/cv.exe"))
+    Ok(built_windows_cv())
+}
+
+/// The `cv.exe` that was built, if one was.
+pub(crate) fn built_windows_cv() -> Option<PathBuf> {
+    let path = workspace::target().join(wine::TARGET).join("debug/cv.exe");
+    path.is_file().then_some(path)
 }
 
 /// Builds the program that measures the library, in the same way; `None` when this tree has none.

@@ -38,7 +38,9 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     // A program that the stand-ins' tests put into containers.
     bed.add(&wine::sim_target().join(wine::TARGET).join("debug/probe.exe"))?;
     // What supervises detached commands.
-    bed.add(&product::build_windows_cv()?)?;
+    if let Some(cv) = product::build_windows_cv()? {
+        bed.add(&cv)?;
+    }
     for program in programs {
         let mut command = bed.command(&program.executable)?;
         program.surroundings(&mut command);

@@ -14,6 +14,7 @@ pub(crate) use build::{MANIFEST as SIM_MANIFEST, target as sim_target};
 use service::Service;
 
 use crate::failure::{Failure, Result};
+use crate::product;
 use crate::setup;
 use crate::workspace;
 
@@ -163,6 +164,10 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let (program, words) = words.split_first().ok_or_else(usage)?;
     setup::install().iter().for_each(|item| println!("missing: {item}"));
     let bed = Bed::open()?;
+    // Detached commands need one; whoever works on it builds it.
+    if let Some(cv) = product::built_windows_cv() {
+        bed.add(&cv)?;
+    }
     let status = bed.any(program)?.args(words).status();
     let status = status.map_err(|error| Failure::io("starting Wine", &error))?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("`{program}`: {status}"))) }

@@ -93,7 +93,7 @@ impl System {
         actions: &mut Vec<RepairAction>,
     ) -> Result<()> {
         // Whoever has the hold is alive and knows what it does.
-        let Some(lock) = directory.try_lock()? else { return Ok(()) };
+        let Some(lock) = directory.try_lock_any()? else { return Ok(()) };
         let hold = Hold::new(lock);
         let read = directory.journal();
         let readable = read.is_ok();

@@ -1,73 +1,15 @@
 //! Whole lives of containers by the public API, with the stand-ins.
 
-use std::fs;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use containerv_spec::OsText;
-use containerv_spec::request::{Isolation, Layers, Root};
+use containerv_spec::request::Isolation;
 use containerv_spec::state::Status;
-use containerv_sys::windows::random;
 
+use crate::backend::hcs::bed::Bed;
 use crate::{Container, ErrorKind, Host, Stdio};
 
 const BOTH: [Isolation; 2] = [Isolation::Process, Isolation::Vm];
-
-/// Layers and a state root of a test's own.
-pub(in crate::backend::hcs) struct Bed {
-    pub(in crate::backend::hcs) host: Host,
-    root: PathBuf,
-    layers: PathBuf,
-}
-
-impl Bed {
-    pub(in crate::backend::hcs) fn new() -> Option<Self> {
-        let own = std::env::current_exe().unwrap();
-        if !own.with_file_name("computecore.dll").exists() {
-            println!("skipped: no stand-ins beside this program");
-            return None;
-        }
-        let name = random::hex::<6>().unwrap();
-        let root = std::env::temp_dir().join(format!("containerv-life-{name}"));
-        let layers = Path::new(r"C:\layers").join(&name);
-        fs::create_dir_all(layers.join(format!(r"base-{name}\Files\Windows\System32"))).unwrap();
-        fs::create_dir_all(layers.join(format!(r"base-{name}\UtilityVM\Files"))).unwrap();
-        Some(Self { host: Host::open_at(&root).unwrap(), root, layers })
-    }
-
-    pub(in crate::backend::hcs) fn image(&self) -> Root {
-        let folders = fs::read_dir(&self.layers).unwrap().flatten();
-        let folders = folders.map(|folder| OsText::from(folder.path().to_str().unwrap().to_owned()));
-        Root::Layers(Layers { folders: folders.collect(), os_version: None })
-    }
-
-    pub(in crate::backend::hcs) fn keeper(&self, isolation: Isolation) -> Container {
-        Container::builder(self.image()).isolation(isolation).create(&self.host).unwrap()
-    }
-
-    /// A directory of the host beside the containers.
-    pub(in crate::backend::hcs) fn scratch(&self) -> PathBuf {
-        let path = self.root.join("scratch");
-        fs::create_dir_all(&path).unwrap();
-        path
-    }
-
-    /// Puts a file into the base layer.
-    pub(in crate::backend::hcs) fn put_in_layer(&self, path: &str, content: &str) {
-        let base = fs::read_dir(&self.layers).unwrap().flatten().next().unwrap().path();
-        let path = base.join("Files").join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
-}
-
-impl Drop for Bed {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.root);
-        let _ = fs::remove_dir_all(&self.layers);
-    }
-}
 
 #[test]
 fn a_container_without_a_command_is_made_used_stopped_and_removed() {

@@ -395,4 +395,4 @@ pub(super) fn parse_signal(number: i32) -> Result<WindowsSignal> {
 
 #[cfg(test)]
 #[path = "life_tests.rs"]
-pub(super) mod tests;
+mod tests;

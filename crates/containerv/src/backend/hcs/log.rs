@@ -238,5 +238,6 @@ mod tests {
         log.append(LogStream::Stdout, b"a\nb\n");
         log.finish();
         assert_eq!(scratch.texts(NAME), ["b\n"]);
+        assert_eq!(fs::read_dir(&scratch.0).unwrap().count(), 1);
     }
 }

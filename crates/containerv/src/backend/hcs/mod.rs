@@ -4,6 +4,8 @@
 
 #[cfg(windows)]
 mod attach;
+#[cfg(all(windows, test))]
+mod bed;
 #[cfg(windows)]
 mod change;
 #[cfg(windows)]

@@ -109,8 +109,18 @@ impl Directory {
         locked.map_err(|error| self.failed("lock", "lock", error))
     }
 
-    /// Takes the hold if nobody has it.
+    /// Takes the hold if nobody has it. A container that is all but removed has none: to make the file
+    /// would keep its directory.
     pub(crate) fn try_lock(&self) -> Result<Option<Lock>> {
+        let file = OpenOptions::new().read(true).write(true).open(self.path.join("lock"));
+        match file.and_then(|file| Lock::try_now(file, Sharing::Exclusive)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            locked => locked.map_err(|error| self.failed("lock", "lock", error)),
+        }
+    }
+
+    /// The same of what may be a directory alone, which a crash has left.
+    pub(crate) fn try_lock_any(&self) -> Result<Option<Lock>> {
         let locked = self.open("lock").and_then(|file| Lock::try_now(file, Sharing::Exclusive));
         locked.map_err(|error| self.failed("lock", "lock", error))
     }

@@ -145,6 +145,10 @@ impl Supervised {
         tell();
         let Some(hold) = wait_for_hold(&directory)? else { return Ok(()) };
         let journal = directory.journal()?;
+        // Somebody has removed it meanwhile, or has started it again and has undone this run.
+        if journal.removing || journal.made.is_none() || directory.is_supervised()? {
+            return Ok(());
+        }
         if auto_remove {
             return system.dismantle(&directory, &journal, &hold);
         }

@@ -15,7 +15,10 @@ struct Told {
     kind: String,
     message: String,
     hint: Option<String>,
+    /// Error number of the system.
     number: Option<i32>,
+    /// Result code of the service.
+    code: Option<u32>,
 }
 
 const KINDS: [(ErrorKind, &str); 13] = [
@@ -56,6 +59,7 @@ impl Told {
             message: bounded(&error.to_string()),
             hint: error.hint().map(bounded),
             number: error.raw_os_error(),
+            code: error.result_code(),
         }
     }
 }
@@ -67,6 +71,7 @@ pub(crate) fn hear(bytes: &[u8]) -> (Error, Option<i32>) {
     };
     let kind = KINDS.iter().find(|(_, name)| *name == told.kind).map_or(ErrorKind::Other, |(kind, _)| *kind);
     let error = Error::new(kind, told.message);
+    let error = told.code.into_iter().fold(error, Error::with_code);
     (told.hint.into_iter().fold(error, Error::with_hint), told.number)
 }
 
@@ -77,10 +82,10 @@ mod tests {
     #[test]
     fn an_error_is_heard_as_it_was_told() {
         for (kind, _) in KINDS {
-            let error = Error::new(kind, "no such file").with_hint("look again").context("cannot start");
-            let (heard, number) = hear(&tell(&error));
+            let error = Error::new(kind, "no such file").with_hint("look again").with_code(7);
+            let (heard, number) = hear(&tell(&error.context("cannot start")));
             assert_eq!((heard.kind(), heard.to_string()), (kind, "cannot start: no such file".to_owned()));
-            assert_eq!((heard.hint(), number), (Some("look again"), None));
+            assert_eq!((heard.hint(), heard.result_code(), number), (Some("look again"), Some(7), None));
         }
         assert_eq!(hear(&tell(&Error::os(2, "x"))).1, Some(2));
     }

@@ -222,3 +222,6 @@ pub(super) fn connect(directory: &Directory) -> Result<Channel> {
             .with_hint("the container has no monitor: it was started in the foreground, or has ended")
     })
 }
+
+#[cfg(test)]
+mod tests;

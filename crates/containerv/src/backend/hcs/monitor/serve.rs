@@ -119,6 +119,8 @@ impl Monitor {
         if directory.is_supervised()? || system.running(&directory, &journal)?.is_some() {
             return Ok(None);
         }
+        // Whoever supervised the run before may be about to do this.
+        system.end_run(&directory, &journal, None)?;
         let request = directory.request()?;
         let previous = directory.exit()?;
         // Before the record: who sees that the container is supervised can connect.

@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
     use crate::Container;
-    use crate::backend::hcs::lifecycle::tests::Bed;
+    use crate::backend::hcs::bed::Bed;
 
     fn on_nat(bed: &Bed, isolation: Isolation) -> Container {
         let network = NamedNetwork { name: "nat".to_owned(), address: None, mac_address: None };

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use containerv_spec::request::CredentialSpec;
 use containerv_spec::{ContainerId, OsText, Request};
-use containerv_sys::windows::retry::Backoff;
+use containerv_sys::windows::retry::{Backoff, Momentary};
 use containerv_sys::windows::security::{self, SecurityDescriptor};
 use containerv_sys::windows::{file, registry, volume};
 
@@ -50,8 +50,10 @@ pub(super) fn make_directory(text: &OsText) -> Result<()> {
 
 pub(super) fn remove_directory(text: &OsText) -> Result<()> {
     let path = path(text)?;
-    // What a scanner has open goes away in a moment.
-    Backoff::BUSY.retry(|_| fs::remove_dir_all(path)).map_err(|error| Failure::io("RemoveDirectoryW", error))
+    // What a scanner has open goes away in a moment, and so does what somebody who looks at it holds.
+    let passes = |error: &io::Error| error.is_momentary() || error.kind() == io::ErrorKind::DirectoryNotEmpty;
+    let removed = Backoff::BUSY.retry_if(passes, |_| fs::remove_dir_all(path));
+    removed.map_err(|error| Failure::io("RemoveDirectoryW", error))
 }
 
 pub(super) fn reserve_name(text: &OsText, id: &ContainerId) -> Result<()> {

@@ -8,7 +8,7 @@ use containerv_spec::request::Isolation;
 
 use super::*;
 use crate::Container;
-use crate::backend::hcs::lifecycle::tests::Bed;
+use crate::backend::hcs::bed::Bed;
 use crate::copy::ChangeKind;
 
 fn said(container: &Container, command: &str) -> String {
