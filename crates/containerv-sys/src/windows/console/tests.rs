@@ -54,7 +54,7 @@ fn the_handler_is_told_of_events_once_it_is_there() {
 
 /// Names the file into which the program in the console writes what it has seen.
 const REPORT: &str = "CONTAINERV_CONSOLE_REPORT";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// This test is also the program in the console.
 #[test]
