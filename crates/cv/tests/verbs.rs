@@ -1,0 +1,171 @@
+//! Verbs on real containers, the same on both systems: what each prints is the same where it means the same.
+//!
+//! In the lists, `IMAGE` is the test's root file system, `INSIDE` the program in it that does what its words say, and
+//! `@tmp` a directory in it. What comes before `|` goes to standard input; `"` keeps spaces together.
+
+#![cfg(any(target_os = "linux", windows))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod support;
+
+use std::fs;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use containerv_tests::Bed;
+use support::{Outcome, program};
+
+/// The program in the test's root file system.
+const PROGRAM: &str = if cfg!(windows) { r"C:\inside.exe" } else { "/bin/inside" };
+
+#[test]
+fn a_command_in_the_foreground() {
+    let stage = Stage::new();
+    stage.bed.make_directory("shared");
+    fs::write(stage.bed.path("shared/file"), "shared content\n").unwrap();
+    insta::assert_snapshot!(stage.transcript(include_str!("verbs/running.txt")));
+}
+
+#[test]
+fn a_life_in_the_background() {
+    insta::assert_snapshot!(Stage::new().transcript(include_str!("verbs/life.txt")));
+}
+
+#[test]
+fn files_in_and_out() {
+    let stage = Stage::new();
+    stage.bed.make_directory("tree/sub");
+    fs::write(stage.bed.path("tree/a.txt"), "a text\n").unwrap();
+    fs::write(stage.bed.path("tree/sub/b.bin"), [0, 13, 10, 255]).unwrap();
+    insta::assert_snapshot!(stage.transcript(include_str!("verbs/files.txt")));
+    assert_eq!(fs::read(stage.bed.path("b.bin")).unwrap(), [0, 13, 10, 255]);
+    assert_eq!(fs::read(stage.bed.path("again/sub/b.bin")).unwrap(), [0, 13, 10, 255]);
+}
+
+#[test]
+fn what_is_said_about_the_machine_and_its_containers() {
+    insta::assert_snapshot!(Stage::new().transcript(include_str!("verbs/looking.txt")));
+}
+
+/// A bed for `cv`.
+struct Stage {
+    bed: Bed,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let bed = Bed::with_program();
+        fs::create_dir_all(bed.in_root("/tmp")).unwrap();
+        Self { bed }
+    }
+
+    fn command(&self, words: &[String]) -> Command {
+        let mut command = Command::new(program());
+        command.args(words).current_dir(self.bed.path("")).env("CONTAINERV_ROOT", self.bed.state());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// Returns what the command lines of a list print, without what changes from run to run.
+    fn transcript(&self, lines: &str) -> String {
+        let mut transcript = String::new();
+        for line in lines.lines() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let outcome = self.run(line);
+            transcript += &format!("$ cv {line}\n");
+            for (stream, text) in [("", outcome.stdout), ("! ", outcome.stderr)] {
+                for line in self.unchanging(&text).lines() {
+                    transcript += &format!("{stream}{line}\n");
+                }
+            }
+            transcript += &format!("[{}]\n\n", outcome.code);
+        }
+        self.bed.watch_all();
+        transcript
+    }
+
+    fn run(&self, line: &str) -> Outcome {
+        let (input, line) = line.split_once(" | ").map_or((None, line), |(input, line)| (Some(input), line));
+        let mut words = Vec::new();
+        for word in split(line) {
+            match word.as_str() {
+                "IMAGE" => words.extend(self.image()),
+                "INSIDE" => words.push(PROGRAM.to_owned()),
+                _ => words.push(match word.split_once('@') {
+                    Some((before, path)) => before.to_owned() + &inside(path),
+                    None => word,
+                }),
+            }
+        }
+        let mut command = self.command(&words);
+        let Some(input) = input else { return Outcome::of(command.output().unwrap()) };
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        // One that does not read has closed it.
+        _ = writeln!(child.stdin.take().unwrap(), "{input}");
+        Outcome::of(child.wait_with_output().unwrap())
+    }
+
+    fn image(&self) -> Vec<String> {
+        let root = self.bed.in_root("/");
+        match cfg!(windows) {
+            true => vec![root.parent().unwrap().to_str().unwrap().to_owned()],
+            false => {
+                ["--overlay", "container", "--rootfs", root.to_str().unwrap()].map(str::to_owned).into()
+            }
+        }
+    }
+
+    /// Puts words in place of identifiers, moments and places.
+    fn unchanging(&self, text: &str) -> String {
+        let text = text.replace("\r\n", "\n").replace(self.bed.path("").to_str().unwrap(), "BED");
+        let text = text.replace(r"C:\tmp", "/tmp").replace(PROGRAM, "INSIDE");
+        let is_id =
+            |word: &str| matches!(word.len(), 12 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let mut shown = String::new();
+        for part in text.split_inclusive(|character: char| !character.is_ascii_alphanumeric()) {
+            let word = part.trim_end_matches(|character: char| !character.is_ascii_alphanumeric());
+            shown += &if is_id(word) { format!("ID{}", &part[word.len()..]) } else { part.to_owned() };
+        }
+        without_moments(&shown)
+    }
+}
+
+/// Puts `AGO` in place of the time since an end: `Exited (3) AGO`.
+fn without_moments(text: &str) -> String {
+    let line = |line: &str| match line.split_once(") ") {
+        Some((ended, time)) if ended.contains("Exited (") && time.contains(" ago") => {
+            format!("{ended}) AGO{}\n", time.split_once(" ago").map_or("", |(_, rest)| rest))
+        }
+        _ => format!("{line}\n"),
+    };
+    text.lines().map(line).collect()
+}
+
+/// Returns a path in the container.
+fn inside(below: &str) -> String {
+    match cfg!(windows) {
+        true => format!(r"C:\{}", below.replace('/', r"\")),
+        false => format!("/{below}"),
+    }
+}
+
+/// Splits a line into words; `"` keeps spaces together, and `\"` is a quotation mark.
+fn split(line: &str) -> Vec<String> {
+    let line = line.replace("\\\"", "\u{1}");
+    let (mut words, mut word, mut begun, mut quoted) = (Vec::new(), String::new(), false, false);
+    for character in line.chars().chain([' ']) {
+        match character {
+            '"' => (quoted, begun) = (!quoted, true),
+            ' ' if !quoted => {
+                if begun || !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+                begun = false;
+            }
+            character => word.push(if character == '\u{1}' { '"' } else { character }),
+        }
+    }
+    words
+}
