@@ -1,6 +1,6 @@
 //! Verbs on real containers, the same on both systems: what each prints is the same where it means the same.
 //!
-//! In the lists, `IMAGE` is the test's root file system, `INSIDE` the program in it that does what its words say, and
+//! In the lists, `HERE` is the test's directory, `IMAGE` its root file system, `INSIDE` the program in it that does what its words say, and
 //! `@tmp` a directory in it. What comes before `|` goes to standard input; `"` keeps spaces together.
 
 #![cfg(any(target_os = "linux", windows))]
@@ -29,6 +29,25 @@ fn a_command_in_the_foreground() {
 #[test]
 fn a_life_in_the_background() {
     insta::assert_snapshot!(Stage::new().transcript(include_str!("verbs/life.txt")));
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_was_written_and_what_has_happened() {
+    insta::assert_snapshot!(Stage::new().transcript(include_str!("verbs/telling.txt")));
+}
+
+/// Exit codes of 32 bits with their names, signals by name, drives and ports.
+#[cfg(windows)]
+#[test]
+fn what_windows_has_of_its_own() {
+    let stage = Stage::new();
+    let long = stage.bed.path("long").join(["a"; 4].map(|letter| letter.repeat(100)).join("\\"));
+    fs::create_dir_all(&long).unwrap();
+    fs::write(long.join("deep.txt"), "deep\n").unwrap();
+    fs::write(stage.bed.in_root("/tmp/notes.txt"), "no program\n").unwrap();
+    insta::assert_snapshot!(stage.transcript(include_str!("verbs/windows.txt")));
+    assert!(stage.bed.path("back").join(long.strip_prefix(stage.bed.path("long")).unwrap()).is_dir());
 }
 
 #[test]
@@ -74,7 +93,10 @@ impl Stage {
                 continue;
             }
             let outcome = self.run(line);
-            transcript += &format!("$ cv {line}\n");
+            transcript += &match line.split_once(" | ") {
+                Some((input, line)) => format!("$ echo {input} | cv {line}\n"),
+                None => format!("$ cv {line}\n"),
+            };
             for (stream, text) in [("", outcome.stdout), ("! ", outcome.stderr)] {
                 for line in self.unchanging(&text).lines() {
                     transcript += &format!("{stream}{line}\n");
@@ -82,7 +104,9 @@ impl Stage {
             }
             transcript += &format!("[{}]\n\n", outcome.code);
         }
-        self.bed.watch_all();
+        if self.bed.host().events(None, false).is_ok() {
+            self.bed.watch_all();
+        }
         transcript
     }
 
@@ -93,6 +117,7 @@ impl Stage {
             match word.as_str() {
                 "IMAGE" => words.extend(self.image()),
                 "INSIDE" => words.push(PROGRAM.to_owned()),
+                "HERE" => words.push(self.bed.path("").to_str().unwrap().to_owned()),
                 _ => words.push(match word.split_once('@') {
                     Some((before, path)) => before.to_owned() + &inside(path),
                     None => word,
@@ -111,15 +136,14 @@ impl Stage {
         let root = self.bed.in_root("/");
         match cfg!(windows) {
             true => vec![root.parent().unwrap().to_str().unwrap().to_owned()],
-            false => {
-                ["--overlay", "container", "--rootfs", root.to_str().unwrap()].map(str::to_owned).into()
-            }
+            false => ["--overlay", "container", "--rootfs", root.to_str().unwrap()].map(str::to_owned).into(),
         }
     }
 
     /// Puts words in place of identifiers, moments and places.
     fn unchanging(&self, text: &str) -> String {
-        let text = text.replace("\r\n", "\n").replace(self.bed.path("").to_str().unwrap(), "BED");
+        let text =
+            without_escapes(text).replace("\r\n", "\n").replace(self.bed.path("").to_str().unwrap(), "BED");
         let text = text.replace(r"C:\tmp", "/tmp").replace(PROGRAM, "INSIDE");
         let is_id =
             |word: &str| matches!(word.len(), 12 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit());
@@ -128,8 +152,24 @@ impl Stage {
             let word = part.trim_end_matches(|character: char| !character.is_ascii_alphanumeric());
             shown += &if is_id(word) { format!("ID{}", &part[word.len()..]) } else { part.to_owned() };
         }
-        without_moments(&shown)
+        let line = |line: &str| match line.contains("/tmp\\") {
+            true => line.replace('\\', "/") + "\n",
+            false => line.to_owned() + "\n",
+        };
+        without_moments(&shown.lines().map(line).collect::<String>())
     }
+}
+
+/// Leaves out what a terminal obeys: a pseudo console of Windows draws its screen anew.
+fn without_escapes(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let first = parts.next().unwrap_or_default().to_owned();
+    let rest = |part: &str| {
+        let end =
+            part.find(|character: char| character.is_ascii_alphabetic()).map_or(part.len(), |at| at + 1);
+        part[end..].trim_start_matches(' ').to_owned()
+    };
+    parts.fold(first, |text, part| text + &rest(part)).trim_end_matches('\n').to_owned()
 }
 
 /// Puts `AGO` in place of the time since an end: `Exited (3) AGO`.
