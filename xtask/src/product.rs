@@ -25,15 +25,18 @@ pub(crate) fn build_cv() -> Result<Option<PathBuf>> {
 }
 
 /// Builds `cv.exe` for tests.
-pub(crate) fn build_windows_cv() -> Result<Option<PathBuf>> {
+pub(crate) fn build_windows_cv() -> Result<PathBuf> {
     command::run(command::cargo().args(["build", "--quiet", "--target", wine::TARGET, "--package", "cv"]))?;
-    Ok(built_windows_cv())
+    Ok(windows_cv())
 }
 
 /// The `cv.exe` that was built, if one was.
 pub(crate) fn built_windows_cv() -> Option<PathBuf> {
-    let path = workspace::target().join(wine::TARGET).join("debug/cv.exe");
-    path.is_file().then_some(path)
+    Some(windows_cv()).filter(|path| path.is_file())
+}
+
+fn windows_cv() -> PathBuf {
+    workspace::target().join(wine::TARGET).join("debug/cv.exe")
 }
 
 /// Builds the program that measures the library, in the same way; `None` when this tree has none.

@@ -38,14 +38,12 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     // A program that the stand-ins' tests put into containers.
     bed.add(&wine::sim_target().join(wine::TARGET).join("debug/probe.exe"))?;
     // What supervises detached commands.
-    if let Some(cv) = product::build_windows_cv()? {
-        bed.add(&cv)?;
-    }
+    let cv = product::build_windows_cv()?;
+    bed.add(&cv)?;
     for program in programs {
         let mut command = bed.command(&program.executable)?;
         program.surroundings(&mut command);
-        // Cargo has built it beside the tests of its package.
-        command.env(product::CV_VARIABLE, workspace::target().join(wine::TARGET).join("debug/cv.exe"));
+        command.env(product::CV_VARIABLE, &cv);
         command.env(c_programs::VARIABLE, wine::windows_path(&c_programs));
         // Cargo, which `insta` asks else, is no Windows program.
         command.env("INSTA_WORKSPACE_ROOT", workspace::root()).env("INSTA_UPDATE", "no");

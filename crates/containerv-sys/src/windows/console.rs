@@ -170,37 +170,6 @@ unsafe extern "system" fn told(number: u32) -> i32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn raw_modes_hand_on_keys_and_escapes() {
-        let usual = Mode(
-            ENABLE_PROCESSED_INPUT
-                | ENABLE_LINE_INPUT
-                | ENABLE_ECHO_INPUT
-                | ENABLE_MOUSE_INPUT
-                | ENABLE_QUICK_EDIT_MODE,
-        );
-        let raw = usual.raw_input();
-        assert_eq!(raw.0, 0x80 | 0x20 | 0x40 | 0x200);
-        assert_eq!(raw.raw_input(), raw);
-        assert_eq!(Mode(ENABLE_PROCESSED_OUTPUT | ENABLE_WRAP_AT_EOL_OUTPUT).raw_output().0, 0xF);
-        assert_eq!(Mode(0).with_escapes().0, 5);
-    }
-
-    #[test]
-    fn a_file_is_no_console() {
-        let file = std::fs::File::open(std::env::current_exe().unwrap()).unwrap();
-        assert!(mode(&file).is_none() && size(&file).is_none());
-        assert!(set_mode(&file, Mode(0)).is_err());
-        assert!(read(&file, &mut [0; 4]).is_err());
-    }
-
-    #[test]
-    fn numbers_of_events_are_told_apart() {
-        let known = (0..10).filter_map(Control::of).collect::<Vec<_>>();
-        assert_eq!(known, [Control::C, Control::Break, Control::Close, Control::LogOff, Control::Shutdown]);
-        assert_eq!(known.iter().filter(|control| control.is_last()).count(), 3);
-    }
-}
+mod pseudo;
+#[cfg(test)]
+mod tests;

@@ -98,17 +98,18 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// Waits for keys, and returns them as UTF-8. None come after the console's end.
+    /// Waits for keys, and returns them as UTF-8.
     ///
     /// # Errors
     ///
-    /// The console's.
+    /// The console's; it is gone.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut room = [0; 1 << 10];
         loop {
             let taken = console::read(&io::stdin(), &mut room)?;
+            // Nothing comes where a key is no character, and where a wait is interrupted.
             let text = self.decode(&room[..taken]);
-            if !text.is_empty() || taken == 0 {
+            if !text.is_empty() {
                 return Ok(text);
             }
         }

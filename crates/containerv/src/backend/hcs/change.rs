@@ -44,6 +44,16 @@ impl System {
         Ok(())
     }
 
+    /// The failure that another container has a name, if one has it.
+    pub(super) fn taken(&self, name: &str) -> Option<Error> {
+        let other = self.store().named(name)?;
+        let message = format!("the name `{name}` is already used by container {}", other.short());
+        Some(
+            Error::new(ErrorKind::AlreadyExists, message)
+                .with_hint(format!("choose another name, or remove that container with `cv rm {name}`")),
+        )
+    }
+
     /// Gives the container another name.
     pub(crate) fn rename(&self, id: &ContainerId, name: &str) -> Result<()> {
         if !id::is_valid_name(name) {
@@ -64,8 +74,7 @@ impl System {
             if failed.kind() != ErrorKind::AlreadyExists {
                 return failed;
             }
-            Error::new(ErrorKind::AlreadyExists, format!("the name `{name}` is taken"))
-                .with_hint("choose another, or remove the container that has it")
+            self.taken(name).unwrap_or(failed)
         })?;
         let undo = Box::new(Call::ReleaseName { path: path(name) });
         if let Err(error) = directory.note(&Entry::Renamed { name: name.to_owned(), undo: undo.clone() }) {

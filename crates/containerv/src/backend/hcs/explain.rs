@@ -75,10 +75,14 @@ impl Failure {
         let error = self.explain(doing);
         let is_any = |codes: &[u32]| codes.iter().any(|code| self.is(*code));
         if is_any(&[NO_FILE, NO_PATH]) {
-            return error.with_kind(ErrorKind::CommandNotFound);
+            return error
+                .with_kind(ErrorKind::CommandNotFound)
+                .with_hint("the container has no such program: check its name, or give its whole path");
         }
         if is_any(&[DENIED, NO_PROGRAM, NO_PROGRAM_OF_THIS_MACHINE]) {
-            return error.with_kind(ErrorKind::CommandNotExecutable);
+            return error
+                .with_kind(ErrorKind::CommandNotExecutable)
+                .with_hint("it is no program for this machine, or the user may not run it");
         }
         error
     }

@@ -117,7 +117,11 @@ impl System {
             hold.set(directory.lock()?);
             Ok(Box::new(directory) as Box<dyn Record>)
         };
-        execute::run(&plan, Stage::Create, Values::default(), &mut performer, &mut open).map_err(failed)?;
+        let ran = execute::run(&plan, Stage::Create, Values::default(), &mut performer, &mut open);
+        ran.map_err(|error| {
+            let taken = request.name.as_deref().filter(|_| error.kind() == ErrorKind::AlreadyExists);
+            failed(taken.and_then(|name| self.taken(name)).unwrap_or(error))
+        })?;
         let directory = self.directory(&request.id)?;
         match begin(&directory, &request) {
             Ok((process, ends)) => {

@@ -67,9 +67,6 @@ fn pass_keys(writer: &AttachWriter, mut detach: DetachKeys, tell: &Sender<Happen
     let mut keys = Keys::default();
     loop {
         let typed = keys.read().map_err(|error| Error::io(error, "read keys"))?;
-        if typed.is_empty() {
-            return writer.close_stdin();
-        }
         let (passed, complete) = detach.filter(&typed);
         if !passed.is_empty() {
             writer.write(&passed)?;

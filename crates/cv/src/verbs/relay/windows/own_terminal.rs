@@ -70,7 +70,6 @@ fn type_keys(mut input: ChildStdin, signals: &Signals) -> Option<ChildStdin> {
         let mut keys = Keys::default();
         loop {
             let typed = match keys.read() {
-                Ok(typed) if typed.is_empty() => return,
                 Ok(typed) => typed,
                 Err(error) => {
                     _ = tell.send(Happening::Failed(Error::io(error, "read keys").into()));
