@@ -60,6 +60,8 @@ pub struct Container {
     keeper: Mutex<Option<Keeper>>,
     cards: Mutex<Cards>,
     reports: AtomicU64,
+    /// Whether Wine's server runs. Locked while a program of Wine's begins.
+    served: Mutex<bool>,
 }
 
 /// What is plugged in.
@@ -90,6 +92,7 @@ impl Container {
             keeper: Mutex::new(None),
             cards: Mutex::default(),
             reports: AtomicU64::new(0),
+            served: Mutex::new(false),
         }
     }
 
