@@ -60,9 +60,8 @@ pub struct Container {
     keeper: Mutex<Option<Keeper>>,
     cards: Mutex<Cards>,
     reports: AtomicU64,
-    /// Held while a program of Wine's starts. Each looks for `wineboot`, which is none of ours; one
-    /// that comes meanwhile would take the first for it, and wait for it for ever.
-    turn: Mutex<()>,
+    /// Whether Wine's server runs. Locked while a program of Wine's begins.
+    served: Mutex<bool>,
 }
 
 /// What is plugged in.
@@ -93,7 +92,7 @@ impl Container {
             keeper: Mutex::new(None),
             cards: Mutex::default(),
             reports: AtomicU64::new(0),
-            turn: Mutex::default(),
+            served: Mutex::new(false),
         }
     }
 
@@ -179,13 +178,6 @@ impl Container {
             let text = String::from_utf8_lossy(&text).into_owned();
             let text = match &self.order.host_name {
                 Some(host) if name == "system.reg" => named(&text, host),
-                _ => text,
-            };
-            // By this programs know that they are in a container.
-            let text = match name {
-                "system.reg" => {
-                    text + "\n[System\\\\CurrentControlSet\\\\Control]\n\"ContainerType\"=dword:00000001\n"
-                }
                 _ => text,
             };
             fs::write(prefix.join(name), text).or_refuse("writing the registry")?;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
+use std::sync::MutexGuard;
 use std::sync::atomic::Ordering;
 
 use rustix::fs::{CWD, FileType, mknodat};
@@ -18,22 +19,35 @@ use crate::server::locked;
 const NO_MEMORY: u32 = 0xC000_0017;
 
 const WINE: &str = "/usr/lib/wine/wine64";
+const SERVER: &str = "/usr/lib/wine/wineserver64";
 
 /// What waits for a process and returns its exit code.
 pub type Ending = Box<dyn FnOnce() -> u32 + Send>;
 
 impl Container {
-    /// The command that runs the launcher in the container.
-    fn launch(&self, words: &[&str]) -> Answer<Command> {
+    /// The command that runs the launcher in the container, and the turn to do so. Of two programs that
+    /// begin at once, Wine lets one wait for ever for the start-up program, which there is not here.
+    fn launch(&self, words: &[&str]) -> Answer<(Command, MutexGuard<'_, bool>)> {
+        let mut served = locked(&self.served);
+        if !*served {
+            // One that ends with its last program may not hear of the next one.
+            let mut server = self.command(SERVER, &["-p"])?;
+            server.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            server.status().or_refuse("starting Wine's server in the container")?;
+            *served = true;
+        }
         let launcher = self.launcher.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        let script = "exec nsenter --target \"$1\" --mount --uts --ipc --net --pid env -i \
-                      WINEPREFIX=\"$2\" WINEDEBUG=-all HOME=/root PATH=/usr/bin:/bin \
-                      WINEDLLOVERRIDES='wineboot.exe=d;services.exe=d;explorer.exe=d;winemenubuilder.exe=d' \
-                      \"$3\" \"$4\" \"$5\" \"$6\" \"$7\"";
+        Ok((self.command(WINE, &[&[launcher.as_str()], words].concat())?, served))
+    }
+
+    /// A program of Wine's in the container.
+    fn command(&self, program: &str, words: &[&str]) -> Answer<Command> {
+        let script = "first=$1 prefix=$2; shift 2; exec nsenter --target \"$first\" \
+                      --mount --uts --ipc --net --pid env -i \
+                      WINEPREFIX=\"$prefix\" WINEDEBUG=-all HOME=/root PATH=/usr/bin:/bin \
+                      WINEDLLOVERRIDES='wineboot.exe=d;services.exe=d;explorer.exe=d;winemenubuilder.exe=d' \"$@\"";
         let mut command = self.in_group(script);
-        command.args([&self.first()?.to_string(), &self.prefix().display().to_string(), WINE, &launcher]);
-        let mut words = words.to_vec();
-        words.resize(3, "");
+        command.args([&self.first()?.to_string(), &self.prefix().display().to_string(), program]);
         command.args(words);
         Ok(command)
     }
@@ -48,10 +62,9 @@ impl Container {
         // Open for both, so that opening does not wait and reading does not end.
         let mut reports = File::options().read(true).write(true).open(&report).or_refuse("opening a pipe")?;
         let reader = reports.try_clone().or_refuse("opening a pipe")?;
-        let mut command =
+        let (mut command, gate) =
             self.launch(&["run", &order.display().to_string(), &report.display().to_string()])?;
         let [input, output, errors] = stdio;
-        let starting = locked(&self.turn);
         let child = command.stdin(input).stdout(output).stderr(errors).spawn();
         let mut child = child.or_refuse("starting the launcher")?;
         drop(command);
@@ -62,7 +75,7 @@ impl Container {
         let mut lines = BufReader::new(reader).lines();
         let mut next = move || lines.next().and_then(Result::ok).unwrap_or_else(|| "gone".to_owned());
         let first = next();
-        drop(starting);
+        drop(gate);
         let number = |text: Option<&str>| text.and_then(|text| text.parse::<u32>().ok());
         let mut words = first.split(' ');
         match words.next() {
@@ -92,12 +105,9 @@ impl Container {
 
     /// Has the launcher do something that ends at once, and returns what it prints.
     fn order(&self, words: &[&str]) -> Answer<String> {
-        let mut command = self.launch(words)?;
+        let (mut command, _turn) = self.launch(words)?;
         command.stdin(Stdio::null()).stderr(Stdio::null());
-        let starting = locked(&self.turn);
-        let output = command.output();
-        drop(starting);
-        let output = output.or_refuse("starting the launcher")?;
+        let output = command.output().or_refuse("starting the launcher")?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
             Ok(text)
