@@ -5,6 +5,7 @@ use std::io::Read;
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 
 use containerv_spec::OsText;
+use containerv_spec::hcs::exit;
 use containerv_spec::request::{Process, TerminalSize};
 
 use crate::backend::system;
@@ -86,6 +87,13 @@ impl ExitStatus {
         self.out_of_memory
     }
 
+    /// Returns what the exit code means and what to do, if Windows or a runtime ended the program with
+    /// it; nothing on other systems, where a signal does that.
+    pub fn hint(&self) -> Option<&'static str> {
+        let known = cfg!(windows).then(|| exit::describe(self.code.cast_unsigned())).flatten();
+        known.map(|status| status.hint)
+    }
+
     /// Returns what Docker's command line exits with: the code, or 128 + the signal.
     pub fn docker_code(&self) -> i32 {
         self.signal.map_or(self.code, |signal| 128 + signal)
@@ -108,6 +116,8 @@ impl std::fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.signal {
             Some(signal) => write!(f, "signal: {signal}"),
+            // Without a sign, and with the name of a status.
+            None if cfg!(windows) => write!(f, "exit code: {}", exit::text(self.code.cast_unsigned())),
             None => write!(f, "exit status: {}", self.code),
         }
     }
@@ -436,4 +446,24 @@ pub(crate) fn os_text(text: &OsStr) -> OsText {
 #[cfg(not(unix))]
 pub(crate) fn os_text(text: &OsStr) -> OsText {
     OsText::from_bytes(text.as_encoded_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_code_reads_as_this_systems() {
+        let status = |code: u32| ExitStatus { code: code.cast_signed(), signal: None, out_of_memory: false };
+        let (plain, violation) = (status(3), status(0xC000_0005));
+        if cfg!(windows) {
+            assert_eq!(plain.to_string(), "exit code: 3");
+            assert_eq!(violation.to_string(), "exit code: 3221225477 (0xC0000005 STATUS_ACCESS_VIOLATION)");
+            assert!(violation.hint().is_some_and(|hint| hint.contains("crashed")));
+        } else {
+            assert_eq!(plain.to_string(), "exit status: 3");
+            assert_eq!(violation.hint(), None);
+        }
+        assert_eq!(plain.hint(), None);
+    }
 }

@@ -225,64 +225,13 @@ pub const CODES: &[Code] = codes! {
     0xC037_0104 "HCS_E_TOO_MANY_NOTIFICATIONS" "notifications were not taken in time" DEFECT;
 };
 
-/// Returns the name of an NTSTATUS with which Windows ended a program.
-pub fn status_name(status: u32) -> Option<&'static str> {
-    STATUSES.binary_search_by_key(&status, |entry| entry.0).ok().map(|index| STATUSES[index].1)
-}
-
-/// Returns an exit code as people read it: `3`, or `3221226505 (0xC0000409 STATUS_STACK_BUFFER_OVERRUN)`
-/// where Windows itself ended the program.
-pub fn exit_code_text(code: u32) -> String {
-    match status_name(code) {
-        Some(name) => format!("{code} (0x{code:08X} {name})"),
-        // The two highest bits of an NTSTATUS say that it is an error.
-        None if code >> 30 == 3 => format!("{code} (0x{code:08X})"),
-        None => code.to_string(),
-    }
-}
-
-/// Statuses that end programs, by value (ntstatus.h).
-const STATUSES: &[(u32, &str)] = &[
-    (0x4001_0004, "DBG_TERMINATE_PROCESS"),
-    (0x8000_0002, "STATUS_DATATYPE_MISALIGNMENT"),
-    (0x8000_0003, "STATUS_BREAKPOINT"),
-    (0xC000_0005, "STATUS_ACCESS_VIOLATION"),
-    (0xC000_0006, "STATUS_IN_PAGE_ERROR"),
-    (0xC000_0017, "STATUS_NO_MEMORY"),
-    (0xC000_001D, "STATUS_ILLEGAL_INSTRUCTION"),
-    (0xC000_0022, "STATUS_ACCESS_DENIED"),
-    (0xC000_0025, "STATUS_NONCONTINUABLE_EXCEPTION"),
-    (0xC000_007B, "STATUS_INVALID_IMAGE_FORMAT"),
-    (0xC000_008C, "STATUS_ARRAY_BOUNDS_EXCEEDED"),
-    (0xC000_0094, "STATUS_INTEGER_DIVIDE_BY_ZERO"),
-    (0xC000_0095, "STATUS_INTEGER_OVERFLOW"),
-    (0xC000_0096, "STATUS_PRIVILEGED_INSTRUCTION"),
-    (0xC000_009A, "STATUS_INSUFFICIENT_RESOURCES"),
-    (0xC000_00FD, "STATUS_STACK_OVERFLOW"),
-    (0xC000_0135, "STATUS_DLL_NOT_FOUND"),
-    (0xC000_0138, "STATUS_ORDINAL_NOT_FOUND"),
-    (0xC000_0139, "STATUS_ENTRYPOINT_NOT_FOUND"),
-    (0xC000_013A, "STATUS_CONTROL_C_EXIT"),
-    (0xC000_0142, "STATUS_DLL_INIT_FAILED"),
-    (0xC000_0374, "STATUS_HEAP_CORRUPTION"),
-    (0xC000_0409, "STATUS_STACK_BUFFER_OVERRUN"),
-    (0xC000_041D, "STATUS_FATAL_USER_CALLBACK_EXCEPTION"),
-    (0xC000_0420, "STATUS_ASSERTION_FAILURE"),
-    (0xC000_0428, "STATUS_INVALID_IMAGE_HASH"),
-    (0xC000_0602, "STATUS_FAIL_FAST_EXCEPTION"),
-    (0xC06D_007E, "VCPPEXCEPTION_MODULE_NOT_FOUND"),
-    (0xE043_4352, "CLR_EXCEPTION"),
-    (0xE06D_7363, "CPP_EXCEPTION"),
-];
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_tables_are_sorted_and_say_something() {
+    fn the_table_is_sorted_and_says_something() {
         assert!(CODES.windows(2).all(|pair| pair[0].value < pair[1].value));
-        assert!(STATUSES.windows(2).all(|pair| pair[0].0 < pair[1].0));
         for code in CODES {
             assert_eq!(describe(code.value), Some(code));
             assert!(!code.name.is_empty() && !code.meaning.is_empty());
@@ -321,15 +270,5 @@ mod tests {
             let (name, meaning) = describe_win32(code.value & 0xFFFF).unwrap();
             assert!(name.starts_with("ERROR_") && meaning == code.meaning, "{name}");
         }
-    }
-
-    #[test]
-    fn exit_codes_of_windows_have_a_name() {
-        assert_eq!(exit_code_text(3), "3");
-        assert_eq!(exit_code_text(1067), "1067");
-        assert_eq!(exit_code_text(3_221_226_505), "3221226505 (0xC0000409 STATUS_STACK_BUFFER_OVERRUN)");
-        assert_eq!(exit_code_text(0xC000_013A), "3221225786 (0xC000013A STATUS_CONTROL_C_EXIT)");
-        assert_eq!(exit_code_text(0xC0FF_EE00), "3237998080 (0xC0FFEE00)");
-        assert_eq!(exit_code_text(0x8000_0003), "2147483651 (0x80000003 STATUS_BREAKPOINT)");
     }
 }

@@ -9,6 +9,7 @@
 
 pub mod codes;
 pub mod command_line;
+pub mod exit;
 pub mod machine;
 pub mod network;
 pub mod path;

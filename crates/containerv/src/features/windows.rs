@@ -185,7 +185,7 @@ pub(crate) const WINDOWS: &[Known] = &[
         .with(&[Need::Networks]),
     seen("copy-files", "{}"),
     seen("copy-archives", "{}"),
-    later("changes"),
+    seen("changes", "{}"),
     later("logs"),
     seen("stats", "{}"),
     never("stats-complete", "Windows does not count the file cache, nor processes that ended for lack of memory"),

@@ -1,6 +1,6 @@
 //! Exit codes as people read them.
 
-use containerv_spec::hcs::codes::status_name;
+use containerv_spec::hcs::exit::{self, Status};
 
 use crate::draft::Target;
 
@@ -25,18 +25,23 @@ pub fn text(target: Target, code: i32) -> String {
     }
 }
 
-/// Returns the status with which Windows ended a program that failed, not by Ctrl+C.
-pub fn failure_name(target: Target, code: i32) -> Option<String> {
+/// Returns the status with which Windows ended a program that failed, not by Ctrl+C, and what to do about it.
+pub fn failure(target: Target, code: i32) -> Option<String> {
     let code = code.cast_unsigned();
     // Programs have codes of their own with these bits, as -1.
-    let name = status_name(code).filter(|_| target == Target::Windows && is_error(code) && code != CONTROL_C);
-    name.map(|name| format!("0x{code:08X} {name}"))
+    let known =
+        exit::describe(code).filter(|_| target == Target::Windows && is_error(code) && code != CONTROL_C)?;
+    Some(format!("{}: {}", numbered(known), known.hint))
+}
+
+fn numbered(status: &Status) -> String {
+    format!("0x{:08X} {}", status.value, status.name)
 }
 
 fn status(target: Target, code: i32) -> Option<String> {
     let code = code.cast_unsigned();
-    match status_name(code).filter(|_| target == Target::Windows) {
-        Some(name) => Some(format!("0x{code:08X} {name}")),
+    match exit::describe(code).filter(|_| target == Target::Windows) {
+        Some(known) => Some(numbered(known)),
         None if target == Target::Windows && is_error(code) => Some(format!("0x{code:08X}")),
         None => None,
     }
@@ -63,9 +68,10 @@ mod tests {
 
     #[test]
     fn failures_are_told_from_what_was_wanted() {
-        let name = |code: u32| failure_name(Target::Windows, code.cast_signed());
-        assert_eq!(name(0xC000_0135).as_deref(), Some("0xC0000135 STATUS_DLL_NOT_FOUND"));
-        assert_eq!((name(CONTROL_C), name(0), name(0x4001_0004), name(u32::MAX)), (None, None, None, None));
-        assert_eq!(failure_name(Target::Linux, 0xC000_0135u32.cast_signed()), None);
+        let said = |code: u32| failure(Target::Windows, code.cast_signed());
+        let dll = said(0xC000_0135).unwrap();
+        assert!(dll.starts_with("0xC0000135 STATUS_DLL_NOT_FOUND: the program needs a DLL"), "{dll}");
+        assert_eq!((said(CONTROL_C), said(0), said(0x4001_0004), said(u32::MAX)), (None, None, None, None));
+        assert_eq!(failure(Target::Linux, 0xC000_0135u32.cast_signed()), None);
     }
 }

@@ -51,7 +51,7 @@ fn finish(code: i32, out_of_memory: bool, quiet: bool) -> i32 {
     if out_of_memory && !quiet {
         output::message("cv: a process was killed: out of memory (`--memory` sets the limit)\n");
     }
-    if let Some(status) = exit::failure_name(TARGET, code).filter(|_| !quiet) {
+    if let Some(status) = exit::failure(TARGET, code).filter(|_| !quiet) {
         output::message(&format!("cv: Windows ended the command with {status}\n"));
     }
     code
