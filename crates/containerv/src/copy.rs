@@ -122,8 +122,6 @@ pub enum SkipReason {
     /// A reparse point of Windows that is neither a symbolic link nor a junction, or that leads to
     /// another volume.
     ReparsePoint,
-    /// It is mapped from the host into a Windows container, whose own disk does not have it.
-    Mapped,
 }
 
 impl fmt::Display for SkipReason {
@@ -137,7 +135,6 @@ impl fmt::Display for SkipReason {
             Self::Attribute => "copied without an extended attribute that the destination cannot hold",
             Self::Name => "left out: Windows has no such file names",
             Self::ReparsePoint => "left out: a reparse point that means nothing elsewhere",
-            Self::Mapped => "left out: mapped from the host, where it can be copied",
         })
     }
 }

@@ -245,7 +245,11 @@ fn mappings(request: &Request) -> Vec<Mapping> {
         MountSource::Bind { path, .. } => {
             let host = PathBuf::from(path.to_string());
             // Lowering has refused what is no path on the container's drive.
-            path::parse(&mount.target).ok().map(|target| Mapping { names: target.names, host: Some(host) })
+            path::parse(&mount.target).ok().map(|target| Mapping {
+                names: target.names,
+                host: Some(host),
+                read_only: mount.read_only,
+            })
         }
         _ => None,
     };

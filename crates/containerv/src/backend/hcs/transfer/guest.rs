@@ -309,8 +309,9 @@ pub(crate) fn serve(job: &str) -> Result<()> {
 fn perform(job: &Job) -> Result<CopySummary> {
     let own =
         path::parse(&PLACE.into()).map_err(|refusal| Error::new(ErrorKind::Other, refusal.to_string()))?;
-    let root = Root::open_at(Path::new("C:\\"), vec![Mapping { names: own.names, host: None }])
-        .map_err(|error| failure::explain(error, "open `C:\\`"))?;
+    let root =
+        Root::open_at(Path::new("C:\\"), vec![Mapping { names: own.names, host: None, read_only: true }])
+            .map_err(|error| failure::explain(error, "open `C:\\`"))?;
     let (stdin, stdout) = (io::stdin().lock(), || output());
     match job {
         Job::Receive { to, arrival, options } => {

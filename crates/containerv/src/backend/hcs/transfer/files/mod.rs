@@ -86,11 +86,12 @@ impl Root {
         relative::reopen(self.directory.as_handle(), how).and_then(Opened::led_to)
     }
 
-    /// Refuses what is at or below a mapped directory.
-    fn refuse_mapped(&self, at: &[Name]) -> Result<(), Obstacle> {
-        match self.mapped.iter().find(|mapping| begins_with(at, &mapping.names)) {
+    /// Refuses to write at a path that is, or is below, something mapped that is not to be written.
+    fn refuse_writes(&self, at: &[Name]) -> Result<(), Obstacle> {
+        let around = self.mapped.iter().filter(|mapping| begins_with(at, &mapping.names));
+        match around.max_by_key(|mapping| mapping.names.len()) {
             None => Ok(()),
-            Some(mapping) => Err(mapping.obstacle()),
+            Some(mapping) => mapping.refuse_writes(),
         }
     }
 }
@@ -390,8 +391,8 @@ fn copy_directory(
     let (made, top) = if name.is_empty() {
         (Directory { file: parent.file, node: parent.node, new: false, other_case: false }, at)
     } else {
-        Mappings::of(to, &at).refuse(&name).map_err(failed)?;
-        let made = make::directory(making, parent.file.as_handle(), &name).map_err(failed)?;
+        let mapped = Mappings::of(to, &at);
+        let made = mapped.enter(making, parent.file.as_handle(), &name, &name).map_err(failed)?;
         (made, [at, vec![name]].concat())
     };
     let (hidden, covered) = (Mappings::of(from, &source.at), Mappings::of(to, &top));

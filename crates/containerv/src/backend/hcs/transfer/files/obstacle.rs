@@ -25,8 +25,10 @@ pub(super) enum Obstacle {
     Twin,
     /// It is no name that Windows takes as one.
     Name(PathProblem),
-    /// The directory is mapped from this one of the host.
+    /// The file is mapped from this one of the host.
     Mapped(String),
+    /// The directory is mapped from this one of the host, read-only.
+    ReadOnly(String),
     /// The owner cannot be kept.
     Owner(io::Error),
     /// More hard links are unfinished than can be remembered.
@@ -56,10 +58,13 @@ impl Obstacle {
             ))
             .with_hint("Windows takes both names for one; rename one of them at the source"),
             Self::Name(problem) => invalid(format!("cannot write {destination}: {problem}")),
-            Self::Mapped(host) => {
-                invalid(format!("{destination} is on a directory that is mapped from the host"))
-                    .with_hint(format!("copy to or from `{host}` on the host"))
-            }
+            Self::Mapped(host) => invalid(format!("{destination} is mapped from the host, and cannot be replaced"))
+                .with_hint(format!("copy to `{host}` on the host")),
+            Self::ReadOnly(host) => Error::new(
+                ErrorKind::PermissionDenied,
+                format!("{destination} is on a directory that is mapped from the host, read-only"),
+            )
+            .with_hint(format!("copy to `{host}` on the host")),
             Self::Owner(error) => {
                 let error = explain(error, format!("keep the owner of {source} for {destination}"));
                 error.with_hint("run elevated, or copy without keeping owners")

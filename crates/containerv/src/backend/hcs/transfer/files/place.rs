@@ -10,9 +10,9 @@ use std::path::{Path, PathBuf};
 use containerv_spec::OsText;
 use containerv_sys::windows::relative::{self, Access, How};
 
-use super::Root;
 use super::node::{Kind, Naming, Opened, look, naming};
 use super::obstacle::Obstacle;
+use super::{Root, mappings};
 use crate::backend::hcs::transfer::failure::explain;
 use crate::backend::hcs::transfer::path::{self, ContainerPath, Name, Step};
 use crate::backend::hcs::transfer::reparse::Link;
@@ -86,14 +86,32 @@ pub(super) enum Destination {
     },
 }
 
+/// A directory of a container, and where it is.
+pub(crate) struct Inside {
+    opened: Opened,
+    at: Vec<Name>,
+}
+
 /// Names in directories of a container.
 impl Look for Root {
-    type Directory = Opened;
+    type Directory = Inside;
     type File = Opened;
 
-    fn look(&self, directory: &Opened, name: &Name) -> io::Result<Found<Opened, Opened>> {
-        let how = look(true);
-        let Some(opened) = Opened::at(directory.file.as_handle(), name, how)? else {
+    fn look(&self, directory: &Inside, name: &Name) -> io::Result<Found<Inside, Opened>> {
+        let at = [&directory.at[..], std::slice::from_ref(name)].concat();
+        let mapping = self
+            .mapped
+            .iter()
+            .find(|mapping| mapping.names.len() == at.len() && mappings::begins_with(&at, &mapping.names));
+        if let Some(mapping) = mapping {
+            let opened = mapping.open(Access::LIST)?;
+            return Ok(match opened.node.is_directory() {
+                true => Found::Directory(Inside { opened, at }),
+                false => Found::File(opened),
+            });
+        }
+        let directory = &directory.opened;
+        let Some(opened) = Opened::at(directory.file.as_handle(), name, look(true))? else {
             return Ok(Found::Nothing);
         };
         if path::is_short(name)
@@ -106,7 +124,7 @@ impl Look for Root {
             return Err(io::Error::other(text));
         }
         Ok(match &opened.node.kind {
-            Kind::Directory => Found::Directory(to_list(opened)?),
+            Kind::Directory => Found::Directory(Inside { opened: to_list(opened)?, at }),
             Kind::Link(link) => {
                 let target = link.lead(self.volume());
                 Found::Link(opened, target)
@@ -146,13 +164,17 @@ fn explain_lost(side: Side<'_>, lost: Lost) -> Error {
     }
 }
 
-type Place = resolve::Place<Opened, Opened>;
+type Place = resolve::Place<Inside, Opened>;
 
-fn walk(side: Side<'_>, root: &Root, path: &ContainerPath, follow: bool) -> Result<(Place, Opened)> {
-    let top = root.open().map_err(|error| side.failed(error, "open"))?;
+fn walk(side: Side<'_>, root: &Root, path: &ContainerPath, follow: bool) -> Result<(Place, Inside)> {
+    let top = top(root).map_err(|error| side.failed(error, "open"))?;
     let way = path.names.iter().cloned().map(Step::Down);
     let place = resolve::resolve(root, &top, way, follow).map_err(|lost| explain_lost(side, lost))?;
     Ok((place, top))
+}
+
+fn top(root: &Root) -> io::Result<Inside> {
+    Ok(Inside { opened: root.open()?, at: Vec::new() })
 }
 
 fn parse<'a>(side: Side<'a>, text: &OsText) -> Result<ContainerPath> {
@@ -169,7 +191,7 @@ pub(super) fn find_source(side: Side<'_>, follow: bool) -> Result<Source> {
             let (mut place, top) = walk(side, root, &path, follow || path.asks_directory)?;
             let mut at: Vec<Name> = place.directories.iter().map(|(name, _)| name.clone()).collect();
             let opened = match place.last {
-                Last::Directory => place.directories.pop().map_or(top, |(_, directory)| directory),
+                Last::Directory => place.directories.pop().map_or(top, |(_, directory)| directory).opened,
                 Last::File(..) if path.asks_directory => return Err(no_directory(side)),
                 Last::File(name, file) | Last::Link(name, file) => {
                     at.push(name);
@@ -182,8 +204,6 @@ pub(super) fn find_source(side: Side<'_>, follow: bool) -> Result<Source> {
                 }
             };
             let name = path.names.last().filter(|_| !path.content).cloned().unwrap_or_default();
-            root.refuse_mapped(&at)
-                .map_err(|obstacle| obstacle.into_error(&side.name(&[]), &side.name(&[])))?;
             Ok(Source { opened, name, at })
         }
     }
@@ -247,10 +267,14 @@ pub(super) fn find_destination(side: Side<'_>) -> Result<Destination> {
             let path = parse(side, text)?;
             let (mut place, top) = walk(side, root, &path, true)?;
             let at: Vec<Name> = place.directories.iter().map(|(name, _)| name.clone()).collect();
-            let current = place.directories.pop().map_or(top, |(_, directory)| directory);
+            let current = place.directories.pop().map_or(top, |(_, directory)| directory).opened;
             let asks_directory = path.asks_directory;
-            let refused = root.refuse_mapped(&at);
-            refused.map_err(|obstacle| obstacle.into_error(&side.name(&[]), &side.name(&[])))?;
+            let name = match &place.last {
+                Last::Directory => &[][..],
+                Last::File(name, _) | Last::Link(name, _) | Last::Missing(name) => std::slice::from_ref(name),
+            };
+            let refused = root.refuse_writes(&[&at, name].concat());
+            refused.map_err(|obstacle| obstacle.into_error("", &side.name(&[])))?;
             let (parent, name, exists) = match place.last {
                 Last::Directory => return Ok(Destination::Directory(current, at)),
                 Last::File(name, _) | Last::Link(name, _) => (current.file, name, true),
@@ -332,13 +356,13 @@ pub(super) fn resolve_directory(
     names: &[Name],
 ) -> Result<Option<(Opened, Vec<Name>)>, Obstacle> {
     let failed = |error| Obstacle::System("open the directory of", error);
-    let top = root.open().map_err(failed)?;
+    let top = top(root).map_err(failed)?;
     let way = names.iter().cloned().map(Step::Down);
     match resolve::resolve(root, &top, way, true) {
         Ok(mut place) => match place.last {
             Last::Directory => {
                 let at = place.directories.iter().map(|(name, _)| name.clone()).collect();
-                Ok(Some((place.directories.pop().map_or(top, |(_, directory)| directory), at)))
+                Ok(Some((place.directories.pop().map_or(top, |(_, directory)| directory).opened, at)))
             }
             Last::Missing(_) => Ok(None),
             Last::File(..) | Last::Link(..) => Err(Obstacle::NotDirectory),
@@ -358,7 +382,7 @@ pub(super) fn resolve_directory(
 /// Says whether a link in the directory at these names leads to a directory of the container.
 pub(super) fn leads_to_directory(root: &Root, directory: &[Name], link: &Link) -> bool {
     let Ok(target) = link.lead(root.volume()) else { return false };
-    let Ok(top) = root.open() else { return false };
+    let Ok(top) = top(root) else { return false };
     let start = if target.from_root { &[][..] } else { directory };
     let way = start.iter().cloned().map(Step::Down).chain(target.steps);
     let place = resolve::resolve(root, &top, way, true);

@@ -3,7 +3,7 @@
 use std::os::windows::io::{AsHandle, BorrowedHandle};
 
 use super::Mappings;
-use super::make::{self, Directory};
+use super::make::Directory;
 use super::node::{Node, Opened};
 use super::obstacle::Obstacle;
 use super::place::Side;
@@ -70,9 +70,8 @@ impl Sink for Tree<'_> {
         _directory: BorrowedHandle<'_>,
         _node: &Node,
     ) -> Result<(), Obstacle> {
-        self.into.mapped.refuse(path)?;
         let making = self.writer.rules.making;
-        let made = make::directory(making, self.current(), name)?;
+        let made = self.into.mapped.enter(making, self.current(), name, path)?;
         if made.other_case && made.is_own(making)? {
             return Err(Obstacle::Twin);
         }

@@ -104,12 +104,10 @@ pub(super) struct Walk<'a, S> {
 impl<'a, S: Sink> Walk<'a, S> {
     /// Hands everything below `source` to `sink`, and its end; beginning it was the caller's part.
     pub(super) fn run(sink: &'a mut S, reading: Reading<'a>, source: Opened) -> Result<()> {
-        for below in reading.mapped.below() {
-            sink.meter().skip(&shown(&below), SkipReason::Mapped);
-        }
         let mut walk =
             Self { sink, reading, frames: Vec::new(), path: Vec::new(), listing: Listing::default() };
         walk.begin(source)?;
+        walk.mapped()?;
         while let Some(frame) = walk.frames.last_mut() {
             if let Some(name) = frame.pending.pop() {
                 walk.enter(&name)?;
@@ -136,6 +134,40 @@ impl<'a, S: Sink> Walk<'a, S> {
         Ok(())
     }
 
+    /// Begins with what is mapped into the current directory, which a listing does not have, or has
+    /// something else of.
+    fn mapped(&mut self) -> Result<()> {
+        for (name, mapping) in self.reading.mapped.children(&self.path) {
+            if mapping.host.is_none() {
+                continue;
+            }
+            let opened = mapping.open(Access::READ).map_err(Obstacle::Read);
+            let opened = opened.map_err(|obstacle| self.failed(obstacle, &name))?;
+            if opened.node.is_directory() {
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.pending.push(name);
+                }
+                continue;
+            }
+            self.extend_path(&name);
+            let item = Item::File(opened.file.into());
+            let put = self.sink.put(&name, &self.path, &item, &opened.node);
+            self.shorten_path();
+            put.map_err(|obstacle| self.failed(obstacle, &name))?;
+        }
+        Ok(())
+    }
+
+    fn is_mapped(&self, name: &Name) -> bool {
+        self.reading.mapped.at(&self.below(name)).is_some()
+    }
+
+    /// The path of an entry of the current directory.
+    fn below(&self, name: &[u16]) -> Vec<u16> {
+        let joint = if self.path.is_empty() || name.is_empty() { &[][..] } else { &[BACKSLASH] };
+        [&self.path, joint, name].concat()
+    }
+
     /// Handles the next listing of the current directory, directories apart.
     fn read_on(&mut self) -> Result<()> {
         let Some(frame) = self.frames.last() else { return Ok(()) };
@@ -144,6 +176,9 @@ impl<'a, S: Sink> Walk<'a, S> {
         let all_read = entries.is_empty();
         let mut pending = Vec::new();
         for entry in entries {
+            if self.is_mapped(&entry.name) {
+                continue;
+            }
             if is_directory(&entry) {
                 pending.push(entry.name);
             } else if self.handle(&entry)? {
@@ -164,7 +199,6 @@ impl<'a, S: Sink> Walk<'a, S> {
         self.extend_path(&entry.name);
         let result = match found {
             Found::Directory => Ok(true),
-            _ if self.reading.mapped.is_one(&self.path) => Ok(false),
             Found::Nothing(reason) => {
                 self.sink.meter().skip(&shown(&self.path), reason);
                 Ok(false)
@@ -200,7 +234,6 @@ impl<'a, S: Sink> Walk<'a, S> {
         let opened = opened.map_err(|obstacle| self.failed(obstacle, name))?;
         self.extend_path(name);
         let opened = match opened {
-            _ if self.reading.mapped.is_one(&self.path) => None,
             Ok(opened) => Some(opened),
             Err(reason) => {
                 self.sink.meter().skip(&shown(&self.path), reason);
@@ -214,7 +247,8 @@ impl<'a, S: Sink> Walk<'a, S> {
         self.begin(opened)?;
         let Some(frame) = self.frames.last() else { return Ok(()) };
         let entered = self.sink.enter(name, &self.path, frame.directory.as_handle(), &frame.node);
-        entered.map_err(|obstacle| self.failed(obstacle, &[]))
+        entered.map_err(|obstacle| self.failed(obstacle, &[]))?;
+        self.mapped()
     }
 
     /// Opens a directory of the source, or says why it is left out.
@@ -222,6 +256,9 @@ impl<'a, S: Sink> Walk<'a, S> {
         let Some(frame) = self.frames.last() else { return Ok(Err(SkipReason::Vanished)) };
         if path::check(name).is_err() {
             return Ok(Err(SkipReason::Name));
+        }
+        if let Some(mapping) = self.reading.mapped.at(&self.below(name)) {
+            return mapping.open(Access::LIST).map(Ok).map_err(Obstacle::Read);
         }
         let how = self.reading.how(Access::LIST);
         match Opened::at(frame.directory.as_handle(), name, how).map_err(Obstacle::Read)? {
@@ -251,8 +288,7 @@ impl<'a, S: Sink> Walk<'a, S> {
 
     /// Names the entry in the current directory, or the directory itself, that failed.
     fn failed(&self, obstacle: Obstacle, name: &[u16]) -> Error {
-        let joint = if self.path.is_empty() || name.is_empty() { &[][..] } else { &[BACKSLASH] };
-        let below = [&self.path, joint, name].concat();
+        let below = self.below(name);
         obstacle.into_error(&self.reading.from.name(&below), &self.sink.describe(&below))
     }
 }

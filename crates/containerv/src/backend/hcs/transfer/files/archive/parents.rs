@@ -3,7 +3,8 @@
 use std::os::windows::io::AsHandle;
 use std::rc::Rc;
 
-use super::super::make::{self, Directory, Making};
+use super::super::make::{Directory, Making};
+use super::super::mappings::again;
 use super::super::node::Opened;
 use super::super::obstacle::Obstacle;
 use super::super::place::{open_below, resolve_directory};
@@ -92,12 +93,13 @@ impl<'a> Parents<'a> {
             return Ok(opened?.map(|opened| Parent { opened, mapped: Mappings::default() }));
         };
         let found = match opened {
-            // A component is a link, which may also be absolute: begin at the root.
+            // A component is a link, which may also be absolute, or mapped: begin at the root.
+            _ if self.top.mapped.cover(names) => resolve_directory(root, &at)?,
             Err(Obstacle::NotDirectory) => resolve_directory(root, &at)?,
             opened => opened?.map(|opened| (opened, at)),
         };
         let Some((opened, at)) = found else { return Ok(None) };
-        root.refuse_mapped(&at)?;
+        root.refuse_writes(&at)?;
         Ok(Some(Parent { opened, mapped: Mappings::of(self.side, &at) }))
     }
 
@@ -115,9 +117,9 @@ impl<'a> Parents<'a> {
             depth -= 1;
         };
         for end in depth..names.len() {
-            at.mapped.refuse(&names[end])?;
-            let made = make::directory(self.making, at.opened.file.as_handle(), &names[end])?;
-            let again = Opened { file: reopen(&made, self.making)?, node: made.node.clone() };
+            let name = &names[end];
+            let made = at.mapped.enter(self.making, at.opened.file.as_handle(), name, name)?;
+            let again = again(&made, self.making)?;
             let mapped = at.mapped.inside(&names[end]);
             if made.new {
                 implied.push(Implied { names: names[..=end].to_vec(), directory: made });
@@ -126,10 +128,4 @@ impl<'a> Parents<'a> {
         }
         Ok(at)
     }
-}
-
-fn reopen(made: &Directory, making: Making) -> Result<std::os::windows::io::OwnedHandle, Obstacle> {
-    use containerv_sys::windows::relative::{Access, How, reopen};
-    let how = How::directory(Access::LIST, making.backup);
-    reopen(made.file.as_handle(), how).map_err(|error| Obstacle::System("open the directory", error))
 }

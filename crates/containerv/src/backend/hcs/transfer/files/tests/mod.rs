@@ -50,10 +50,15 @@ impl Scratch {
     fn root_with(&self, mapped: &[(&str, &str)]) -> Root {
         let mapping = |(at, host): &(&str, &str)| {
             let names = crate::backend::hcs::transfer::path::parse(&(*at).into()).unwrap().names;
-            Mapping { names, host: Some(host.into()) }
+            Mapping { names, host: Some(scratch_path(&self.0, host)), read_only: host.ends_with(":ro") }
         };
         Root::open_at(&self.path("root"), mapped.iter().map(mapping).collect()).unwrap()
     }
+}
+
+/// Where something mapped is: `:ro` behind it says that it is read-only.
+fn scratch_path(scratch: &Path, host: &str) -> PathBuf {
+    scratch.join(host.trim_end_matches(":ro"))
 }
 
 impl Drop for Scratch {

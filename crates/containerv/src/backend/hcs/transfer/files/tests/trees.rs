@@ -198,27 +198,56 @@ fn one_file_goes_to_exactly_one_path() {
 }
 
 #[test]
-fn what_is_mapped_from_the_host_is_not_touched() {
+fn what_is_mapped_from_the_host_is_copied_there() {
     let scratch = Scratch::new();
-    scratch.file("root/data/shadowed", b"x");
-    scratch.file("root/tree/own", b"x");
-    scratch.file("root/tree/map/shadowed", b"x");
-    scratch.file("tree/map/new", b"x");
-    let file = scratch.file("file", b"x");
-    let root = scratch.root_with(&[("C:\\data", "D:\\host"), ("C:\\tree\\map", "D:\\two")]);
-    for to in ["/data", "/DATA/new", "C:\\data\\shadowed", "/tree/map/x"] {
-        let error = up(&root, &file, to).unwrap_err();
-        assert!(error.to_string().contains("mapped from the host"), "{to}: {error}");
-        assert!(error.hint().unwrap_or_default().contains("D:\\"), "{error:?}");
+    for shadowed in ["root/data/shadowed", "root/tree/map/shadowed", "root/tree/config.txt"] {
+        scratch.file(shadowed, b"shadowed");
     }
-    let error = up(&root, &scratch.path("tree"), "/").unwrap_err();
-    assert!(error.to_string().contains("mapped from the host"), "{error}");
-    down(&root, "/data", &scratch.path("out")).unwrap_err();
-    let summary = down(&root, "/", &scratch.path("out")).unwrap();
-    assert_eq!((summary.files, summary.skipped_count), (1, 2));
-    let skipped: Vec<String> = summary.skipped.iter().map(ToString::to_string).collect();
-    assert!(skipped[1].starts_with("`tree\\map`: left out: mapped from the host"), "{skipped:?}");
-    assert_eq!(fs::read_dir(scratch.path("root/tree/map")).unwrap().count(), 1);
+    scratch.file("root/tree/own", b"x");
+    scratch.file("host/seen", b"seen");
+    scratch.file("two/inner/seen", b"seen");
+    scratch.file("fixed/seen", b"seen");
+    scratch.file("config.txt", b"seen");
+    let file = scratch.file("file", b"new");
+    let root = scratch.root_with(&[
+        ("C:\\data", "host"),
+        ("C:\\tree\\map", "two"),
+        ("C:\\tree\\fixed", "fixed:ro"),
+        ("C:\\tree\\config.txt", "config.txt"),
+    ]);
+    up(&root, &file, "/DATA").unwrap();
+    up(&root, &file, "C:\\tree\\map\\inner\\..\\renamed").unwrap();
+    assert!(scratch.path("host/file").is_file() && scratch.path("two/renamed").is_file());
+    assert_eq!(fs::read_dir(scratch.path("root/data")).unwrap().count(), 1);
+    down(&root, "/data/seen", &scratch.path("one")).unwrap();
+    assert_eq!(down(&root, "/data", &scratch.path("some")).unwrap().files, 2);
+    // A tree is as the container sees it, whichever way it goes.
+    let summary = down(&root, "/", &scratch.path("all")).unwrap();
+    assert_eq!((summary.files, summary.directories, summary.skipped_count), (7, 6, 0));
+    let seen = fs::read(scratch.path("all/tree/config.txt")).unwrap();
+    assert_eq!((seen, scratch.path("all/tree/map/shadowed").exists()), (b"seen".to_vec(), false));
+    let mut bytes = Vec::new();
+    assert_eq!(download_tar(&root, &"/tree".into(), &mut bytes, &plain()).unwrap().files, 5);
+    scratch.file("more/data/sub/uploaded", b"x");
+    up(&root, &scratch.path("more/."), "C:\\").unwrap();
+    assert!(scratch.path("host/sub/uploaded").is_file() && !scratch.path("root/data/sub").exists());
+    upload_tar(&root, &bytes[..], &"/data".into(), &plain()).unwrap();
+    assert!(scratch.path("host/tree/map/inner/seen").is_file());
+    // What is read-only, or one file, is not replaced.
+    for (from, to, kind, words) in [
+        ("file", "/tree/fixed", ErrorKind::PermissionDenied, "read-only"),
+        ("file", "/tree/fixed/new", ErrorKind::PermissionDenied, "read-only"),
+        ("file", "/tree/config.txt", ErrorKind::InvalidArgument, "mapped from the host"),
+        ("all/tree", "/", ErrorKind::InvalidArgument, "mapped from the host"),
+        ("all/tree/fixed", "/tree", ErrorKind::PermissionDenied, "read-only"),
+    ] {
+        let error = up(&root, &scratch.path(from), to).unwrap_err();
+        assert!(error.kind() == kind && error.to_string().contains(words), "{to}: {error}");
+        assert!(error.hint().unwrap_or_default().contains("on the host"), "{error:?}");
+    }
+    upload_tar(&root, &bytes[..], &"/".into(), &plain()).unwrap_err();
+    assert_eq!(fs::read(scratch.path("config.txt")).unwrap(), b"seen");
+    assert_eq!(fs::read_dir(scratch.path("fixed")).unwrap().count(), 1);
 }
 
 #[test]
