@@ -6,8 +6,11 @@ use super::path::{self, Step};
 use super::reparse::Link;
 use super::{base64, changes};
 
+/// Names in UTF-16.
+pub type Names = Vec<Vec<u16>>;
+
 /// Reads a path in a container: its names, and whether a directory is asked for, or its content.
-pub fn container_path(text: &[u8]) -> Option<(Vec<Vec<u16>>, bool, bool)> {
+pub fn container_path(text: &[u8]) -> Option<(Names, bool, bool)> {
     let path = path::parse(&OsText::from_bytes(text)).ok()?;
     Some((path.names, path.asks_directory, path.content))
 }
@@ -19,18 +22,18 @@ pub fn is_plain_name(name: &[u16]) -> bool {
 
 /// Reads the data of a link: what is written of it again, and the names that it leads through, if it
 /// leads to anywhere in a container.
-pub fn reparse_data(data: &[u8]) -> Option<(Option<Vec<u8>>, Vec<Vec<u16>>)> {
+pub fn reparse_data(data: &[u8]) -> Option<(Option<Vec<u8>>, Names)> {
     Link::read(data).map(told)
 }
 
 /// Reads the target of a link in an archive, the same way; and as an archive has it again.
-pub fn link_text(text: &[u8], junction: bool) -> Option<(Vec<Vec<u16>>, Option<String>)> {
+pub fn link_text(text: &[u8], junction: bool) -> Option<(Names, Option<String>)> {
     let link = Link::of_text(text, junction).ok()?;
     let text = link.text();
     Some((told(link).1, text))
 }
 
-fn told(link: Link) -> (Option<Vec<u8>>, Vec<Vec<u16>>) {
+fn told(link: Link) -> (Option<Vec<u8>>, Names) {
     let steps = link.lead(None).map_or_else(|_| Vec::new(), |target| target.steps);
     let down = |step| match step {
         Step::Up => None,
