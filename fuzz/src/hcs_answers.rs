@@ -1,7 +1,8 @@
 //! Answers of the compute service: whatever comes is read or refused, and what is read survives being written.
 
 use containerv_spec::hcs::Text;
-use containerv_spec::hcs::codes::{canonical, describe, exit_code_text};
+use containerv_spec::hcs::codes::{canonical, describe};
+use containerv_spec::hcs::exit;
 use containerv_spec::hcs::process::ProcessStatus;
 use containerv_spec::hcs::properties::Properties;
 use containerv_spec::hcs::result::{CrashReport, NetworkError, ResultError, SystemExitStatus};
@@ -22,6 +23,6 @@ pub fn target(data: &[u8]) {
     if let Some(error) = document::<ResultError>(data) {
         let code = error.code();
         assert_eq!(describe(code), describe(canonical(code)));
-        assert!(exit_code_text(code).starts_with(&code.to_string()));
+        assert!(exit::text(code).starts_with(&code.to_string()));
     }
 }
