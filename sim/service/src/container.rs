@@ -180,6 +180,13 @@ impl Container {
                 Some(host) if name == "system.reg" => named(&text, host),
                 _ => text,
             };
+            // By this programs know that they are in a container.
+            let text = match name {
+                "system.reg" => {
+                    text + "\n[System\\\\CurrentControlSet\\\\Control]\n\"ContainerType\"=dword:00000001\n"
+                }
+                _ => text,
+            };
             fs::write(prefix.join(name), text).or_refuse("writing the registry")?;
         }
         Ok(())
