@@ -16,6 +16,9 @@ use crate::backend::transfer::Meter;
 use crate::copy::{CopyOptions, CopySummary};
 use crate::{Error, ErrorKind, Result};
 
+/// `ERROR_DIRECTORY_NOT_SUPPORTED`, as an HRESULT.
+const IS_DIRECTORY: u32 = 0x8007_0150;
+
 /// Copies a regular file to a path: links on either side are followed, and a file that is there is
 /// replaced.
 pub(super) fn copy(from: Side<'_>, to: Side<'_>, rules: Rules, options: &CopyOptions) -> Result<CopySummary> {
@@ -44,5 +47,5 @@ pub(super) fn copy(from: Side<'_>, to: Side<'_>, rules: Rules, options: &CopyOpt
 
 pub(super) fn directory_refused(to: Side<'_>) -> Error {
     let text = format!("cannot replace {}: it is, or should be, a directory", to.name(&[]));
-    Error::new(ErrorKind::InvalidArgument, text)
+    Error::new(ErrorKind::InvalidArgument, text).with_code(IS_DIRECTORY)
 }
