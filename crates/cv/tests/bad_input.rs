@@ -37,7 +37,7 @@ fn transcript(lines: &str) -> String {
         assert!(outcome.code != 0, "`cv {line}`: {outcome:?}");
         let printed = (outcome.stdout + &outcome.stderr).replace(place.path().to_str().unwrap(), "TMP");
         assert!(!printed.contains('\r'), "`cv {line}`: {printed:?}");
-        let printed = without_numbers(&without_ids(&printed));
+        let printed = support::without_numbers(&without_ids(&printed));
         transcript.push_str(&format!("$ cv {line}\n{printed}[{}]\n\n", outcome.code));
     }
     transcript
@@ -66,13 +66,6 @@ fn what_the_library_refuses_is_told_with_the_way_out() {
         return;
     }
     insta::assert_snapshot!(transcript(include_str!("refused.txt")));
-}
-
-/// Puts `N` in place of the numbers of steps, which change with every new step.
-fn without_numbers(text: &str) -> String {
-    let mut parts = text.split(": step ");
-    let first = parts.next().unwrap_or_default().to_owned();
-    parts.fold(first, |text, part| text + ": step N" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
 }
 
 /// Puts `ID` in place of ids, long and short, which are random.

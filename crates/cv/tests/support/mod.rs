@@ -159,6 +159,13 @@ pub(crate) fn words(line: &str) -> Vec<String> {
     words
 }
 
+/// Puts `N` in place of the numbers of steps, which change with every new step.
+pub(crate) fn without_numbers(text: &str) -> String {
+    let mut parts = text.split(": step ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |text, part| text + ": step N" + part.trim_start_matches(|c: char| c.is_ascii_digit()))
+}
+
 /// Waits up to ten seconds for something to hold.
 #[track_caller]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {

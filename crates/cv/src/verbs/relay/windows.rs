@@ -7,7 +7,7 @@ mod streams;
 pub use own_terminal::terminal;
 pub use streams::wait_for;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use containerv::{Child, Error, ErrorKind, Stdio};
@@ -83,10 +83,7 @@ impl Signals {
         match limit {
             // There is always a sender: this one's own.
             None => self.told.recv().ok(),
-            Some(limit) => match self.told.recv_timeout(limit) {
-                Ok(happening) => Some(happening),
-                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => None,
-            },
+            Some(limit) => self.told.recv_timeout(limit).ok(),
         }
     }
 }

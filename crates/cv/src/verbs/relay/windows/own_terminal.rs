@@ -6,7 +6,7 @@ use std::thread;
 
 use containerv::{Child, Error, TerminalStreams};
 
-use super::streams::Outputs;
+use super::streams::{Outputs, end};
 use super::{Happening, SIZE_INTERVAL, Signals, code_of_signal};
 use crate::failure::Failure;
 use crate::output::relayed::Relayed;
@@ -28,9 +28,16 @@ pub fn terminal(mut child: Child, interactive: bool, signals: &Signals) -> Resul
     let unused = if raw.is_some() { type_keys(input, signals) } else { Some(input) };
     let ended = until_end(&mut child, &mut outputs, signals);
     drop((raw, unused));
-    match ended? {
-        Some(signal) => Ok(code_of_signal(signal)),
-        None => Ok(child.wait()?.docker_code()),
+    match ended {
+        Ok(None) => Ok(child.wait()?.docker_code()),
+        Ok(Some(signal)) => {
+            end(&mut child);
+            Ok(code_of_signal(signal))
+        }
+        Err(failure) => {
+            end(&mut child);
+            Err(failure)
+        }
     }
 }
 

@@ -44,7 +44,10 @@ pub fn wait_for(
         match signals.next(Some(interval)) {
             Some(Happening::Signal(signal)) => pass_on(&child, signal)?,
             Some(Happening::Ended) => outputs.open -= 1,
-            Some(Happening::Failed(failure)) => return Err(failure),
+            Some(Happening::Failed(failure)) => {
+                end(&mut child);
+                return Err(failure);
+            }
             Some(Happening::Keys) | None => {}
         }
         if let Some(status) = child.try_wait()? {
@@ -53,6 +56,14 @@ pub fn wait_for(
     };
     outputs.drain(signals)?;
     Ok(finish(status.docker_code(), status.out_of_memory(), quiet))
+}
+
+/// Ends a command whose output cannot be passed on any more, as SIGPIPE or SIGHUP does on Linux: Windows has no such
+/// signals, and closing our end of its pipe tells it nothing.
+pub(super) fn end(child: &mut Child) {
+    // One that ends meanwhile is as good; how it ended is waited for, so that it is recorded.
+    _ = child.kill();
+    _ = child.wait();
 }
 
 /// The outputs of a command, each copied by a thread.
@@ -74,8 +85,7 @@ impl Outputs {
         self.open += 1;
         thread::spawn(move || {
             let happened = match copy(&mut pipe, &mut to, &copied) {
-                // The command notices at its next write that nobody reads.
-                Ok(()) | Err(Failure::OutputClosed) => Happening::Ended,
+                Ok(()) => Happening::Ended,
                 Err(failure) => Happening::Failed(failure),
             };
             drop(pipe);
