@@ -35,6 +35,7 @@ targets! {
     environment_file,
     fields,
     filters,
+    frames,
     hcs_answers,
     log_entry,
     moments,

@@ -1,5 +1,6 @@
 //! Backends: they execute plans.
 
+mod clock;
 // A stream of bytes has them on Windows; the sockets of Linux keep frames apart themselves.
 #[cfg(any(windows, test, feature = "fuzzing"))]
 pub(crate) mod frames;
@@ -13,8 +14,10 @@ pub(crate) mod hcs {
     #[allow(dead_code, reason = "copies for Windows use it")]
     pub(crate) mod transfer;
 }
+mod lines;
 #[cfg(target_os = "linux")]
 pub(crate) mod linux;
+mod logs;
 #[cfg(target_os = "linux")]
 pub(crate) mod system;
 mod transfer;

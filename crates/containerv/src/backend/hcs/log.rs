@@ -9,10 +9,8 @@ use containerv_spec::request::Log as Settings;
 use containerv_sys::frame::MAX_PAYLOAD;
 use containerv_sys::logline::{self, Sink};
 
+use crate::backend::logs::NAME;
 use crate::logs::LogStream;
-
-/// The newest file.
-pub(super) const NAME: &str = "container.log";
 
 /// The log of one container.
 #[derive(Debug)]

@@ -1,25 +1,54 @@
 //! What containers have written.
 
-use std::convert::Infallible;
-
 use containerv_spec::ContainerId;
+use containerv_spec::request::{Log, LogDriver, Request};
 
-use super::missing;
+use super::store::Directory;
 use super::system::System;
-use crate::Result;
+use crate::backend::lines::Series;
+use crate::backend::logs::{self, MAX_LINE, NAME, Writer};
+use crate::logs::LogOptions;
+use crate::{Error, ErrorKind, Result};
 
 /// Entries of a log.
-#[derive(Debug)]
-pub(crate) struct Logs(Infallible);
+pub(crate) type Logs = logs::Logs<Directory>;
 
-impl System {
-    pub(crate) fn logs(&self, _id: &ContainerId, _options: crate::LogOptions) -> Result<Logs> {
-        Err(missing())
+impl Writer for Directory {
+    fn is_writing(&self) -> Result<bool> {
+        self.is_supervised()
     }
 }
 
-impl Logs {
-    pub(crate) fn next(&mut self) -> Option<Result<crate::LogEntry>> {
-        match self.0 {}
+impl System {
+    /// Opens the log of a container.
+    pub(crate) fn logs(&self, id: &ContainerId, options: LogOptions) -> Result<Logs> {
+        let directory = self.directory(id)?;
+        let request = directory.request()?;
+        refuse_without_log(&request, &directory)?;
+        let series = Series {
+            directory: directory.path.clone(),
+            path: directory.path.clone(),
+            name: NAME,
+            files: request.log.max_files.clamp(1, Log::MOST_FILES),
+            max_line: MAX_LINE,
+        };
+        Logs::open(series, directory, options)
     }
+}
+
+fn refuse_without_log(request: &Request, directory: &Directory) -> Result<()> {
+    let name = request.called();
+    // A monitor opens the log before it starts the command.
+    let is_logged = || Ok(directory.path.join(NAME).exists() || !directory.has_run()?);
+    let (why, hint) = if request.process.is_none() {
+        ("it has no command of its own", "read the output of each process from whoever starts it")
+    } else if request.log.driver == LogDriver::None {
+        ("its log driver is `none`", "run it with `--log-driver json-file`")
+    } else if !is_logged()? {
+        ("it was run in the foreground, and its output went to its caller", "run it with `--detach`")
+    } else {
+        return Ok(());
+    };
+    let message = format!("container `{name}` has no log: {why}");
+    Err(Error::new(ErrorKind::InvalidState, message).with_hint(hint))
 }

@@ -158,6 +158,12 @@ impl Directory {
             .map_err(|error| self.damaged("journal", error))
     }
 
+    /// Says whether its command was ever started.
+    pub(crate) fn has_run(&self) -> Result<bool> {
+        let journal = self.journal()?;
+        Ok(journal.open || journal.started_unix_ns.is_some())
+    }
+
     /// Reads what can be read of a damaged journal.
     pub(crate) fn salvaged_journal(&self) -> Journal {
         Journal::salvage(&self.read("journal").ok().flatten().unwrap_or_default())

@@ -1,7 +1,7 @@
 //! Starting a container's compute system, and tidying up after its end.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use containerv_spec::Request;
 use containerv_spec::plan::hcs::{HcsIsolation, HcsPlan, Stage};
@@ -14,6 +14,7 @@ use super::perform::{Hold, Live, Performer};
 use super::store::{Alive, Directory};
 use super::system::System;
 use super::{events, probe};
+use crate::backend::clock::now_unix_ns;
 use crate::lower::hcs::lower;
 use crate::{Error, ErrorKind, Result};
 
@@ -22,11 +23,6 @@ const ROUND: Duration = Duration::from_millis(5);
 
 /// Exit code of a process of which nobody knows how it ended: as of one that was killed.
 pub(super) const UNKNOWN: u32 = 137;
-
-/// Returns nanoseconds since 1970.
-pub(super) fn now_unix_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
-}
 
 /// The end of a container now, with this exit code.
 pub(super) fn exit_now(code: u32) -> Exit {

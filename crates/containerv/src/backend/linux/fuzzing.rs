@@ -11,8 +11,9 @@ use containerv_spec::request::{IdRange, Request};
 
 use super::cgroup::{files, probe as groups, stats};
 use super::observe::procfs;
-use super::{logs, probe, transfer};
+use super::{probe, transfer};
 use crate::Result;
+use crate::backend::{frames, logs};
 use crate::copy::{CopyOptions, CopySummary};
 use crate::logs::LogEntry;
 use crate::lower::cgroup::check;
@@ -62,6 +63,28 @@ fn plain_root(directory: BorrowedFd<'_>) -> transfer::Root<'_> {
 /// Reads a line of a log.
 pub fn log_entry(line: &[u8]) -> Result<LogEntry, &'static str> {
     logs::entry::parse(line)
+}
+
+/// Puts frames of a stream together, which comes in these pieces: kinds and payloads, and whether what
+/// follows is none.
+pub fn frames<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<(u8, Vec<u8>)>, bool) {
+    let (mut decoder, mut found) = (frames::Decoder::default(), Vec::new());
+    for piece in pieces {
+        decoder.feed(piece);
+        loop {
+            match decoder.next() {
+                Ok(Some(frame)) => found.push((frame.kind, frame.payload)),
+                Ok(None) => break,
+                Err(_) => return (found, true),
+            }
+        }
+    }
+    (found, false)
+}
+
+/// Returns the bytes of a frame.
+pub fn encode_frame(kind: u8, payload: &[u8]) -> Vec<u8> {
+    frames::encode(kind, payload)
 }
 
 /// Reads `/proc/self/cgroup`: controllers and path of each line that matters.

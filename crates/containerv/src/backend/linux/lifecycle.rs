@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use containerv_spec::plan::{LinuxPlan, Plan};
 use containerv_spec::request::{Request, Root};
@@ -19,6 +19,7 @@ use super::events::action;
 use super::execute::{self, Held, Run, Started, duplicate};
 use super::store::{Directory, Entry, Journal, text};
 use super::{System, cgroup, control, probe, process, running, streams};
+use crate::backend::clock::now_unix_ns;
 use crate::container::State;
 use crate::lower::linux::{Launch, lower};
 use crate::process::{Ends, StdioSet};
@@ -36,11 +37,6 @@ pub(crate) struct Made {
     pub(crate) process: Option<running::Process>,
     /// The caller's ends of its pipes.
     pub(crate) ends: Ends,
-}
-
-/// Returns nanoseconds since 1970.
-pub(crate) fn now_unix_ns() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_nanos() as u64)
 }
 
 /// The entry that ends a start.

@@ -16,7 +16,6 @@ mod features;
 pub(crate) mod fuzzing;
 mod idmap;
 mod lifecycle;
-mod lines;
 mod logs;
 mod mounts_below;
 mod observe;

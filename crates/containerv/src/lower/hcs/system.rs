@@ -1,5 +1,6 @@
 //! The compute system: its document, and making and starting it.
 
+use containerv_spec::ContainerId;
 use containerv_spec::hcs::service::{
     AddCredentials, CredentialOperation, ModifyService, RemoveCredentials, ServicePropertyType, ServiceQuery,
 };
@@ -82,10 +83,14 @@ impl Draft<'_> {
 
     /// The computer name; without one, a container with a namespace cannot be made.
     fn host_name(&mut self) -> String {
-        let Some(name) = self.request.hostname.clone() else { return self.request.id.short().to_owned() };
+        let Some(name) = self.request.hostname.clone() else { return default_host_name(&self.request.id) };
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        let numeric = name.bytes().all(|byte| byte.is_ascii_digit());
-        if name.is_empty() || name.len() > MAX_HOST_NAME || !plain || numeric || name.starts_with('-') {
+        if name.is_empty()
+            || name.len() > MAX_HOST_NAME
+            || !plain
+            || is_numeric(&name)
+            || name.starts_with('-')
+        {
             self.problem(
                 InvalidArgument,
                 format!("`--hostname {name}`: not a computer name of Windows"),
@@ -190,6 +195,16 @@ impl Draft<'_> {
             credential_spec: spec,
         }
     }
+}
+
+/// The short identifier, unless that has digits alone, which no computer name has.
+fn default_host_name(id: &ContainerId) -> String {
+    let short = id.short();
+    if is_numeric(short) { format!("c{short}") } else { short.to_owned() }
+}
+
+fn is_numeric(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_guid(text: &str) -> bool {

@@ -7,7 +7,7 @@ use containerv_spec::request::{Isolation, TerminalSize};
 use containerv_spec::state::Status;
 
 use crate::backend::hcs::bed::Bed;
-use crate::{AttachFrame, AttachOptions, AttachReader, Container, ContainerBuilder, ErrorKind};
+use crate::{AttachFrame, AttachOptions, AttachReader, Container, ContainerBuilder, ErrorKind, LogOptions};
 
 /// A container of a command of `cmd`.
 fn builder(bed: &Bed, line: &str) -> ContainerBuilder {
@@ -218,5 +218,50 @@ fn two_who_start_it_at_once_start_it_once() {
     });
     container.wait().unwrap();
     assert_eq!(logged(&container), "once\r\n");
+    container.delete(false).unwrap();
+}
+
+fn texts(logs: crate::Logs) -> Vec<String> {
+    logs.map(|entry| String::from_utf8(entry.unwrap().data).unwrap()).collect()
+}
+
+#[test]
+fn a_log_is_read_over_rotations_and_from_behind() {
+    let Some(bed) = Bed::new() else { return };
+    let request = builder(&bed, "for /l %i in (1,1,200) do @echo line %i").request(&bed.host).unwrap();
+    let request = crate::spec::Request {
+        log: crate::spec::request::Log { max_bytes: 2000, max_files: 5, ..Default::default() },
+        ..request
+    };
+    let container = Container::run_detached(&bed.host, request).unwrap();
+    // A follower sees the end.
+    let followed = texts(container.logs(LogOptions { follow: true, ..LogOptions::default() }).unwrap());
+    assert_eq!(followed.last().map(String::as_str), Some("line 200\r\n"));
+    container.wait().unwrap();
+    let all = texts(container.logs(LogOptions::default()).unwrap());
+    assert!(all.len() > 80 && all.len() < 180, "{}", all.len());
+    let last = texts(container.logs(LogOptions { tail: Some(60), ..LogOptions::default() }).unwrap());
+    assert_eq!(last, all[all.len() - 60..]);
+    let none = texts(container.logs(LogOptions { stdout: false, ..LogOptions::default() }).unwrap());
+    assert!(none.is_empty());
+    let finished = container.state().unwrap().exit.unwrap().finished_unix_ns;
+    let later = LogOptions { since_unix_ns: Some(finished + 1), ..LogOptions::default() };
+    assert!(texts(container.logs(later).unwrap()).is_empty());
+    container.delete(false).unwrap();
+}
+
+#[test]
+fn a_container_without_a_log_says_why() {
+    let Some(bed) = Bed::new() else { return };
+    let why = |container: &Container| container.logs(LogOptions::default()).unwrap_err().to_string();
+    let keeper = bed.keeper(Isolation::Process);
+    assert!(why(&keeper).contains("no command of its own"));
+    keeper.delete(true).unwrap();
+    let created = builder(&bed, "exit").create(&bed.host).unwrap();
+    assert!(texts(created.logs(LogOptions::default()).unwrap()).is_empty());
+    created.delete(false).unwrap();
+    let (container, mut child) = builder(&bed, "exit").run(&bed.host, crate::StdioSet::null()).unwrap();
+    child.wait().unwrap();
+    assert!(why(&container).contains("run in the foreground"));
     container.delete(false).unwrap();
 }

@@ -8,9 +8,9 @@ use containerv_spec::{ContainerId, Limits};
 
 use super::usage::{Counted, interface};
 use super::{adjust, processes, usage};
+use crate::backend::clock::now_unix_ns;
 use crate::backend::hcs::events::action;
 use crate::backend::hcs::probe;
-use crate::backend::hcs::supervise::now_unix_ns;
 use crate::backend::hcs::system::System;
 use crate::lower;
 use crate::stats::{InterfaceStats, ProcessInfo, Stats};

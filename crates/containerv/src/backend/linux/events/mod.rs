@@ -15,8 +15,8 @@ use std::collections::BTreeMap;
 use containerv_spec::{ContainerId, OsText, Request};
 
 use super::System;
-use super::lifecycle::now_unix_ns;
 use crate::Result;
+use crate::backend::clock::now_unix_ns;
 use crate::events::Event;
 use crate::host::generated_name;
 

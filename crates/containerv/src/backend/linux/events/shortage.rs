@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use containerv_spec::OsText;
 use containerv_spec::cgroup::{Controller, GroupSet, GroupVersion};
 
+use crate::backend::lines::Watch;
 use crate::backend::linux::cgroup;
-use crate::backend::linux::lines::Watch;
 
 /// What a follower knows of the kills in one container.
 #[derive(Debug, Default)]

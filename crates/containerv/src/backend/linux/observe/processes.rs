@@ -123,7 +123,7 @@ impl Clock {
         // Ticks of starts count on the boot clock, which a time namespace shifts for both alike.
         let boot = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
         let since_boot = boot.tv_sec as u64 * 1_000_000_000 + boot.tv_nsec as u64;
-        let now = crate::backend::linux::lifecycle::now_unix_ns();
+        let now = crate::backend::clock::now_unix_ns();
         let ticks_per_second = rustix::param::clock_ticks_per_second().max(1);
         Self { ticks_per_second, boot_unix_ns: now.saturating_sub(since_boot) }
     }

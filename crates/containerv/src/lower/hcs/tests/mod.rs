@@ -463,3 +463,16 @@ fn output_that_nobody_reads_has_no_pipe() {
     assert!(parameters(true).create_std_out_pipe && parameters(true).create_std_err_pipe);
     assert!(!parameters(false).create_std_out_pipe && !parameters(false).create_std_err_pipe);
 }
+
+#[test]
+fn a_container_has_a_computer_name_whatever_its_identifier() {
+    for (digits, name) in [("271740988323", "c271740988323"), ("27174098832e", "27174098832e")] {
+        let id = format!("{digits:0<64}");
+        let request = changed(|request| request.id = id.parse().unwrap());
+        let plan = lower(&request, &server(), &Places::below("C:\\x", &request.id), true).unwrap();
+        let creation = &plan.steps[at(&plan, "computecore!HcsCreateComputeSystem").unwrap()].call;
+        let Call::CreateSystem { document, .. } = creation else { panic!() };
+        let json = serde_json::to_value(document).unwrap();
+        assert_eq!(json["Container"]["GuestOs"]["HostName"], name);
+    }
+}

@@ -1,6 +1,6 @@
 //! Finds where the last lines begin, without reading what is before them.
 
-use rustix::io::Errno;
+use std::io;
 
 use super::{BLOCK, Line, Lines, Segment};
 use crate::Result;
@@ -29,7 +29,7 @@ impl Lines {
             index -= 1;
             let segment = &mut self.segments[index];
             let rewound = rewind(segment, &mut left, self.series.max_line, &mut judge);
-            let ended = rewound.map_err(|errno| self.series.failed(errno, &self.segments[index].name))?;
+            let ended = rewound.map_err(|error| self.series.failed(error, &self.segments[index].name))?;
             if ended {
                 self.segments.drain(..index);
                 return Ok(());
@@ -45,7 +45,7 @@ fn rewind(
     left: &mut u64,
     max_line: usize,
     judge: &mut impl FnMut(&Line) -> Verdict,
-) -> Result<bool, Errno> {
+) -> io::Result<bool> {
     let mut window = Window { segment, base: 0, bytes: Vec::new() };
     // A last line without an end is not one yet.
     let mut end = window.line_begin(window.segment.limit)?;
@@ -80,11 +80,11 @@ struct Window<'a> {
 }
 
 impl Window<'_> {
-    fn load(&mut self, begin: u64, end: u64) -> Result<(), Errno> {
+    fn load(&mut self, begin: u64, end: u64) -> io::Result<()> {
         self.bytes.resize((end - begin) as usize, 0);
         let mut filled = 0;
         while filled < self.bytes.len() {
-            match self.segment.read_at(&mut self.bytes[filled..], begin + filled as u64)? {
+            match self.segment.file.read_at(&mut self.bytes[filled..], begin + filled as u64)? {
                 0 => break,
                 count => filled += count,
             }
@@ -100,7 +100,7 @@ impl Window<'_> {
     }
 
     /// Returns where the line begins that ends before `end`.
-    fn line_begin(&mut self, mut end: u64) -> Result<u64, Errno> {
+    fn line_begin(&mut self, mut end: u64) -> io::Result<u64> {
         while end > 0 {
             let begin = if self.base < end && end <= self.base + self.bytes.len() as u64 {
                 self.base
@@ -120,7 +120,7 @@ impl Window<'_> {
         Ok(0)
     }
 
-    fn line(&mut self, begin: u64, end: u64, max_line: usize) -> Result<Line, Errno> {
+    fn line(&mut self, begin: u64, end: u64, max_line: usize) -> io::Result<Line> {
         if end - begin > max_line as u64 {
             return Ok(Line::TooLong);
         }

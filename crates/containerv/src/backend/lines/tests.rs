@@ -2,8 +2,6 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
-
 use super::backwards::Verdict;
 use super::*;
 
@@ -19,7 +17,7 @@ impl Scratch {
     }
 
     fn series(&self, files: u32) -> Series {
-        let directory = rustix::fs::open(&self.0, OFlags::RDONLY | OFlags::DIRECTORY, Mode::empty()).unwrap();
+        let directory = open_directory(&self.0).unwrap().unwrap();
         Series { directory, path: self.0.clone(), name: "log", files, max_line: 20 }
     }
 
@@ -177,6 +175,7 @@ fn a_truncated_file_is_read_from_its_beginning() {
 }
 
 #[test]
+#[cfg(unix)]
 fn a_link_in_place_of_a_file_is_refused() {
     let scratch = Scratch::new("link");
     std::os::unix::fs::symlink("/etc/passwd", scratch.0.join("log")).unwrap();

@@ -18,7 +18,7 @@ struct Raw<'a> {
 }
 
 /// Reads a line; says what is wrong with it.
-pub(in super::super) fn parse(line: &[u8]) -> Result<LogEntry, &'static str> {
+pub(crate) fn parse(line: &[u8]) -> Result<LogEntry, &'static str> {
     let raw: Raw<'_> = serde_json::from_slice(line).map_err(|_| "it is not an entry of a log")?;
     let stream = match &*raw.stream {
         "stdout" => LogStream::Stdout,

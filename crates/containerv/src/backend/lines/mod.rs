@@ -6,19 +6,17 @@
 //! found another file under its name has lost nothing.
 
 mod backwards;
-mod follow;
+mod system;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::os::fd::OwnedFd;
+use std::io;
 use std::path::PathBuf;
 
-use rustix::fs::{Mode, OFlags};
-use rustix::io::Errno;
-
 pub(crate) use backwards::Verdict;
-pub(crate) use follow::Watch;
+pub(crate) use system::{Directory, Watch, open_directory};
+use system::{Identity, OpenFile};
 
 use crate::{Error, ErrorKind, Result};
 
@@ -29,7 +27,7 @@ const BLOCK: usize = 64 << 10;
 #[derive(Debug)]
 pub(crate) struct Series {
     /// The directory they are in.
-    pub(crate) directory: OwnedFd,
+    pub(crate) directory: Directory,
     /// Its path, for messages.
     pub(crate) path: PathBuf,
     /// Name of the newest file.
@@ -43,10 +41,9 @@ pub(crate) struct Series {
 /// An open file of a series.
 #[derive(Debug)]
 struct Segment {
-    file: OwnedFd,
+    file: OpenFile,
     name: String,
-    /// Device and number of the file, which a name does not tell.
-    identity: (u64, u64),
+    identity: Identity,
     /// Where the next read begins.
     offset: u64,
     /// Where reading ends, unless it goes on with what is appended.
@@ -95,22 +92,8 @@ pub(crate) struct Lines {
 impl Series {
     fn open(&self, number: u32) -> Result<Option<Segment>> {
         let name = if number == 0 { self.name.to_owned() } else { format!("{}.{number}", self.name) };
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let opened = rustix::fs::openat(&self.directory, &name, flags, Mode::empty()).and_then(|file| {
-            let stat = rustix::fs::fstat(&file)?;
-            Ok((file, stat))
-        });
-        match opened {
-            Ok((file, stat)) => Ok(Some(Segment {
-                file,
-                name,
-                identity: (stat.st_dev, stat.st_ino),
-                offset: 0,
-                limit: u64::try_from(stat.st_size).unwrap_or(0),
-            })),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(self.failed(errno, &name)),
-        }
+        let opened = OpenFile::open(&self.directory, &name).map_err(|error| self.failed(error, &name))?;
+        Ok(opened.map(|(file, identity, limit)| Segment { file, name, identity, offset: 0, limit }))
     }
 
     /// Opens the files from the newest to the one after `known`, and returns them oldest first.
@@ -119,7 +102,7 @@ impl Series {
     /// identity tells, or its name may be missing for a moment. After two rotations a newer file
     /// could be taken for an older one, so the look is taken again until the newest file stayed
     /// the same.
-    fn open_newer(&self, known: Option<(u64, u64)>) -> Result<VecDeque<Segment>> {
+    fn open_newer(&self, known: Option<Identity>) -> Result<VecDeque<Segment>> {
         let mut newest = self.identity_of_newest()?;
         loop {
             let found = self.open_down_to(known)?;
@@ -131,11 +114,11 @@ impl Series {
         }
     }
 
-    fn identity_of_newest(&self) -> Result<Option<(u64, u64)>> {
+    fn identity_of_newest(&self) -> Result<Option<Identity>> {
         Ok(self.open(0)?.map(|segment| segment.identity))
     }
 
-    fn open_down_to(&self, known: Option<(u64, u64)>) -> Result<VecDeque<Segment>> {
+    fn open_down_to(&self, known: Option<Identity>) -> Result<VecDeque<Segment>> {
         let mut found: VecDeque<Segment> = VecDeque::new();
         for number in 0..self.files {
             let Some(segment) = self.open(number)? else { continue };
@@ -149,8 +132,8 @@ impl Series {
         Ok(found)
     }
 
-    fn failed(&self, errno: Errno, name: &str) -> Error {
-        Error::os(errno.raw_os_error(), format!("cannot read `{}`", self.path.join(name).display()))
+    fn failed(&self, error: io::Error, name: &str) -> Error {
+        Error::io(error, format!("cannot read `{}`", self.path.join(name).display()))
     }
 }
 
@@ -257,8 +240,8 @@ impl Lines {
         }
         let length = self.buffer.len();
         self.buffer.resize(length + most as usize, 0);
-        let read = segment.read_at(&mut self.buffer[length..], segment.offset);
-        let count = read.map_err(|errno| self.series.failed(errno, &segment.name))?;
+        let read = segment.file.read_at(&mut self.buffer[length..], segment.offset);
+        let count = read.map_err(|error| self.series.failed(error, &segment.name))?;
         self.buffer.truncate(length + count);
         segment.offset += count as u64;
         if count == 0 && segment.was_truncated() {
@@ -288,17 +271,11 @@ impl Lines {
     /// Looks for files that were begun after the one that was read to its end.
     fn find_newer(&mut self) -> Result<bool> {
         let known = self.segments.back().map(|segment| segment.identity);
-        let newest = rustix::fs::statat(
-            &self.series.directory,
-            self.series.name,
-            rustix::fs::AtFlags::SYMLINK_NOFOLLOW,
-        );
-        match newest {
-            Ok(stat) if Some((stat.st_dev, stat.st_ino)) == known => return Ok(false),
-            Ok(_) => {}
-            // It is being rotated, or the directory was removed.
-            Err(Errno::NOENT) => return Ok(false),
-            Err(errno) => return Err(self.series.failed(errno, self.series.name)),
+        let newest = system::identity(&self.series.directory, self.series.name)
+            .map_err(|error| self.series.failed(error, self.series.name))?;
+        // There is none while it is being rotated, and once the directory was removed.
+        if newest.is_none() || newest == known {
+            return Ok(false);
         }
         let mut newer = self.series.open_newer(known)?;
         let found = !newer.is_empty();
@@ -320,17 +297,8 @@ impl Lines {
 }
 
 impl Segment {
-    fn read_at(&self, buffer: &mut [u8], offset: u64) -> Result<usize, Errno> {
-        loop {
-            match rustix::io::pread(&self.file, &mut *buffer, offset) {
-                Err(Errno::INTR) => {}
-                other => return other,
-            }
-        }
-    }
-
     fn was_truncated(&self) -> bool {
-        rustix::fs::fstat(&self.file).is_ok_and(|stat| (stat.st_size as u64) < self.offset)
+        self.file.size().is_ok_and(|size| size < self.offset)
     }
 
     fn lines_before(&self, end: u64) -> u64 {
@@ -338,7 +306,7 @@ impl Segment {
         let (mut offset, mut lines) = (0, 0);
         while offset < end {
             let most = buffer.len().min((end - offset) as usize);
-            let Ok(count @ 1..) = self.read_at(&mut buffer[..most], offset) else { break };
+            let Ok(count @ 1..) = self.file.read_at(&mut buffer[..most], offset) else { break };
             lines += buffer[..count].iter().filter(|byte| **byte == b'\n').count() as u64;
             offset += count as u64;
         }

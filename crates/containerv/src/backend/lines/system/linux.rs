@@ -1,13 +1,76 @@
-//! Waits for changes in a directory.
+//! Linux.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
 use containerv_spec::OsText;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat};
+use rustix::io::Errno;
+
+use super::Identity;
+
+/// The directory of a series.
+pub(crate) type Directory = OwnedFd;
+
+/// Opens the directory of a series; none if there is none.
+pub(crate) fn open_directory(path: &Path) -> io::Result<Option<Directory>> {
+    match rustix::fs::open(path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
+        Err(Errno::NOENT) => Ok(None),
+        opened => Ok(Some(opened?)),
+    }
+}
+
+/// An open file of a series.
+#[derive(Debug)]
+pub(in super::super) struct OpenFile(OwnedFd);
+
+impl OpenFile {
+    /// Opens a file, with what tells it from others and its size; none if there is none. A link is
+    /// refused.
+    pub(in super::super) fn open(
+        directory: &Directory,
+        name: &str,
+    ) -> io::Result<Option<(Self, Identity, u64)>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = match rustix::fs::openat(directory, name, flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            opened => opened?,
+        };
+        let stat = rustix::fs::fstat(&file)?;
+        Ok(Some((Self(file), identity_of(&stat), u64::try_from(stat.st_size).unwrap_or(0))))
+    }
+
+    pub(in super::super) fn size(&self) -> io::Result<u64> {
+        Ok(u64::try_from(rustix::fs::fstat(&self.0)?.st_size).unwrap_or(0))
+    }
+
+    pub(in super::super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match rustix::io::pread(&self.0, &mut *buffer, offset) {
+                Err(Errno::INTR) => {}
+                read => return Ok(read?),
+            }
+        }
+    }
+}
+
+/// Returns what tells the file of a name from others; none if there is none.
+pub(in super::super) fn identity(directory: &Directory, name: &str) -> io::Result<Option<Identity>> {
+    match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Err(Errno::NOENT) => Ok(None),
+        stat => Ok(Some(identity_of(&stat?))),
+    }
+}
+
+fn identity_of(stat: &Stat) -> Identity {
+    (stat.st_dev, stat.st_ino)
+}
 
 /// How often is looked without inotify(7), whose instances are few for each user.
 const POLL: Duration = Duration::from_millis(50);

@@ -1,28 +1,31 @@
 //! Logs of supervised containers, as their monitors write them.
 
-pub(super) mod entry;
+pub(crate) mod entry;
 
 use std::time::Duration;
 
-use containerv_spec::ContainerId;
-use containerv_spec::request::{Log, LogDriver, Request};
-
-use super::lifecycle::now_unix_ns;
+use super::clock::now_unix_ns;
 use super::lines::{Line, Lines, Series, Verdict, Watch};
-use super::store::{Directory, Journal};
-use super::{System, execute};
+use crate::Result;
 use crate::logs::{LogEntry, LogOptions, LogStream};
-use crate::{Error, ErrorKind, Result};
 
+/// Name of the newest file in the container's directory.
+pub(crate) const NAME: &str = "container.log";
 /// Most bytes of a line: an entry has at most 16 KiB, of which each byte may be escaped as `\u00xx`.
-const MAX_LINE: usize = 128 << 10;
+pub(crate) const MAX_LINE: usize = 128 << 10;
+
+/// Who writes a log.
+pub(crate) trait Writer {
+    /// Says whether more may come.
+    fn is_writing(&self) -> Result<bool>;
+}
 
 /// Entries of a log.
 #[derive(Debug)]
-pub(crate) struct Logs {
+pub(crate) struct Logs<W> {
     lines: Lines,
     options: LogOptions,
-    directory: Directory,
+    writer: W,
     /// Set while the log may grow and its reader waits for that.
     watch: Option<Watch>,
     /// Nobody writes any more; what is there is read to its end.
@@ -30,42 +33,17 @@ pub(crate) struct Logs {
     finished: bool,
 }
 
-impl System {
-    /// Opens the log of a container.
-    pub(crate) fn logs(&self, id: &ContainerId, options: LogOptions) -> Result<Logs> {
-        let directory = self.directory(id)?;
-        let request = directory.request()?;
-        refuse_without_log(&request, &directory.journal()?)?;
-        let series = Series {
-            directory: execute::duplicate(directory.fd())?,
-            path: directory.path.clone(),
-            name: "container.log",
-            files: request.log.max_files.clamp(1, Log::MOST_FILES),
-            max_line: MAX_LINE,
-        };
+impl<W> Logs<W> {
+    /// Opens a log.
+    pub(crate) fn open(series: Series, writer: W, options: LogOptions) -> Result<Self> {
         // Watched before the first look, so that nothing comes in between.
-        let watch = options.follow.then(|| Watch::new(directory.fd()));
+        let watch = options.follow.then(|| Watch::new(&series.directory));
         let mut lines = Lines::open(series, options.follow)?;
         if let Some(wanted) = options.tail {
             lines.begin_at_last(wanted, |line| judge(&options, line))?;
         }
-        Ok(Logs { lines, options, directory, watch, complete: false, finished: false })
+        Ok(Self { lines, options, writer, watch, complete: false, finished: false })
     }
-}
-
-fn refuse_without_log(request: &Request, journal: &Journal) -> Result<()> {
-    let name = request.called();
-    let (why, hint) = if request.process.is_none() {
-        ("it has no command of its own", "read the output of each process from whoever starts it")
-    } else if journal.intent.attached.is_some() {
-        ("it was run in the foreground, and its output went to its caller", "run it with `--detach`")
-    } else if request.log.driver == LogDriver::None {
-        ("its log driver is `none`", "run it with `--log-driver json-file`")
-    } else {
-        return Ok(());
-    };
-    let message = format!("container `{name}` has no log: {why}");
-    Err(Error::new(ErrorKind::InvalidState, message).with_hint(hint))
 }
 
 /// Says whether the options let an entry through.
@@ -93,7 +71,7 @@ fn judge(options: &LogOptions, line: &Line) -> Verdict {
     }
 }
 
-impl Logs {
+impl<W: Writer> Logs<W> {
     pub(crate) fn next(&mut self) -> Option<Result<LogEntry>> {
         while !self.finished {
             match self.lines.next_line() {
@@ -130,8 +108,8 @@ impl Logs {
 
     /// Waits, or finishes with what is left.
     fn at_end(&mut self) -> Option<Result<LogEntry>> {
-        let supervised = match self.directory.is_supervised() {
-            Ok(supervised) => supervised,
+        let written = match self.writer.is_writing() {
+            Ok(written) => written,
             Err(error) => {
                 self.finished = true;
                 return Some(Err(error));
@@ -139,12 +117,12 @@ impl Logs {
         };
         let time_is_up = self.options.until_unix_ns.is_some_and(|until| now_unix_ns() > until);
         match &self.watch {
-            Some(watch) if supervised && !time_is_up => {
-                watch.wait(&[], self.patience());
+            Some(watch) if written && !time_is_up => {
+                let _ = watch.wait(&[], self.patience());
                 return None;
             }
             // What was written before the end was seen is still to be read.
-            Some(_) if !supervised && !self.complete => {
+            Some(_) if !written && !self.complete => {
                 self.complete = true;
                 return None;
             }
@@ -152,7 +130,7 @@ impl Logs {
         }
         self.finished = true;
         // A line that is being written now is not damaged.
-        if supervised { None } else { self.lines.rest().and_then(|line| self.take(&line)) }
+        if written { None } else { self.lines.rest().and_then(|line| self.take(&line)) }
     }
 
     fn patience(&self) -> Duration {
