@@ -31,10 +31,8 @@ pub(crate) fn leftovers(directory: &Path, ids: &[String], (): &Watched) -> Vec<S
     found
 }
 
-/// A container's namespace and endpoint have GUIDs that are made of the halves of its identifier.
+/// A container's namespace and endpoint have GUIDs that end as the halves of its identifier do.
 fn is_guid_of(text: &str, id: &str) -> bool {
     let text = text.to_lowercase();
-    let begins =
-        |half: &str| text.starts_with(&format!("{}-{}-8{}-", &half[..8], &half[8..12], &half[13..16]));
-    begins(&id[..32]) || begins(&id[32..])
+    [&id[20..32], &id[52..]].iter().any(|end| text.ends_with(&format!("-{end}")))
 }

@@ -62,7 +62,8 @@ impl System {
     }
 
     /// Removes what crashes have left behind: containers that were never finished, that were on their
-    /// way out, or that should have removed themselves; and what runs left of those that stay.
+    /// way out, or that should have removed themselves; what runs left of those that stay; and what the
+    /// services still have of those whose directory is gone.
     pub(crate) fn repair(&self, dry_run: bool) -> Result<Vec<RepairAction>> {
         let (mut actions, mut failures) = (Vec::new(), Vec::new());
         for id in self.store().ids()? {
@@ -72,6 +73,7 @@ impl System {
                 failures.push(error);
             }
         }
+        failures.extend(self.remove_leaks(dry_run, &mut actions)?);
         for path in self.store().dangling_names() {
             let object = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             actions

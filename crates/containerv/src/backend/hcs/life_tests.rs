@@ -127,3 +127,47 @@ fn a_program_that_does_not_end_is_ended() {
         container.delete(false).unwrap();
     }
 }
+
+/// Removes a container's directory behind its back; its system runs on.
+fn lose(container: &Container) {
+    let directory = container.directory().unwrap();
+    std::fs::remove_dir_all(directory).unwrap();
+}
+
+#[test]
+fn what_a_lost_container_has_left_is_removed_and_nothing_of_others() {
+    let (Some(bed), Some(other)) = (Bed::new(), Bed::new()) else { return };
+    for isolation in [Isolation::Process, Isolation::Vm] {
+        let on_nat = |bed: &Bed| {
+            let network = containerv_spec::request::NamedNetwork {
+                name: "nat".to_owned(),
+                address: None,
+                mac_address: None,
+            };
+            let builder = Container::builder(bed.image()).isolation(isolation);
+            let network = containerv_spec::request::Network::Named(network);
+            builder.network(network).create(&bed.host).unwrap()
+        };
+        let (lost, living, stranger) = (on_nat(&bed), on_nat(&bed), on_nat(&other));
+        assert!(bed.host.repair(true).unwrap().is_empty());
+        lose(&lost);
+        let told = bed.host.repair(true).unwrap();
+        let actions: Vec<&str> = told.iter().map(|action| action.action.as_str()).collect();
+        let expected = match isolation {
+            // A virtual machine has its endpoint without a namespace.
+            Isolation::Vm => vec!["end the compute system", "remove the endpoint"],
+            _ => vec!["end the compute system", "remove the network namespace", "remove the endpoint"],
+        };
+        assert_eq!(actions.len(), expected.len(), "{told:?}");
+        for (action, expected) in actions.iter().zip(expected) {
+            assert!(action.starts_with(expected), "{told:?}");
+        }
+        assert_eq!(bed.host.repair(false).unwrap(), told);
+        assert!(bed.host.repair(false).unwrap().is_empty());
+        assert!(other.host.repair(false).unwrap().is_empty());
+        for container in [living, stranger] {
+            assert_eq!(container.state().unwrap().status, Status::Running);
+            container.delete(true).unwrap();
+        }
+    }
+}

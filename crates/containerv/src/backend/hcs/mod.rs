@@ -23,6 +23,7 @@ mod facts;
 mod features;
 mod found;
 mod journal;
+mod leaked;
 #[cfg(windows)]
 mod lifecycle;
 mod log;

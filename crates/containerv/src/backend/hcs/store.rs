@@ -8,15 +8,16 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use containerv_spec::state::Exit;
 use containerv_spec::{ContainerId, Request};
-use containerv_sys::windows::file;
 use containerv_sys::windows::lock::{Lock, Sharing};
+use containerv_sys::windows::{file, volume};
 
 use super::execute::Record;
 use super::journal::{Entry, Journal};
-use crate::lower::hcs::Places;
+use crate::lower::hcs::{Places, Tag};
 use crate::{Error, ErrorKind, Result};
 
 /// Most bytes of a request, journal or record that are read.
@@ -26,12 +27,13 @@ const MAX_DOCUMENT_BYTES: u64 = 16 << 20;
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     data: PathBuf,
+    tag: OnceLock<Tag>,
 }
 
 impl Store {
     /// A store at this root, made when first needed.
     pub(crate) fn new(data: PathBuf) -> Self {
-        Self { data }
+        Self { data, tag: OnceLock::new() }
     }
 
     /// The root.
@@ -45,7 +47,19 @@ impl Store {
             let message = format!("the state directory `{}` is not valid Unicode", self.data.display());
             Error::new(ErrorKind::InvalidArgument, message).with_hint("choose another with `--root DIR`")
         })?;
-        Ok(Places::below(root, id))
+        Ok(Places { tag: self.tag().clone(), ..Places::below(root, id) })
+    }
+
+    /// The mark of what containers of this root have outside of it. It follows from where the root really
+    /// is, so that it is the same by whatever links and short names somebody gets there.
+    pub(crate) fn tag(&self) -> &Tag {
+        self.tag.get_or_init(|| {
+            let real = self.data.ancestors().find_map(|above| {
+                let rest = self.data.strip_prefix(above).ok()?;
+                Some(volume::final_path(above).ok()?.join(rest))
+            });
+            Tag::of_root(&real.unwrap_or_else(|| self.data.clone()).to_string_lossy())
+        })
     }
 
     fn containers(&self) -> PathBuf {

@@ -16,6 +16,7 @@ mod process;
 mod resources;
 mod storage;
 mod system;
+mod tag;
 #[cfg(test)]
 mod tests;
 #[cfg(any(windows, test))]
@@ -31,9 +32,12 @@ use containerv_spec::{ContainerId, OsText, hcs};
 use crate::{Error, ErrorKind, Result};
 pub(crate) use process::Streams;
 #[cfg(any(windows, test))]
+pub(crate) use tag::Owned;
+pub(crate) use tag::Tag;
+#[cfg(any(windows, test))]
 pub(crate) use update::{LiveChange, update};
 
-/// Who made it, in documents; also the first part of the names of endpoints, by which leaked ones are found.
+/// The first part of what documents name as the owner of a compute system, and of names of endpoints.
 const OWNER: &str = "containerv";
 
 /// Where data is kept on Windows.
@@ -48,6 +52,8 @@ pub(crate) struct Places {
     pub(crate) names: OsText,
     /// The directory of credential specifications.
     pub(crate) credentials: OsText,
+    /// Whose things of the services these are.
+    pub(crate) tag: Tag,
 }
 
 impl Places {
@@ -57,6 +63,7 @@ impl Places {
             directory: format!("{root}\\containers\\{id}").into(),
             names: format!("{root}\\names").into(),
             credentials: format!("{root}\\CredentialSpecs").into(),
+            tag: Tag::of_root(root),
         }
     }
 
@@ -216,36 +223,4 @@ impl Draft<'_> {
 
 fn below(directory: &OsText, name: &str) -> OsText {
     OsText::from_bytes([directory.as_bytes(), b"\\", name.as_bytes()].concat())
-}
-
-/// What a container has on the host has a GUID that follows from its identifier, so that it is known before
-/// it exists, and a crash in between leaves nothing that nobody knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Owned {
-    Namespace,
-    Endpoint,
-}
-
-/// The GUID of a container's network endpoint.
-#[cfg(windows)]
-pub(crate) fn endpoint_of(id: &ContainerId) -> String {
-    guid(id, Owned::Endpoint)
-}
-
-/// A GUID of version 8 (RFC 9562: made by a method of one's own), bare and in lower case.
-fn guid(id: &ContainerId, of: Owned) -> String {
-    let digits = match of {
-        Owned::Namespace => &id.as_str()[..32],
-        Owned::Endpoint => &id.as_str()[32..],
-    };
-    // The variant's two bits take the place of the highest two of the 17th digit.
-    let variant = ["8", "9", "a", "b"][usize::from(digits.as_bytes()[16] % 4)];
-    format!(
-        "{}-{}-8{}-{variant}{}-{}",
-        &digits[..8],
-        &digits[8..12],
-        &digits[13..16],
-        &digits[17..20],
-        &digits[20..]
-    )
 }

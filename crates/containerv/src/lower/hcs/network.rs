@@ -9,7 +9,8 @@ use containerv_spec::hcs::{Found, Text, Version};
 use containerv_spec::plan::hcs::{Call, Stage};
 use containerv_spec::request::{NamedNetwork, Network, PublishedPort};
 
-use super::{Draft, OWNER, Owned, guid};
+use super::Draft;
+use super::tag::Owned;
 use crate::ErrorKind::{InvalidArgument, NotFound, Unsupported};
 
 /// The network that Docker makes as well, and that is made if it is missing.
@@ -66,7 +67,7 @@ impl Draft<'_> {
                 "use `--isolation process`, or one network for both",
             ),
             // The other container's namespace, which has the name that follows from its identifier.
-            Network::Container(id) => joined.namespace = Some(guid(id, Owned::Namespace)),
+            Network::Container(id) => joined.namespace = Some(self.places.tag.guid(id, Owned::Namespace)),
             Network::Named(_) | Network::None => {
                 let endpoint = named.map(|named| self.endpoint(named));
                 if self.is_hyperv() {
@@ -95,7 +96,7 @@ impl Draft<'_> {
     fn endpoint(&mut self, named: &NamedNetwork) -> String {
         let kind = self.kind(named);
         let network = self.find(named, kind);
-        let id = guid(&self.request.id, Owned::Endpoint);
+        let id = self.places.tag.guid(&self.request.id, Owned::Endpoint);
         let dns = Dns {
             domain: String::new(),
             search: self.request.dns.search.clone(),
@@ -103,7 +104,7 @@ impl Draft<'_> {
         };
         let settings = Endpoint {
             id: Some(id.clone()),
-            name: format!("{OWNER}-{}", self.request.id.short()),
+            name: self.places.tag.endpoint_name(&self.request.id),
             host_compute_network: network.clone(),
             policies: self.policies(kind),
             ip_configurations: self.address(named, kind),
@@ -242,7 +243,7 @@ impl Draft<'_> {
 
     /// Makes the namespace, with the endpoint in it; returns its GUID.
     fn namespace(&mut self, endpoint: Option<String>) -> String {
-        let id = guid(&self.request.id, Owned::Namespace);
+        let id = self.places.tag.guid(&self.request.id, Owned::Namespace);
         let settings = Namespace { id: Some(id.clone()), schema_version: Version::NETWORK };
         let undo = vec![Call::DeleteNamespace { id: id.clone() }];
         self.push(Stage::Start, Call::CreateNamespace { id: id.clone(), settings }, undo);

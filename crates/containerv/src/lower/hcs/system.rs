@@ -13,10 +13,10 @@ use containerv_spec::hcs::{Found, Text, Version, v1};
 use containerv_spec::plan::hcs::{Call, Stage};
 use containerv_spec::request::{AssignedDevice, CredentialSpec, Lifetime};
 
+use super::Draft;
 use super::network::Joined;
 use super::resources::Rates;
 use super::storage::Mapped;
-use super::{Draft, OWNER};
 use crate::ErrorKind::{InvalidArgument, Unavailable, Unsupported};
 
 /// Longest computer name; NetBIOS.
@@ -28,6 +28,7 @@ const NAMES_DEVICES: u32 = 18362;
 
 /// What the documents of both generations say alike.
 struct Parts {
+    owner: String,
     host_name: String,
     memory: Option<u64>,
     processor: Processor,
@@ -46,6 +47,7 @@ impl Draft<'_> {
         volume: Option<Text>,
     ) {
         let parts = Parts {
+            owner: self.places.tag.owner(self.isolation),
             host_name: self.host_name(),
             memory: self.memory(),
             processor: self.processor(),
@@ -231,7 +233,7 @@ fn container(
         read_only: path.read_only,
     });
     ComputeSystem {
-        owner: OWNER.to_owned(),
+        owner: parts.owner,
         schema_version: Version::CONTAINER,
         container: Container {
             guest_os: Some(GuestOs { host_name: parts.host_name }),
@@ -293,7 +295,7 @@ fn hosted(
     v1::ContainerConfig {
         system_type: v1::SystemType::Container,
         name: id.to_owned(),
-        owner: OWNER.to_owned(),
+        owner: parts.owner,
         ignore_flushes_during_boot: true,
         layer_folder_path: scratch,
         layers: layers.collect(),

@@ -55,7 +55,8 @@ impl System {
         if !counted.is_empty() {
             return Some(counted.iter().map(|counted| interface(&network.name, counted)).collect());
         }
-        let path = format!("/endpointstats/{}", lower::hcs::endpoint_of(&request.id));
+        let endpoint = self.store().tag().guid(&request.id, lower::hcs::Owned::Endpoint);
+        let path = format!("/endpointstats/{endpoint}");
         let answer = self.windows().vmcompute.hns_call("GET", &path, "").ok()?;
         let answer: FirstAnswer<NetworkStats> = serde_json::from_str(&answer).ok()?;
         let counted = answer.output.filter(|_| answer.success)?;

@@ -20,7 +20,8 @@ use containerv_spec::request::{
 use containerv_spec::{Bound, ByteSize, ContainerId};
 use serde_json::Value;
 
-use super::{Owned, Places, guid, lower, plan_windows};
+use super::tag::Owned;
+use super::{Places, Tag, lower, plan_windows};
 
 pub(super) fn process(arguments: &[&str]) -> Process {
     Process { set_home: false, ..Process::new(arguments.iter().map(|argument| (*argument).into()).collect()) }
@@ -418,7 +419,8 @@ fn hyperv_rules(name: &str, plan: &HcsPlan) {
 #[test]
 fn identifiers_of_objects_follow_from_the_container() {
     let id = request().id;
-    let (namespace, endpoint) = (guid(&id, Owned::Namespace), guid(&id, Owned::Endpoint));
+    let tag = Tag::of_root(r"C:\state");
+    let (namespace, endpoint) = (tag.guid(&id, Owned::Namespace), tag.guid(&id, Owned::Endpoint));
     assert_ne!(namespace, endpoint);
     for text in [&namespace, &endpoint] {
         assert_eq!(text.len(), 36);
@@ -426,7 +428,7 @@ fn identifiers_of_objects_follow_from_the_container() {
         assert!(b"89ab".contains(&text.as_bytes()[19]), "{text}: the variant");
         assert_eq!(*text, text.to_lowercase());
     }
-    assert_ne!(namespace, guid(&ContainerId::from_random([1; 32]), Owned::Namespace));
+    assert_ne!(namespace, Tag::of_root(r"D:\state").guid(&id, Owned::Namespace));
 }
 
 /// A caller elsewhere on the machine keeps its containers elsewhere.
