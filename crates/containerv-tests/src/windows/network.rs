@@ -7,7 +7,7 @@ use crate::Bed;
 use crate::inside::{command, said};
 
 /// What a network of the host's makes reachable is a capability of this name.
-pub(crate) const CAPABILITY: &str = "network-named";
+pub(crate) const CAPABILITY: &str = "network-nat";
 
 /// A network in which containers are.
 pub(crate) fn network(_bed: &Bed) -> Network {

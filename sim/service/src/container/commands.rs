@@ -44,7 +44,7 @@ impl Container {
     fn command(&self, program: &str, words: &[&str]) -> Answer<Command> {
         let script = "first=$1 prefix=$2; shift 2; exec nsenter --target \"$first\" \
                       --mount --uts --ipc --net --pid env -i \
-                      WINEPREFIX=\"$prefix\" WINEDEBUG=-all HOME=/root PATH=/usr/bin:/bin \
+                      WINEPREFIX=\"$prefix\" WINEDEBUG=-all LC_ALL=C.UTF-8 HOME=/root PATH=/usr/bin:/bin \
                       WINEDLLOVERRIDES='wineboot.exe=d;services.exe=d;explorer.exe=d;winemenubuilder.exe=d' \"$@\"";
         let mut command = self.in_group(script);
         command.args([&self.first()?.to_string(), &self.prefix().display().to_string(), program]);

@@ -29,6 +29,8 @@ const NO_SYSTEM: u32 = 0x8037_010E;
 const SYSTEM_STOPPED: u32 = 0x8037_0110;
 /// `HCS_E_PROCESS_ALREADY_STOPPED`.
 const PROCESS_STOPPED: u32 = 0x8037_011F;
+/// `ERROR_DIRECTORY`.
+const NO_DIRECTORY: u32 = 0x8007_010B;
 /// `ERROR_NOT_FOUND`.
 const NOT_FOUND: u32 = 0x8007_0490;
 /// `HCS_E_SERVICE_DISCONNECT`.
@@ -202,20 +204,28 @@ impl System {
 
     /// Starts a process in it.
     pub(crate) fn create_process(&self, parameters: &ProcessParameters) -> Result<(Process, ProcessInfo)> {
-        const FUNCTION: &str = "HcsCreateProcess";
-        let parameters = json(FUNCTION, parameters)?;
+        let created = self.create_process_of(&json("HcsCreateProcess", parameters)?);
+        created.map_err(|failure| match &parameters.working_directory {
+            Some(directory) if failure.is(NO_DIRECTORY) => {
+                Failure { remark: Some(format!("the working directory `{directory}`")), ..failure }
+            }
+            _ => failure,
+        })
+    }
+
+    fn create_process_of(&self, parameters: &str) -> Result<(Process, ProcessInfo)> {
         match self {
             Self::Current { hcs, system } => {
-                let mut spawn = system.create_process(hcs.operation()?, &parameters)?;
+                let mut spawn = system.create_process(hcs.operation()?, parameters)?;
                 match spawn.wait(PATIENCE)? {
                     Waited::Done(info) => {
                         Ok((Process::Current { hcs: hcs.clone(), process: spawn.into_process() }, info))
                     }
-                    Waited::Running => Err(Failure::code(FUNCTION, TIMEOUT, None)),
+                    Waited::Running => Err(Failure::code("HcsCreateProcess", TIMEOUT, None)),
                 }
             }
             Self::First(system) => {
-                let (process, info) = system.create_process(&parameters)?;
+                let (process, info) = system.create_process(parameters)?;
                 Ok((Process::First(process), info))
             }
         }

@@ -30,6 +30,7 @@ pub(crate) struct Process {
 pub(crate) struct Child {
     id: ContainerId,
     number: u32,
+    terminal: bool,
     process: compute::Process,
     /// Kept open by a system's owner, with whose last handle it may be bound to end; nobody else's handle
     /// should keep it.
@@ -114,6 +115,7 @@ impl Process {
         let child = Arc::new(Child {
             id: id.clone(),
             number: info.id,
+            terminal,
             process,
             _system: system,
             events,
@@ -173,6 +175,9 @@ impl Process {
     }
 
     pub(crate) fn resize(&self, size: TerminalSize) -> Result<()> {
+        if !self.child.terminal {
+            return Err(Error::new(ErrorKind::InvalidState, "the process has no terminal"));
+        }
         self.child.process.resize(size).map_err(|failure| {
             failure.explain(&format!("cannot resize the terminal of process {}", self.child.number))
         })

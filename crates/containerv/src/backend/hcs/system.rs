@@ -23,10 +23,20 @@ pub(crate) struct System {
     fault: Option<u32>,
     /// The program that supervises detached commands, if it is not where it is looked for.
     monitor: Option<PathBuf>,
-    /// Systems that end with this process: Windows ends them when their last handle is closed.
-    owned: Mutex<Vec<(ContainerId, compute::System)>>,
+    owned: Owned,
     /// Commands of containers that this process supervises.
     pub(super) attached: Mutex<Vec<Arc<Child>>>,
+}
+
+/// Systems that end with this process: Windows ends them when their last handle is closed.
+#[derive(Debug, Default)]
+struct Owned(Mutex<Vec<(ContainerId, compute::System)>>);
+
+impl Drop for Owned {
+    /// Their owner is this process and not this value: the handles stay open for as long as it lives.
+    fn drop(&mut self) {
+        std::mem::forget(std::mem::take(self.0.get_mut().unwrap_or_else(PoisonError::into_inner)));
+    }
 }
 
 impl System {
@@ -38,7 +48,7 @@ impl System {
             windows: OnceLock::new(),
             fault,
             monitor: None,
-            owned: Mutex::default(),
+            owned: Owned::default(),
             attached: Mutex::default(),
         }
     }
@@ -105,11 +115,11 @@ impl System {
 
     /// Keeps a system open for as long as this process runs.
     pub(crate) fn own(&self, id: &ContainerId, system: compute::System) {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner).push((id.clone(), system));
+        self.owned.0.lock().unwrap_or_else(PoisonError::into_inner).push((id.clone(), system));
     }
 
     /// Lets go of a system that has ended.
     pub(crate) fn disown(&self, id: &ContainerId) {
-        self.owned.lock().unwrap_or_else(PoisonError::into_inner).retain(|(owned, _)| owned != id);
+        self.owned.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|(owned, _)| owned != id);
     }
 }

@@ -98,7 +98,12 @@ pub(super) fn make_source(path: &str) -> Result<()> {
 /// The service does not follow links.
 pub(super) fn resolve(path: &str) -> Result<String> {
     const FUNCTION: &str = "GetFinalPathNameByHandleW";
-    let real = volume::final_path(Path::new(path)).map_err(|error| Failure::io(FUNCTION, error))?;
+    let found = volume::final_path(Path::new(path));
+    let real = found.map_err(|error| {
+        let failure = Failure::io(FUNCTION, error);
+        let said = failure.remark.as_deref().unwrap_or_default();
+        Failure { remark: Some(format!("`{path}`: {said}")), ..failure }
+    })?;
     real.into_os_string().into_string().map_err(|path| {
         Failure::words(FUNCTION, format!("`{}` is not valid Unicode", path.to_string_lossy()))
     })

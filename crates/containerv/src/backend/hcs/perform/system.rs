@@ -62,9 +62,9 @@ impl Performer<'_> {
         let hcs = &self.windows.hcs;
         let document = json("HcsCreateComputeSystem", document)?;
         let (system, creation) = hcs.create_system(hcs.operation()?, id.as_str(), &document)?;
-        // Kept at once: should it take too long, it is ended by this handle.
-        self.live.system = Some(System::current(self.windows, system));
+        // The handle of a system that did not come to be is none. One that comes late is found by its id.
         creation.finish(PATIENCE)?;
+        self.live.system = Some(System::current(self.windows, system));
         Ok(())
     }
 
@@ -101,7 +101,8 @@ impl Performer<'_> {
     pub(super) fn create_system_v1(&mut self, id: &ContainerId, document: &ContainerConfig) -> Result<()> {
         let document = json("HcsCreateComputeSystem", document)?;
         let (system, creation) = self.windows.vmcompute.create_system(id.as_str(), &document)?;
+        creation.finish(PATIENCE)?;
         self.live.system = Some(System::First(system));
-        Ok(creation.finish(PATIENCE)?)
+        Ok(())
     }
 }
