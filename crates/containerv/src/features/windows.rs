@@ -175,7 +175,7 @@ pub(crate) const WINDOWS: &[Known] = &[
         r#"{"network": {"veth": {"host_interface": "cvhost", "container_interface": "eth0",
             "host_address": "10.0.0.1", "container_address": "10.0.0.2", "prefix": 24}}}"#,
     ),
-    seen("network-named", r#"{"network": {"named": {"name": "nat"}}}"#).with(&[Need::Networks]),
+    seen("network-nat", r#"{"network": {"named": {"name": "nat"}}}"#).with(&[Need::Networks]),
     checked(
         "published-ports",
         r#"{"network": {"named": {"name": "nat"}}, "ports": [{"container_port": 80, "host_port": 8080, "protocol": "tcp"}]}"#,

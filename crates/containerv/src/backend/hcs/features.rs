@@ -162,7 +162,7 @@ mod tests {
         assert!(find(&guest, "hcs", "exec").reason.contains("elevated"));
         assert!(find(&guest, "hcs-hyperv", "exec").available);
         let offline = features(|facts| facts.network = Service::Missing);
-        assert!(find(&offline, "hcs", "network-named").reason.contains("`hns`"));
+        assert!(find(&offline, "hcs", "network-nat").reason.contains("`hns`"));
         assert!(find(&offline, "hcs", "network-none").available);
         let old = features(|facts| facts.build = 14393);
         assert!(old.iter().all(|feature| !feature.available));
@@ -179,7 +179,7 @@ mod tests {
         assert_eq!(find(&features, "linux", "containers").label, FeatureLabel::NotAvailableHere);
         // The installation for tests has both features.
         if std::env::var_os("WINEPREFIX").is_some() {
-            assert!(find(&features, "hcs-hyperv", "network-named").available, "{features:?}");
+            assert!(find(&features, "hcs-hyperv", "network-nat").available, "{features:?}");
         }
     }
 }
