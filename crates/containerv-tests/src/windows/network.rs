@@ -18,5 +18,7 @@ pub(crate) fn network(_bed: &Bed) -> Network {
 pub(crate) fn fetch(bed: &Bed, network: &Network, server: &Container, port: u16) -> String {
     let address = said(command(server, "address 192.0.2.1:9"));
     let client = bed.keeper(|request| request.network = network.clone());
-    said(command(&client, &format!("fetch {address}:{port}")))
+    let heard = said(command(&client, &format!("fetch {address}:{port}")));
+    client.delete(true).unwrap();
+    heard
 }
