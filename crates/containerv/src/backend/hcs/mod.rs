@@ -4,7 +4,8 @@
 
 #[cfg(windows)]
 mod attach;
-#[cfg(all(windows, test))]
+#[cfg(test)]
+#[cfg(windows)]
 mod bed;
 #[cfg(windows)]
 mod change;

@@ -118,7 +118,7 @@ impl<W: Writer> Logs<W> {
         let time_is_up = self.options.until_unix_ns.is_some_and(|until| now_unix_ns() > until);
         match &self.watch {
             Some(watch) if written && !time_is_up => {
-                let _ = watch.wait(&[], self.patience());
+                watch.wait(&[], self.patience());
                 return None;
             }
             // What was written before the end was seen is still to be read.
