@@ -6,6 +6,7 @@ use std::process::Command;
 use crate::command;
 use crate::dll;
 use crate::failure::{Failure, Result};
+use crate::install;
 use crate::wine;
 use crate::workspace;
 
@@ -17,40 +18,83 @@ pub(super) const VARIABLE: &str = "CONTAINERV_C_PROGRAMS";
 const COMPILER: &str = "x86_64-w64-mingw32-gcc";
 /// Programs that run in containers, and so need no library.
 const FOR_CONTAINERS: [&str; 2] = ["arguments", "inside"];
+/// The program that is linked as Microsoft's tools do it.
+const OTHER_LINKER: &str = "linked";
 
-/// Builds the DLL and the programs for both systems; returns the directory that they are in.
+/// Builds the DLL, installs it as others find it, and builds the programs for both systems; returns
+/// the directory that they are in.
 pub(super) fn build() -> Result<PathBuf> {
     let mut cargo = command::cargo();
     command::run(cargo.args(["build", "--quiet", "--target", wine::TARGET, "--package", PACKAGE]))?;
     let directory = workspace::target().join("windows/c");
-    workspace::make_directory(&directory)?;
-    let dll = directory.join(dll::NAME);
-    let built = workspace::target().join(wine::TARGET).join("debug").join(dll::BUILT);
-    std::fs::copy(&built, &dll).map_err(|error| Failure::io(built.display(), &error))?;
-    let imports = dll::write_imports(&dll, &directory)?;
-    let sources = workspace::root().join("crates").join(PACKAGE).join("tests/c");
-    for name in programs(&workspace::read(&sources.join("programs.txt"))?) {
-        compile(&sources, &name, &directory, imports.first().map(PathBuf::as_path))?;
+    let prefix = directory.join("prefix");
+    let built = workspace::target().join(wine::TARGET).join("debug");
+    let options = [
+        "--target",
+        wine::TARGET,
+        "--prefix",
+        &prefix.to_string_lossy(),
+        "--built",
+        &built.to_string_lossy(),
+    ];
+    install::run(&options.map(str::to_owned))?;
+    let dll = prefix.join("bin").join(dll::NAME);
+    std::fs::copy(&dll, directory.join(dll::NAME)).map_err(|error| Failure::io(dll.display(), &error))?;
+    let place =
+        Place { sources: workspace::root().join("crates").join(PACKAGE).join("tests/c"), directory, prefix };
+    for name in programs(&workspace::read(&place.sources.join("programs.txt"))?) {
+        place.compile(&name, &["-lcontainerv"])?;
     }
     for name in FOR_CONTAINERS {
-        compile(&sources, name, &directory, None)?;
+        place.compile(name, &[])?;
     }
-    Ok(directory)
+    place.link_otherwise()?;
+    Ok(place.directory)
+}
+
+struct Place {
+    sources: PathBuf,
+    directory: PathBuf,
+    prefix: PathBuf,
+}
+
+impl Place {
+    /// Compiles one, with the compiler's own libraries in it: they are not there where it runs.
+    fn compile(&self, name: &str, libraries: &[&str]) -> Result<()> {
+        let mut compiler = self.compiler(name);
+        compiler.args(["-pthread", "-static", "-L"]).arg(self.prefix.join("lib"));
+        // The DLL is no static library, whatever was said before.
+        compiler.arg("-Wl,-Bdynamic").args(libraries).arg("-Wl,-Bstatic");
+        command::output(compiler.arg("-o").arg(self.directory.join(name).with_extension("exe"))).map(drop)
+    }
+
+    fn compiler(&self, name: &str) -> Command {
+        let mut compiler = Command::new(COMPILER);
+        compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-I"]);
+        compiler.arg(self.prefix.join("include")).arg(self.sources.join(name).with_extension("c"));
+        compiler
+    }
+
+    /// Links a program without a C library by the linker that reads what Microsoft's does, which comes
+    /// with the compiler of Rust.
+    fn link_otherwise(&self) -> Result<()> {
+        let object = self.directory.join(OTHER_LINKER).with_extension("obj");
+        let mut compiler = self.compiler(OTHER_LINKER);
+        command::output(compiler.args(["-ffreestanding", "-c", "-o"]).arg(&object))?;
+        let toolchain = command::output(Command::new("rustc").args(["--print", "target-libdir"]))?;
+        let linker = Path::new(toolchain.trim()).with_file_name("bin/rust-lld");
+        let mut link = Command::new(linker);
+        link.args(["-flavor", "link", "/entry:start", "/subsystem:console"]).arg(&object);
+        let program = self.directory.join(OTHER_LINKER).with_extension("exe");
+        link.arg(format!("/out:{}", program.display())).arg(self.prefix.join("lib").join(dll::IMPORTS[1]));
+        command::output(&mut link).map(drop)
+    }
 }
 
 /// The programs of the table that are for both systems.
 fn programs(table: &str) -> Vec<String> {
     let rows = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
     rows.filter(|row| row.get(1) == Some(&"both")).map(|row| row[0].to_owned()).collect()
-}
-
-/// Compiles one, with the compiler's own libraries in it: they are not there where it runs.
-fn compile(sources: &Path, name: &str, directory: &Path, imports: Option<&Path>) -> Result<()> {
-    let mut compiler = Command::new(COMPILER);
-    compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-pthread", "-static", "-I"]);
-    compiler.arg(workspace::root().join("crates").join(PACKAGE).join("include"));
-    compiler.arg(sources.join(name).with_extension("c")).args(imports);
-    command::output(compiler.arg("-o").arg(directory.join(name).with_extension("exe"))).map(drop)
 }
 
 #[cfg(test)]

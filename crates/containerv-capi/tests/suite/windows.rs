@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use containerv::Host;
+use sim_protocol::observer::Observer;
 
 /// Names the directory of the compiled programs.
 const VARIABLE: &str = "CONTAINERV_C_PROGRAMS";
@@ -103,6 +104,14 @@ fn every_function_has_its_type_and_links() {
     assert_eq!(ran.stdout, "");
 }
 
+/// A program that Microsoft's way of linking has made finds the library.
+#[test]
+fn the_other_linker_reads_the_library_of_imports() {
+    let Some(programs) = programs() else { return };
+    let ran = Bed::new("linked").run(&mut Command::new(programs.join("linked.exe")));
+    assert_eq!(ran.status.and_then(|status| status.code()), Some(42), "{}", ran.stderr);
+}
+
 /// Directories for one program.
 struct Bed(PathBuf);
 
@@ -181,6 +190,18 @@ impl Bed {
             let left = fs::read_dir(self.path(directory)).into_iter().flatten().count();
             assert_eq!(left, 0, "{directory}\n{}", ran.stderr);
         }
+        // What others have in the service is not looked at.
+        let state = Observer::connect().unwrap().state().unwrap();
+        let mut marks = vec![self.0.file_name().unwrap().to_str().unwrap().to_lowercase()];
+        for id in ran.containers() {
+            // That of a system, and how the GUID of its namespace begins.
+            marks.extend([id.to_owned(), format!("{}-{}", &id[..8], &id[8..])]);
+        }
+        for kind in ["systems", "layers", "networks"] {
+            let text = state[kind].to_string().to_lowercase();
+            let left = marks.iter().find(|mark| text.contains(*mark));
+            assert_eq!(left, None, "{kind}: {text}\n{}", ran.stderr);
+        }
     }
 }
 
@@ -201,6 +222,11 @@ struct Ran {
 }
 
 impl Ran {
+    /// The containers that the program told of, by the first twelve digits of their identifiers.
+    fn containers(&self) -> impl Iterator<Item = &str> {
+        self.stdout.lines().filter_map(|line| line.strip_prefix("container "))
+    }
+
     /// Panics with everything that was written unless the program has succeeded.
     fn assert_success(&self, what: &str) {
         let good = self.status.is_some_and(|status| status.success());
