@@ -16,8 +16,9 @@
  *
  * Results and errors
  *   Functions that return `int` return 0 on success and -1 on failure, nothing else. `errno` is
- *   set on every -1 and keeps its value on success. On Windows GetLastError() has the system's
- *   own number as well. With the environment variable CONTAINERV_DEBUG set to anything but the
+ *   set on every -1 and keeps its value on success. On Windows that is the `errno` of every C
+ *   library that the program has loaded (one that is linked into it, as by /MT, cannot be reached),
+ *   and GetLastError() has the system's own number as well. With the environment variable CONTAINERV_DEBUG set to anything but the
  *   empty text, every failure is explained in one line on standard error.
  *
  *   Every function may fail with these, which its own list leaves out:
@@ -26,6 +27,10 @@
  *     ENOMEM, EMFILE, ENFILE, ENOSPC, EAGAIN
  *              the system is out of something; only where malloc() would have to fail, the library
  *              ends the program as abort() does
+ *
+ * Texts
+ *   On Linux they are bytes, as the kernel takes them. On Windows they are UTF-8, paths as well,
+ *   whatever the program's code page is; another text is EINVAL.
  *
  * Ownership
  *   What a function takes stays the caller's and is only read during the call, unless its
@@ -42,8 +47,9 @@
  *   status from the library with wait() or waitpid(-1); if it happens all the same, it is harmless.
  *
  *   A container belongs to the process that made it, and ends with that process, however that ends.
- *   What is known of it is kept below /run/containerv, or below the directory that the environment
- *   variable CONTAINERV_ROOT names; a set-user-ID program does not look at that.
+ *   What is known of it is kept below /run/containerv, on Windows below containerv in the directory
+ *   ProgramData, or below the directory that the environment variable CONTAINERV_ROOT names; a
+ *   set-user-ID program does not look at that.
  *
  *   Where standard input, output or error of the calling process is closed, a call that returns
  *   `int` opens /dev/null in its place, until the next execve().
@@ -68,7 +74,12 @@ extern "C" {
 
 /** A process of a container. */
 #ifdef CHEF_CONTAINERV_WINDOWS
-/** The library's handle of it, valid until containerv_kill() or containerv_destroy(). */
+/**
+ * The library's handle of it, valid until containerv_kill() or containerv_destroy(). It is signaled
+ * when the process has ended and its output has arrived, and GetExitCodeProcess() gives the exit code.
+ * TerminateProcess() ends the process. The handle belongs to a process that stands for the one in the
+ * container: nothing else can be learnt from it.
+ */
 typedef HANDLE process_handle_t;
 #else
 /** Its id inside the container. */
@@ -84,9 +95,16 @@ struct containerv_container;
 /** A user of a container; Linux only, see <chef/containerv-user-linux.h>. */
 struct containerv_user;
 
-/** What a container has apart from the host, for containerv_options_set_caps(). */
+/**
+ * What a container has apart from the host, for containerv_options_set_caps(). A container of Windows
+ * has all of it in any case, but for the network; no bit is an error there.
+ */
 enum containerv_capabilities {
-    /** Network: on Linux only the loopback interface, and what containerv_options_set_network() adds. */
+    /**
+     * Network: on Linux only the loopback interface, and what containerv_options_set_network() adds. On
+     * Windows no network at all; without the bit the network `nat`, by which the container reaches
+     * whatever the host does.
+     */
     CV_CAP_NETWORK = 0x1,
     /** Processes: the container sees its own only, numbered from 1. */
     CV_CAP_PROCESS_CONTROL = 0x2,
@@ -108,7 +126,10 @@ enum containerv_mount_flags {
     CV_MOUNT_RECURSIVE = 0x2,
     /** Refuse writes, below it as well. */
     CV_MOUNT_READONLY = 0x4,
-    /** Make a missing mount point in the root: directories only, with mode 0755; they stay. */
+    /**
+     * Make a missing mount point in the root: directories only, with mode 0755; they stay. Windows needs
+     * no mount points.
+     */
     CV_MOUNT_CREATE = 0x100
 };
 
@@ -122,15 +143,16 @@ enum container_spawn_flags {
 struct containerv_mount {
     /**
      * What is mounted. Of a bind: a path on the host, relative to the working directory unless it
-     * begins with a slash. Otherwise a word without meaning, or NULL.
+     * is absolute. Otherwise a word without meaning, or NULL. On Windows also a named pipe,
+     * `\\.\pipe\NAME`, which `where` then names too.
      */
     char* what;
     /**
-     * Where: an absolute path in the container. A path with `..` is refused, and one that meets a
-     * symbolic link which leaves the root or is absolute.
+     * Where: an absolute path in the container. A path with `..` is refused, and on Linux one that
+     * meets a symbolic link which leaves the root or is absolute. On Windows the drive may be left out.
      */
     char* where;
-    /** Kernel name of the file system type, such as "tmpfs". NULL for a bind. */
+    /** Kernel name of the file system type, such as "tmpfs"; Linux only. NULL for a bind. */
     char* fstype;
     /** Any of enum containerv_mount_flags. */
     enum containerv_mount_flags flags;
@@ -147,7 +169,7 @@ struct containerv_spawn_options {
     const char* arguments;
     /**
      * The whole environment: texts NAME=value, the last one NULL. The caller's own is never added.
-     * NULL: an empty one on Linux, the container's on Windows.
+     * NULL: an empty one. On Windows the container's own variables are there as well, in any case.
      */
     const char* const* environment;
     /** Who runs the process. NULL: root on Linux, the image's user on Windows. Ignored on Windows. */
@@ -180,7 +202,7 @@ void containerv_options_delete(struct containerv_options* options);
 void containerv_options_set_caps(struct containerv_options* options, enum containerv_capabilities caps);
 
 /**
- * Chooses the mounts, in place of an earlier choice. They need CV_CAP_FILESYSTEM.
+ * Chooses the mounts, in place of an earlier choice. On Linux they need CV_CAP_FILESYSTEM.
  *
  * `mounts` is an array of `count`, in the order in which the mounts are made. It is kept by
  * address: the array and its texts must stay valid and unchanged until containerv_create() has
@@ -229,14 +251,23 @@ void containerv_options_set_network(struct containerv_options* options, const ch
 /**
  * Makes a container and starts it. No program runs in it yet; containerv_spawn() starts them.
  *
- * `rootFs` is the directory that becomes the container's root. It is used in place: what
+ * `rootFs` is the directory that becomes the container's root. On Linux it is used in place: what
  * processes write stays, two containers may share it, and mount points that are missing (/proc,
- * /sys, /dev, /tmp) are made in it. `options` may be NULL, which is the same as new ones. On
- * success `*containerOut` is the container, which the caller releases with containerv_destroy();
- * on failure it is untouched and nothing is left behind.
+ * /sys, /dev, /tmp) are made in it.
  *
- * The container's host name is `containerv-host`. Without CV_CAP_FILESYSTEM the container has the
- * directory as its root but no mounts of its own, and the host's stay as they are.
+ * On Windows a container's drive C: is a stack of layers with Windows in the lowest one. A directory
+ * with a folder `Files` is such a layer, on those that its layerchain.json names; what processes write
+ * is gone with the container. Any other directory is laid over a base layer, which its layerchain.json
+ * names, or the environment variable CONTAINERV_BASE. Each of its entries is found in place under the
+ * same name at the root of C:: what processes write there stays, and
+ * two containers may share it; what they write elsewhere is gone with the container.
+ *
+ * `options` may be NULL, which is the same as new ones. On success `*containerOut` is the container,
+ * which the caller releases with containerv_destroy(); on failure it is untouched and nothing is
+ * left behind.
+ *
+ * The container's host name is `containerv-host`. Without CV_CAP_FILESYSTEM a container of Linux has
+ * the directory as its root but no mounts of its own, and the host's stay as they are.
  *
  * Errors:
  *   EINVAL   `rootFs` or `containerOut` is NULL; an option has a value that it cannot have, or was
@@ -247,7 +278,8 @@ void containerv_options_set_network(struct containerv_options* options, const ch
  *            the caller may not do this: most of it needs root
  *   EXDEV, ELOOP
  *            a mount point leads out of the root
- *   ENOTSUP  this machine cannot do what is asked for, such as a limit without its controller
+ *   ENOTSUP  this machine cannot do what is asked for, such as a limit without its controller, or
+ *            on Windows: no base layer is named, or the directory cannot be a root there
  */
 int containerv_create(const char* rootFs, struct containerv_options* options, struct containerv_container** containerOut);
 
@@ -255,9 +287,10 @@ int containerv_create(const char* rootFs, struct containerv_options* options, st
  * Starts a program in a container, as often as wanted and at the same time.
  *
  * `path` is the program in the container, absolute or relative to its root; it is not searched
- * for. It is also the program's own name (argv[0]). `options` may be NULL: no arguments, empty
- * environment, root. The working directory is `/`. Standard input, output and error are those of
- * the calling process; no other descriptor of it is passed on.
+ * for. It is also the program's own name (argv[0]). On Windows the drive may be left out, and the path
+ * is put in quotes if it has blanks. `options` may be NULL: no arguments, empty environment, root. The
+ * working directory is the container's root. Standard input, output and error are those of the
+ * calling process; no other descriptor of it is passed on.
  *
  * On success `*pidOut`, if `pidOut` is not NULL, names the process for containerv_kill(); on
  * failure it is untouched. On Linux another process of the container gets the same number only
@@ -279,9 +312,10 @@ int containerv_spawn(struct containerv_container* container, const char* path,
                      struct containerv_spawn_options* options, process_handle_t* pidOut);
 
 /**
- * Asks a process to end: SIGTERM on Linux; on Windows the process is ended with exit code 1.
+ * Asks a process to end: SIGTERM on Linux; on Windows the process is ended at once.
  *
- * `pid` comes from containerv_spawn() and is spent by this call, even if the process goes on.
+ * `pid` comes from containerv_spawn() and is spent by this call, even if the process goes on; on
+ * Windows the handle is closed.
  *
  * Errors:
  *   ESRCH    the process has ended, was asked before, or did not come from containerv_spawn()
@@ -293,9 +327,10 @@ int containerv_kill(struct containerv_container* container, process_handle_t pid
  *
  * `containerPaths[i]` is relative to the container's root, with or without a slash in front; `..`
  * and symbolic links never lead out of it. `hostPaths[i]` is relative to the working directory
- * unless it begins with a slash. Only regular files are copied. Whatever is there under the name,
+ * unless it is absolute. Only regular files are copied. Whatever is there under the name,
  * but for a directory, is replaced; directories are not made. The permission bits are those of the
- * source less the caller's umask, and the owner is the container's root.
+ * source less the caller's umask, and the owner is the container's root; on Windows both follow from
+ * the directory.
  *
  * One bad pair does not stop the others. -1 if any failed, with the errno of the first.
  *
@@ -317,7 +352,8 @@ int containerv_download(struct containerv_container* container, const char* cons
                         const char* const* hostPaths, int count);
 
 /**
- * Ends a container and releases it: its processes get SIGTERM, half a second to comply, and SIGKILL.
+ * Ends a container and releases it: its processes get SIGTERM, half a second to comply, and SIGKILL;
+ * on Windows they are ended at once.
  *
  * Nothing is left: no process, mount, interface, control group or file of the library's. The root
  * directory stays, with what was written to it. Calls for this container that wait in other

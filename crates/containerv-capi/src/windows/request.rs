@@ -68,3 +68,57 @@ pub(crate) fn target(text: &OsText) -> Result<OsText> {
 pub(crate) fn options(_source: &MountSource, _flags: c_uint) -> MountOptions {
     MountOptions::default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::{BIND, CREATE, READONLY, request};
+
+    fn made(capabilities: c_uint, mounts: &[MountTexts]) -> Result<Request> {
+        let id = "0123456789abcdef".repeat(4).parse().unwrap();
+        request(id, &r"C:\containerfs".into(), &Settings { capabilities }, mounts)
+    }
+
+    fn bind(what: &str, target: &str, flags: c_uint) -> MountTexts {
+        MountTexts { what: Some(what.into()), target: Some(target.into()), fstype: None, flags }
+    }
+
+    #[test]
+    fn only_the_network_is_a_choice() {
+        let request = made(0, &[]).unwrap();
+        assert_eq!(request.network, Network::Named(NamedNetwork::new("nat")));
+        assert_eq!(made(0x3e, &[]).unwrap(), request);
+        assert_eq!(made(u32::MAX, &[]).unwrap().network, Network::None);
+        assert_eq!(request.hostname.as_deref(), Some("containerv-host"));
+    }
+
+    #[test]
+    fn mounts_are_mapped_and_need_no_capability() {
+        let mounts = [
+            bind(r"C:\data", "/data", BIND | CREATE | READONLY),
+            bind("C:/data", r"D:\x", 0),
+            bind(r"\\.\pipe\agent", r"\\.\pipe\inside", BIND),
+        ];
+        let mounts = made(0, &mounts).unwrap().mounts;
+        let facts: Vec<(String, bool)> =
+            mounts.iter().map(|mount| (mount.target.to_string(), mount.read_only)).collect();
+        let expected = [(r"C:\data", true), (r"D:\x", false), (r"\\.\pipe\inside", false)];
+        assert_eq!(facts, expected.map(|(target, read_only)| (target.to_owned(), read_only)));
+        assert_eq!(mounts[0].source, MountSource::Bind { path: r"C:\data".into(), recursive: false });
+        assert_eq!(mounts[2].source, MountSource::NamedPipe { path: r"\\.\pipe\agent".into() });
+        assert!(mounts.iter().all(|mount| mount.options == MountOptions::default()));
+    }
+
+    #[test]
+    fn everything_wrong_is_reported_at_once() {
+        let mounts = [
+            bind(r"C:\data", "data", BIND),
+            bind(r"C:\data", r"C:\data", 0x8),
+            MountTexts { fstype: Some("tmpfs".into()), ..bind("none", "/x", 0) },
+            MountTexts { what: None, ..bind("", "/x", BIND) },
+        ];
+        let failure = made(0, &mounts).unwrap_err();
+        assert_eq!(failure.error().all_problems().len(), 4, "{failure:?}");
+        assert_eq!(failure.number(), libc::EINVAL);
+    }
+}

@@ -77,7 +77,11 @@ const NO_OVERLAYS: &str =
 /// Features of the Windows backend, in the order of the Linux backend's.
 pub(crate) const WINDOWS: &[Known] = &[
     seen("image-host", r#"{"root": "host"}"#),
-    seen("rootfs-directory", r#"{"root": {"directory": "C:\\containerfs"}}"#),
+    // What a directory is looked up for before lowering.
+    seen(
+        "rootfs-directory",
+        r#"{"mounts": [{"source": {"bind": {"path": "C:\\containerfs\\data", "recursive": true}}, "target": "C:\\data"}]}"#,
+    ),
     seen("rootfs-layers", "{}"),
     never("overlay", NO_OVERLAYS),
     seen("overlay-memory", r#"{"overlay": "memory"}"#),

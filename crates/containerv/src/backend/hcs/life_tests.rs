@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use containerv_spec::request::Isolation;
+use containerv_spec::request::{Isolation, Root};
 use containerv_spec::state::Status;
 
 use crate::backend::hcs::bed::Bed;
@@ -35,6 +35,29 @@ fn whole_life(bed: &Bed, isolation: Isolation) {
     assert_eq!(container.state().unwrap().status, Status::Running);
     container.delete(true).unwrap();
     assert!(bed.host.containers().unwrap().is_empty());
+    assert!(bed.host.repair(true).unwrap().is_empty());
+}
+
+/// Its own chain names the base, so that the environment of other tests does not matter.
+#[test]
+fn a_plain_directory_is_laid_over_its_base() {
+    let Some(bed) = Bed::new() else { return };
+    let Root::Layers(layers) = bed.image() else { panic!("layers") };
+    let directory = bed.scratch().join("containerfs");
+    std::fs::create_dir_all(directory.join("data")).unwrap();
+    std::fs::write(directory.join("layerchain.json"), serde_json::to_vec(&layers.folders).unwrap()).unwrap();
+    for isolation in BOTH {
+        let root = Root::Directory(directory.to_str().unwrap().into());
+        let container = Container::builder(root).isolation(isolation).create(&bed.host).unwrap();
+        let script = "echo kept> C:\\data\\kept& echo gone> C:\\gone& dir /b C:\\";
+        let said = container.command("cmd").args(["/d", "/c", script]).output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).to_lowercase();
+        assert!(said.contains("windows") && said.contains("gone") && !said.contains("layerchain"), "{said}");
+        container.delete(true).unwrap();
+        assert_eq!(std::fs::read(directory.join(r"data\kept")).unwrap(), b"kept\r\n");
+        assert!(!directory.join("gone").exists());
+        std::fs::remove_file(directory.join(r"data\kept")).unwrap();
+    }
     assert!(bed.host.repair(true).unwrap().is_empty());
 }
 

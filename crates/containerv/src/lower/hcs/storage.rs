@@ -37,8 +37,10 @@ impl Draft<'_> {
         let Root::Layers(layers) = &self.request.root else {
             let (message, hint) = match &self.request.root {
                 Root::Directory(path) => (
-                    format!("`--rootfs {path}`: a plain directory is no root of a Windows container yet"),
-                    "name the folders of an image's layers: `--layer TOP --layer BASE`",
+                    format!(
+                        "`--rootfs {path}`: what a directory is depends on what it holds, and nobody has looked"
+                    ),
+                    "plan it on Windows, or name the folders of the layers: `--layer TOP --layer BASE`",
                 ),
                 _ => (
                     "the image `host` is of this machine's Linux".to_owned(),

@@ -221,7 +221,14 @@ mod beside_the_kernel {
             let root = fs::File::open(&real.0).unwrap();
             let flags = OFlags::PATH | OFlags::CLOEXEC | if follow { OFlags::empty() } else { OFlags::NOFOLLOW };
             let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-            let opened = rustix::fs::openat2(root.as_fd(), text.replace('\\', "/"), flags, Mode::empty(), resolve);
+            let path = text.replace('\\', "/");
+            let opened = loop {
+                match rustix::fs::openat2(root.as_fd(), &path, flags, Mode::empty(), resolve) {
+                    // Something on the machine was renamed while `..` was followed.
+                    Err(Errno::AGAIN) => {}
+                    opened => break opened,
+                }
+            };
             let mut numbers = BTreeMap::new();
             inodes(&tree, 0, &real.0, &mut numbers);
             let ours = end(&tree, &text, follow);
