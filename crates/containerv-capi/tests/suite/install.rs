@@ -14,10 +14,20 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Installs the libraries of this test's build.
 fn installed(bed: &Bed) -> PathBuf {
-    let prefix = bed.path("prefix");
+    install(bed, &built(), &[])
+}
+
+fn cargo() -> Command {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["run", "--quiet", "--package", "xtask", "--", "install", "--built"]).arg(built());
-    cargo.arg("--prefix").arg(&prefix).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo
+}
+
+fn install(bed: &Bed, built: &Path, options: &[&str]) -> PathBuf {
+    let prefix = bed.path("prefix");
+    let mut cargo = cargo();
+    cargo.args(["run", "--quiet", "--package", "xtask", "--", "install", "--built"]).arg(built);
+    cargo.arg("--prefix").arg(&prefix).args(options);
     let ran = bed.run(&mut cargo, Duration::from_secs(600));
     ran.assert_success("cargo xtask install");
     prefix
@@ -118,4 +128,66 @@ fn cmake_finds_both_targets() {
     run(&bed, &build.join("static"));
     tidy_up(&bed);
     assert!(!tool("readelf", ["-d", &build.join("static").display().to_string()]).contains("libcontainerv"));
+}
+
+/// The compiler for Windows, and cargo's name for what it makes.
+const MINGW: (&str, &str) = ("x86_64-w64-mingw32-gcc", "x86_64-pc-windows-gnu");
+
+#[test]
+fn cmake_and_pkg_config_find_the_dll_too() {
+    for program in [MINGW.0, "cmake"] {
+        if Command::new(program).arg("--version").output().is_err() {
+            println!("skipped: {program} is not installed");
+            return;
+        }
+    }
+    let bed = Bed::new("install-windows");
+    let mut build = cargo();
+    build.args(["build", "--quiet", "--package", "containerv-capi", "--target", MINGW.1]);
+    bed.run(&mut build, Duration::from_secs(600)).assert_success("cargo build for Windows");
+    // Cargo puts it below its target directory, in which this test is too.
+    let target = built().ancestors().nth(2).unwrap().join(MINGW.1).join("debug");
+    let prefix = install(&bed, &target, &["--target", MINGW.1]);
+    let mut found: Vec<String> = tool("find", [prefix.as_os_str(), "-type".as_ref(), "f".as_ref()])
+        .lines()
+        .map(|line| line.trim_start_matches(prefix.to_str().unwrap()).to_owned())
+        .collect();
+    found.sort();
+    let expected = [
+        "/bin/containerv.dll",
+        "/include/chef/containerv.h",
+        "/lib/cmake/containerv/containervConfig.cmake",
+        "/lib/cmake/containerv/containervConfigVersion.cmake",
+        "/lib/containerv.lib",
+        "/lib/libcontainerv.dll.a",
+        "/lib/pkgconfig/containerv.pc",
+    ];
+    assert_eq!(found, expected);
+    let seed = sources().join("seed.c").display().to_string();
+    let program = bed.path("seed.exe").display().to_string();
+    let flags = pkg_config(&prefix, &["--cflags", "--libs"]);
+    tool(MINGW.0, [seed.clone(), "-o".to_owned(), program.clone()].into_iter().chain(flags));
+    imports_the_dll(&program);
+    let project = bed.path("project");
+    fs::create_dir(&project).unwrap();
+    let text = format!(
+        "cmake_minimum_required(VERSION 3.16)\nproject(consumer C)\nfind_package(containerv 0.1 REQUIRED)\n\
+         add_executable(consumer {seed})\ntarget_link_libraries(consumer containerv)\n"
+    );
+    fs::write(project.join("CMakeLists.txt"), text).unwrap();
+    let arguments = [
+        format!("-S{}", project.display()),
+        format!("-B{}", bed.path("build").display()),
+        format!("-DCMAKE_PREFIX_PATH={}", prefix.display()),
+        "-DCMAKE_SYSTEM_NAME=Windows".to_owned(),
+        format!("-DCMAKE_C_COMPILER={}", MINGW.0),
+    ];
+    tool("cmake", arguments);
+    tool("cmake", ["--build".as_ref(), bed.path("build").as_os_str()]);
+    imports_the_dll(&bed.path("build/consumer.exe").display().to_string());
+}
+
+fn imports_the_dll(program: &str) {
+    let headers = tool("x86_64-w64-mingw32-objdump", ["-p", program]);
+    assert!(headers.contains("DLL Name: containerv.dll"), "{headers}");
 }
