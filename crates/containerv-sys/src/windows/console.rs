@@ -3,6 +3,9 @@
 // UNSAFETY: consoles, which the standard library hides behind streams of text.
 #![allow(unsafe_code, reason = "consoles have no safe wrapper")]
 
+#[cfg(any(test, feature = "testing"))]
+pub mod pseudo;
+
 use std::io;
 use std::os::windows::io::{AsHandle, AsRawHandle};
 use std::ptr;
@@ -169,7 +172,5 @@ unsafe extern "system" fn told(number: u32) -> i32 {
     1
 }
 
-#[cfg(test)]
-mod pseudo;
 #[cfg(test)]
 mod tests;

@@ -49,6 +49,7 @@ pub fn ids() -> (u32, u32) {
 
 /// Ends this program with an exit code of 32 bits, which [`std::process::ExitCode`] has not.
 pub fn end(code: i32) -> std::process::ExitCode {
+    crate::terminal::give_back();
     #[allow(clippy::exit, reason = "called last in `main`; the standard library has no other way yet")]
     std::process::exit(code)
 }

@@ -10,4 +10,4 @@ pub use linux::{RawMode, size, takes_escapes};
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{Keys, RawMode, size, takes_escapes};
+pub use windows::{Keys, RawMode, give_back, size, takes_escapes};

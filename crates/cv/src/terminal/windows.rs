@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal};
 use std::os::windows::io::AsHandle;
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::{Mutex, Once, OnceLock, PoisonError};
 
 use containerv::Error;
 use containerv_spec::request::TerminalSize;
@@ -77,17 +77,33 @@ fn restore_on_panic() {
 /// Returns the size of the console, if it is this program's input or output.
 pub fn size() -> Option<TerminalSize> {
     let found = console::size(&io::stdout()).or_else(|| {
-        // The output that belongs to the console where standard output goes elsewhere.
-        let output = File::options().read(true).write(true).open("CONOUT$").ok();
-        output.filter(|_| io::stdin().is_terminal()).and_then(|output| console::size(&output))
+        let output = output_of_console().filter(|_| io::stdin().is_terminal());
+        output.and_then(|output| console::size(&output))
     });
     found.map(|(columns, rows)| TerminalSize { columns, rows })
 }
 
-/// Says whether escape sequences are obeyed where this stream goes, having switched that on for a console.
+/// What the console did with output before escape sequences were switched on.
+static UNESCAPED: OnceLock<Mode> = OnceLock::new();
+
+/// Says whether escape sequences are obeyed where this stream goes, having switched that on for a console until
+/// [`give_back`].
 pub fn takes_escapes(stream: &(impl AsHandle + IsTerminal)) -> bool {
-    let mode = console::mode(stream);
-    mode.is_some_and(|mode| console::set_mode(stream, mode.with_escapes()).is_ok())
+    let Some(mode) = console::mode(stream) else { return false };
+    console::set_mode(stream, UNESCAPED.get_or_init(|| mode).with_escapes()).is_ok()
+}
+
+/// Gives the console's output back as it was, at the end of this program.
+pub fn give_back() {
+    if let (Some(mode), Some(output)) = (UNESCAPED.get(), output_of_console()) {
+        // Nothing is to be done about a console that is gone.
+        _ = console::set_mode(&output, *mode);
+    }
+}
+
+/// Opens the output of this program's console, wherever its streams go.
+fn output_of_console() -> Option<File> {
+    File::options().read(true).write(true).open("CONOUT$").ok()
 }
 
 /// Reads keys from a console in raw mode.

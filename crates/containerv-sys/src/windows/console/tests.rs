@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::{Mutex, mpsc};
 use std::time::{Duration, Instant};
 
-use super::pseudo::Console;
+use super::pseudo::PseudoConsole;
 use super::*;
 
 #[test]
@@ -65,14 +65,10 @@ fn a_console_hands_on_keys_and_is_given_back() {
     let place = std::env::temp_dir().join(format!("containerv-console-{}", std::process::id()));
     fs::create_dir(&place).unwrap();
     let report = place.join("report");
-    // SAFETY: Windows guards the environment by a lock of its own; no other test reads this variable.
-    unsafe { std::env::set_var(REPORT, &report) };
     let program = std::env::current_exe().unwrap();
     let name = "windows::console::tests::a_console_hands_on_keys_and_is_given_back";
     let command = format!("\"{}\" --exact {name} --nocapture", program.display());
-    let mut console = Console::start(&command, 100, 30);
-    // SAFETY: as above.
-    unsafe { std::env::remove_var(REPORT) };
+    let mut console = PseudoConsole::start(&command, (REPORT, report.as_os_str()), (100, 30)).unwrap();
     let sees = |text: &str| {
         let deadline = Instant::now() + PATIENCE;
         while !fs::read_to_string(&report).is_ok_and(|seen| seen.contains(text)) {
@@ -82,9 +78,9 @@ fn a_console_hands_on_keys_and_is_given_back() {
     };
     sees("size (100, 30)\nraw\n");
     // Not Ctrl+C, which Wine's console does not pass on, whatever the mode.
-    console.types("\u{1a}\u{e9}");
+    console.types("\u{1a}\u{e9}").unwrap();
     sees("keys [26, 233]\nback\n");
-    assert!(console.wait(PATIENCE));
+    assert!(console.wait(PATIENCE).unwrap());
     drop(console);
     fs::remove_dir_all(&place).unwrap();
 }
