@@ -41,6 +41,8 @@ pub(super) struct Command {
     pub(super) input: Input,
     log: Option<Log>,
     ended: Option<Ended>,
+    /// When somebody has looked whether it has ended.
+    looked: Option<Instant>,
 }
 
 /// Streams of outputs, by their place.
@@ -112,9 +114,17 @@ impl Command {
         let events =
             process.events().map_err(|failure: Failure| failure.explain("cannot follow the command"));
         match streams.and_then(|streams| Ok((streams, events?))) {
-            Ok(((input, outputs), events)) => {
-                Ok(Self { supervised, process, system, events, outputs, input, log, ended: None })
-            }
+            Ok(((input, outputs), events)) => Ok(Self {
+                supervised,
+                process,
+                system,
+                events,
+                outputs,
+                input,
+                log,
+                ended: None,
+                looked: None,
+            }),
             Err(error) => Err((error, supervised.give_up())),
         }
     }
@@ -129,11 +139,24 @@ impl Command {
         self.outputs.get(place)?.as_ref().map(AsHandle::as_handle)
     }
 
+    /// Looks whether the command has ended, if nobody has for some time: its end may have come before
+    /// anybody listened, or not be told at all. However much happens meanwhile.
+    pub(super) fn look_if_due(&mut self) {
+        if self.looked.is_none_or(|looked| looked.elapsed() >= self.between_looks()) {
+            self.look();
+        }
+    }
+
+    fn between_looks(&self) -> Duration {
+        if self.outputs.iter().any(Option::is_some) { LOOK } else { CLOSED_LOOK }
+    }
+
     /// Looks whether the command has ended.
     pub(super) fn look(&mut self) {
         if self.ended.is_some() {
             return;
         }
+        self.looked = Some(Instant::now());
         let code = match self.process.wait(Some(Duration::ZERO)) {
             Ok(None) => return,
             Ok(Some(ended)) => ended.0.unwrap_or(UNKNOWN),
@@ -167,15 +190,9 @@ impl Command {
 
     /// When there is something to do without anything having happened.
     pub(super) fn limit(&self) -> Duration {
-        let open = self.outputs.iter().any(Option::is_some);
         match &self.ended {
-            None => {
-                if open {
-                    LOOK
-                } else {
-                    CLOSED_LOOK
-                }
-            }
+            None if self.looked.is_none() => Duration::ZERO,
+            None => self.between_looks(),
             Some(ended) => {
                 let next = ended.silent.min(ended.patience).min(ended.over);
                 next.saturating_duration_since(Instant::now()).max(Duration::from_millis(1))

@@ -198,10 +198,7 @@ impl Monitor {
             match &mut self.phase {
                 Phase::Waiting(_) => self.look_after_start()?,
                 Phase::Running(command) => {
-                    if all.is_empty() {
-                        // Time is over: its end may not have been told.
-                        command.look();
-                    }
+                    command.look_if_due();
                     match command.ending(self.clients.are_behind()) {
                         Ending::Runs | Ending::Readers | Ending::Output => {}
                         Ending::Late => self.clients.drop_behind(),

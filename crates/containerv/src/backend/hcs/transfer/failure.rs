@@ -13,6 +13,8 @@ pub(super) fn explain(error: io::Error, doing: impl Into<String>) -> Error {
     match number {
         // Sharing violation, lock violation.
         Some(32 | 33) => explained.with_hint(BUSY),
+        // No file, no path.
+        Some(2 | 3) => explained.with_hint("check the name"),
         // Access denied.
         Some(5) => explained.with_hint("run elevated, or choose another place"),
         // Disk full.
