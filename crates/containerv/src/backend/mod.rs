@@ -1,6 +1,7 @@
 //! Backends: they execute plans.
 
 mod clock;
+mod events;
 // A stream of bytes has them on Windows; the sockets of Linux keep frames apart themselves.
 #[cfg(any(windows, test, feature = "fuzzing"))]
 pub(crate) mod frames;

@@ -3,11 +3,11 @@
 use containerv_spec::plan::hcs::Call;
 use containerv_spec::{ContainerId, OsText, id};
 
-use super::events::action;
 use super::execute::{self, Perform};
 use super::journal::Entry;
 use super::perform::Performer;
 use super::system::System;
+use crate::backend::events::{Announce, action};
 use crate::host::generated_name;
 use crate::{Error, ErrorKind, Result};
 
@@ -24,7 +24,7 @@ impl System {
         }
         let paused = running.system.pause();
         paused.map_err(|failure| failure.explain(&format!("cannot pause container `{name}`")))?;
-        self.tell(&request, action::PAUSE, &[]);
+        self.announce(&request, action::PAUSE, &[]);
         Ok(())
     }
 
@@ -40,7 +40,7 @@ impl System {
         }
         let resumed = running.system.resume();
         resumed.map_err(|failure| failure.explain(&format!("cannot resume container `{name}`")))?;
-        self.tell(&request, action::UNPAUSE, &[]);
+        self.announce(&request, action::UNPAUSE, &[]);
         Ok(())
     }
 
@@ -86,7 +86,7 @@ impl System {
             return Err(error);
         }
         let old = old.unwrap_or_else(|| generated_name(id));
-        self.tell(&directory.request()?, action::RENAME, &[("oldName", old)]);
+        self.announce(&directory.request()?, action::RENAME, &[("oldName", old)]);
         Ok(())
     }
 }

@@ -5,14 +5,15 @@ use std::time::Duration;
 
 use containerv_spec::ContainerId;
 use containerv_spec::plan::hcs::Call;
+use containerv_spec::state::Exit;
 
-use super::events::action;
 use super::execute;
 use super::journal::{Entry, Journal};
 use super::monitor;
 use super::perform::{Hold, Performer};
 use super::store::Directory;
 use super::system::System;
+use crate::backend::events::{Announce, End};
 use crate::host::RepairAction;
 use crate::{Error, ErrorKind, Result};
 
@@ -36,10 +37,27 @@ impl System {
             .map_err(|error| error.context(format!("cannot remove container `{name}`")))
     }
 
-    /// Ends a container and removes everything that was made for it. Each step may find its work
-    /// done. The caller's hold ends with the directory.
+    /// Removes a container with everything, and writes that down. The caller's hold ends with the
+    /// directory.
     pub(super) fn dismantle(&self, directory: &Directory, journal: &Journal, hold: &Hold) -> Result<()> {
-        let request = directory.request();
+        // One that was never finished was not told either.
+        let request = if journal.made.is_some() { directory.request().ok() } else { None };
+        let exit = self.remove_all(directory, journal, hold)?;
+        if let Some(request) = request {
+            let started = journal.started_unix_ns.is_some();
+            self.announce_end(&request, End { started, exit, kills: None, destroyed: true });
+        }
+        Ok(())
+    }
+
+    /// Ends a container and removes everything that was made for it. Each step may find its work
+    /// done. Returns how its last run ended.
+    pub(super) fn remove_all(
+        &self,
+        directory: &Directory,
+        journal: &Journal,
+        hold: &Hold,
+    ) -> Result<Option<Exit>> {
         directory.note(&Entry::Removing)?;
         let mut performer = Performer::new(self.windows(), &directory.id, None)
             .with_hold(hold)
@@ -53,12 +71,9 @@ impl System {
         if !journal.open && directory.is_supervised()? {
             monitor::dismiss(directory);
         }
-        directory.wait_exit()?;
+        let exit = directory.wait_exit()?;
         check(execute::undo(&journal.create, &mut performer))?;
-        if let Ok(request) = request {
-            self.tell(&request, action::DESTROY, &[]);
-        }
-        Ok(())
+        Ok(exit)
     }
 
     /// Removes what crashes have left behind: containers that were never finished, that were on their

@@ -7,6 +7,7 @@ use containerv_spec::request::Process as ProcessRequest;
 
 use super::running::Process;
 use super::system::System;
+use crate::backend::events::Announce;
 use crate::lower::hcs::{Streams, process_parameters};
 use crate::process::{Ends, ExecOptions, StdioSet};
 use crate::{Error, ErrorKind, Result};
@@ -45,6 +46,12 @@ impl System {
             failure.explain_start(&format!("cannot start a process in container `{name}`"))
         })?;
         super::perform::die_at(self.fault(), 1);
-        Process::new(id, None, started, info, stdio, terminal, None)
+        let (mut child, ends) = Process::new(id, None, started, info, stdio, terminal, None)?;
+        if options.announced
+            && let Ok(told) = self.new_id()
+        {
+            child.tell_end(self, self.announce_exec(&request, &told, &process.args));
+        }
+        Ok((child, ends))
     }
 }

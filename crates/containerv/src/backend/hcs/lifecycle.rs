@@ -12,7 +12,6 @@ use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, Request};
 
 use super::compute;
-use super::events::action;
 use super::execute::{self, Record};
 use super::found::Values;
 use super::journal::Journal;
@@ -23,6 +22,7 @@ use super::running::Process;
 use super::store::Directory;
 use super::supervise::{UNKNOWN, exit_now};
 use super::system::System;
+use crate::backend::events::{Announce, End, action};
 use crate::container::State;
 use crate::process::{Ends, StdioSet};
 use crate::{Error, ErrorKind, Result};
@@ -125,14 +125,11 @@ impl System {
         let directory = self.directory(&request.id)?;
         match begin(&directory, &request) {
             Ok((process, ends)) => {
-                self.tell(&request, action::CREATE, &[]);
-                if directory.journal().is_ok_and(|journal| journal.complete) {
-                    self.tell(&request, action::START, &[]);
-                }
+                self.announce_new(&request, directory.journal().is_ok_and(|journal| journal.complete));
                 Ok(Made { request, process, ends })
             }
             Err(error) => {
-                self.dismantle(&directory, &directory.journal()?, &hold).map_err(failed)?;
+                self.remove_all(&directory, &directory.journal()?, &hold).map_err(failed)?;
                 Err(failed(error))
             }
         }
@@ -152,7 +149,7 @@ impl System {
             if !supervised && request.process.is_none() {
                 let mut live = self.begin(&directory, &request, false).map_err(failed)?;
                 self.keep_owned(&request, &mut live);
-                self.tell(&request, action::START, &[]);
+                self.announce(&request, action::START, &[]);
                 return Ok(());
             }
             // The monitor takes the hold itself.
@@ -270,16 +267,16 @@ impl System {
         let signal = parse_signal(number)?;
         let (directory, running) = self.running_now(id)?;
         let request = directory.request()?;
-        let sent = match (&running.process, signal) {
+        let send = || match (&running.process, signal) {
             (Some(process), signal) => process.signal(signal),
             (None, WindowsSignal::Terminate) => running.system.terminate(),
             (None, WindowsSignal::Event(_)) => running.system.shut_down(),
         };
+        let sent = self.announce_done(&request, action::KILL, &[("signal", number.to_string())], send);
         sent.map_err(|failure| {
             let name = request.called();
             failure.explain(&format!("cannot send signal {number} to container `{name}`"))
         })?;
-        self.tell(&request, action::KILL, &[("signal", number.to_string())]);
         Ok(())
     }
 
@@ -320,7 +317,7 @@ impl System {
         } else {
             self.end_unsupervised(&directory, if graceful { 0 } else { UNKNOWN })?;
         }
-        self.tell(&request, action::STOP, &[]);
+        self.announce(&request, action::STOP, &[]);
         Ok(())
     }
 
@@ -331,7 +328,11 @@ impl System {
         if !journal.open {
             return Ok(());
         }
-        directory.record_exit(&directory.supervise()?, &exit_now(code))?;
+        let exit = exit_now(code);
+        directory.record_exit(&directory.supervise()?, &exit)?;
+        if let Ok(request) = directory.request() {
+            self.announce_end(&request, End { started: true, exit: Some(exit), ..End::default() });
+        }
         self.end_run(directory, &journal, None)
     }
 

@@ -62,8 +62,3 @@ pub(crate) use {
     system::System,
     transfer::serve_guest_copy,
 };
-
-#[cfg(windows)]
-fn missing() -> crate::Error {
-    crate::Error::new(crate::ErrorKind::Unavailable, "not offered on Windows yet")
-}

@@ -14,6 +14,7 @@ use super::store::Directory;
 use super::streams::Pumps;
 use super::supervise::{Supervised, UNKNOWN, exit_now};
 use super::system::System;
+use crate::backend::events::{Announce, ToldExec};
 use crate::process::{Ends, ExitStatus, StdioSet, TerminalStreams};
 use crate::{Error, ErrorKind, Result};
 
@@ -23,6 +24,8 @@ pub(crate) struct Process {
     child: Arc<Child>,
     pumps: Pumps,
     terminal: Option<TerminalStreams>,
+    /// Set until its end is told, if its start was.
+    told: Option<(Arc<System>, ToldExec)>,
 }
 
 /// A process of a container.
@@ -128,7 +131,12 @@ impl Process {
             let (pumps, ends) = super::streams::connect(info, stdio, &child)?;
             (pumps, ends, None)
         };
-        Ok((Self { child, pumps, terminal }, ends))
+        Ok((Self { child, pumps, terminal, told: None }, ends))
+    }
+
+    /// Tells of its end once somebody has waited for it.
+    pub(super) fn tell_end(&mut self, system: &Arc<System>, told: ToldExec) {
+        self.told = Some((Arc::clone(system), told));
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -158,6 +166,9 @@ impl Process {
     /// All that it wrote is passed on before anybody hears of its end.
     fn finish(&mut self, status: ExitStatus) -> Result<ExitStatus> {
         self.pumps.finish();
+        if let Some((system, told)) = self.told.take() {
+            system.announce_exec_end(told, status.docker_code());
+        }
         self.child.settle(status, false)?;
         Ok(status)
     }

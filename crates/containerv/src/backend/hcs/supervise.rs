@@ -11,10 +11,11 @@ use containerv_spec::state::Exit;
 use super::execute::{self, Record};
 use super::journal::{Entry, Journal};
 use super::perform::{Hold, Live, Performer};
+use super::probe;
 use super::store::{Alive, Directory};
 use super::system::System;
-use super::{events, probe};
 use crate::backend::clock::now_unix_ns;
+use crate::backend::events::{Announce, End};
 use crate::lower::hcs::lower;
 use crate::{Error, ErrorKind, Result};
 
@@ -54,6 +55,10 @@ impl System {
             return Err(Error::new(ErrorKind::InvalidState, "it is being removed"));
         }
         self.end_run(directory, &journal, None)?;
+        if request.process.is_none() {
+            // Nobody supervises it. The record of the run before is not this one's.
+            drop(directory.supervise()?);
+        }
         let mut request = request.clone();
         // As it was made, whatever the machine would choose now.
         request.isolation = match journal.isolation {
@@ -119,7 +124,7 @@ impl Supervised {
     /// Records how the command ended. The container is held by somebody who tidies up.
     pub(crate) fn record(self, exit: &Exit) -> Result<()> {
         self.directory.record_exit(&self.alive, exit)?;
-        self.system.tell(&self.request, events::action::DIE, &[("exitCode", exit.code.to_string())]);
+        self.system.announce_end(&self.request, End { started: true, exit: Some(*exit), ..End::default() });
         Ok(())
     }
 

@@ -3,9 +3,9 @@
 use containerv_spec::cgroup::GroupSet;
 use containerv_spec::{ContainerId, Limits, id};
 
-use super::events::action;
 use super::store::{Directory, Entry, text};
 use super::{System, cgroup, execute};
+use crate::backend::events::{Announce, action};
 use crate::host::generated_name;
 use crate::lower;
 use crate::{Error, ErrorKind, Result};

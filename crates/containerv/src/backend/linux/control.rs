@@ -8,10 +8,10 @@ use containerv_sys::frame;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
-use super::events::{End, Subject};
 use super::store::{Directory, Witness};
 use super::{System, explain, probe};
 use crate::attach::{AttachFrame, AttachOptions};
+use crate::backend::events::{Announce, End, Subject};
 use crate::lower::linux::{Launch, lower};
 use crate::process::ExitStatus;
 use crate::{Error, ErrorKind, Result};

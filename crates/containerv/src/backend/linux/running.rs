@@ -12,12 +12,12 @@ use rustix::fs::{Mode, OFlags};
 
 use super::children::{Aftermath, Child};
 use super::encode::Handles;
-use super::events::{End, Subject, ToldExec};
 use super::execute::{self, Run, Started};
 use super::lifecycle::parse_signal;
 use super::store::Directory;
 use super::{System, cgroup, probe, process, streams};
 use crate::backend::clock::now_unix_ns;
+use crate::backend::events::{Announce, End, Subject, ToldExec};
 use crate::lower::linux::{Joined, join};
 use crate::process::{Ends, ExecOptions, ExitStatus, StdioSet, TerminalStreams};
 use crate::{Error, ErrorKind, Result};
@@ -218,7 +218,8 @@ impl System {
         let started = execute::start(&run, self.stage()?, &mut |_, _| Ok(()))
             .map_err(|error| error.context(format!("cannot start a process in container `{name}`")))?;
         run.handles = Handles::default();
-        let told = if options.announced { self.announce_exec(&request, &process.args).ok() } else { None };
+        let announce = |id| self.announce_exec(&request, &id, &process.args);
+        let told = if options.announced { self.new_id().ok().map(announce) } else { None };
         Ok((Process::new(self, id, started, None, told), ends))
     }
 }

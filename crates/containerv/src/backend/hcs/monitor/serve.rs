@@ -19,8 +19,8 @@ use containerv_sys::windows::wait;
 use super::clients::Clients;
 use super::command::{Command, Ending};
 use super::{Begin, Channel, Order, Owner, failed, pipe_name};
+use crate::backend::events::{Announce, action};
 use crate::backend::frames::Frame;
-use crate::backend::hcs::events::action;
 use crate::backend::hcs::perform::Hold;
 use crate::backend::hcs::store::{Alive, Directory};
 use crate::backend::hcs::supervise::exit_now;
@@ -156,7 +156,7 @@ impl Monitor {
         match Command::start(&self.system, &self.directory, &self.request, alive) {
             Ok(command) => {
                 self.phase = Phase::Running(Box::new(command));
-                self.system.tell(&self.request, action::START, &[]);
+                self.system.announce(&self.request, action::START, &[]);
                 Ok(())
             }
             Err((error, alive)) => {

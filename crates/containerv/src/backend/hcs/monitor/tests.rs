@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use containerv_spec::request::{Isolation, TerminalSize};
 use containerv_spec::state::Status;
 
+use super::OwnProcess;
 use crate::backend::hcs::bed::Bed;
 use crate::{AttachFrame, AttachOptions, AttachReader, Container, ContainerBuilder, ErrorKind, LogOptions};
 
@@ -234,9 +235,6 @@ fn a_log_is_read_over_rotations_and_from_behind() {
         ..request
     };
     let container = Container::run_detached(&bed.host, request).unwrap();
-    // A follower sees the end.
-    let followed = texts(container.logs(LogOptions { follow: true, ..LogOptions::default() }).unwrap());
-    assert_eq!(followed.last().map(String::as_str), Some("line 200\r\n"));
     container.wait().unwrap();
     let all = texts(container.logs(LogOptions::default()).unwrap());
     assert!(all.len() > 80 && all.len() < 180, "{}", all.len());
@@ -247,7 +245,12 @@ fn a_log_is_read_over_rotations_and_from_behind() {
     let finished = container.state().unwrap().exit.unwrap().finished_unix_ns;
     let later = LogOptions { since_unix_ns: Some(finished + 1), ..LogOptions::default() };
     assert!(texts(container.logs(later).unwrap()).is_empty());
-    container.delete(false).unwrap();
+    // Who follows sees all of a further run.
+    container.start().unwrap();
+    let following = LogOptions { follow: true, tail: Some(0), ..LogOptions::default() };
+    let followed = texts(container.logs(following).unwrap());
+    assert_eq!(followed.last().map(String::as_str), Some("line 200\r\n"));
+    container.delete(true).unwrap();
 }
 
 #[test]
@@ -264,4 +267,71 @@ fn a_container_without_a_log_says_why() {
     child.wait().unwrap();
     assert!(why(&container).contains("run in the foreground"));
     container.delete(false).unwrap();
+}
+
+/// What the log of events tells of a container: actions with exit codes.
+fn told(bed: &Bed, container: &Container) -> Vec<String> {
+    let begin = std::time::SystemTime::UNIX_EPOCH;
+    let events = bed.host.events(Some(begin), false).unwrap().map(Result::unwrap);
+    let of_it = events.filter(|event| event.id == *container.id());
+    let shown = of_it.map(|event| match event.attributes.get("exitCode") {
+        Some(code) => format!("{} {code}", event.action),
+        None => event.action,
+    });
+    shown.collect()
+}
+
+#[test]
+fn lives_are_told_in_order_and_each_end_once() {
+    let Some(bed) = Bed::new() else { return };
+    let container = builder(&bed, "exit 9").name("told").create(&bed.host).unwrap();
+    let mut follower = bed.host.events(None, true).unwrap();
+    container.start().unwrap();
+    container.wait().unwrap();
+    container.start().unwrap();
+    container.wait().unwrap();
+    container.rename("renamed").unwrap();
+    container.delete(false).unwrap();
+    let expected = ["create", "start", "die 9", "start", "die 9", "rename", "destroy"];
+    assert_eq!(told(&bed, &container), expected);
+    let followed: Vec<String> =
+        (1..expected.len()).map(|_| follower.next().unwrap().unwrap().action).collect();
+    assert_eq!(followed, ["start", "die", "start", "die", "rename", "destroy"]);
+    let keeper = bed.keeper(Isolation::Process);
+    keeper.pause().unwrap();
+    keeper.resume().unwrap();
+    let child = crate::ExecOptions { announced: true, ..Default::default() };
+    let process = crate::spec::request::Process::new(["cmd", "/c", "exit 2"].map(Into::into).to_vec());
+    keeper.exec(&process, crate::StdioSet::null(), child).unwrap().wait().unwrap();
+    keeper.stop(Some(Duration::ZERO)).unwrap();
+    keeper.delete(false).unwrap();
+    let told = told(&bed, &keeper);
+    let (exec, rest): (Vec<String>, Vec<String>) = told.into_iter().partition(|it| it.starts_with("exec_"));
+    assert_eq!(exec, ["exec_start", "exec_die 2"]);
+    assert_eq!(rest[..5], ["create", "start", "pause", "unpause", "kill"]);
+    assert!(rest[5].starts_with("die ") && rest[6..] == ["stop", "destroy"], "{rest:?}");
+}
+
+#[test]
+fn an_end_without_its_supervisor_is_told_by_who_looks() {
+    let Some(bed) = Bed::new() else { return };
+    let container = detached(&bed, builder(&bed, "set /p line=& ping -n 60 127.0.0.1 >nul"));
+    let mut follower = bed.host.events(None, true).unwrap();
+    // The monitor dies; what it supervised is ended by force, and nobody has recorded it.
+    let channel = super::connect(&bed.host.system.directory(container.id()).unwrap()).unwrap();
+    let monitor = channel.sender().unwrap().server_process().unwrap();
+    OwnProcess::open_to_end(monitor).unwrap().unwrap().terminate(1).unwrap();
+    wait_until(
+        || !bed.host.system.directory(container.id()).unwrap().is_supervised().unwrap(),
+        "the monitor lives",
+    );
+    assert_eq!(container.state().unwrap().status, Status::Running);
+    let running = bed.host.system.running_now(container.id()).unwrap().1;
+    running.system.terminate().unwrap();
+    drop(running);
+    assert_eq!(follower.next().unwrap().unwrap().action, "die");
+    assert_eq!(container.state().unwrap().status, Status::Exited);
+    assert_eq!(told(&bed, &container), ["create", "start", "die"]);
+    container.delete(false).unwrap();
+    assert!(bed.host.repair(true).unwrap().is_empty());
 }

@@ -9,7 +9,7 @@ use containerv_spec::{ContainerId, Limits};
 use super::usage::{Counted, interface};
 use super::{adjust, processes, usage};
 use crate::backend::clock::now_unix_ns;
-use crate::backend::hcs::events::action;
+use crate::backend::events::{Announce, action};
 use crate::backend::hcs::probe;
 use crate::backend::hcs::system::System;
 use crate::lower;
@@ -103,7 +103,7 @@ impl System {
         };
         let tell = |document: &_| running.as_ref().map_or(Ok(()), |running| running.system.modify(document));
         adjust::apply(&live, store, tell).map_err(failed)?;
-        self.tell(&changed, action::UPDATE, &[]);
+        self.announce(&changed, action::UPDATE, &[]);
         Ok(())
     }
 

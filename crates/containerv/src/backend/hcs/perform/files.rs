@@ -26,26 +26,27 @@ pub(super) fn path(text: &OsText) -> Result<&Path> {
 }
 
 pub(super) fn make_directory(text: &OsText) -> Result<()> {
-    let path = path(text)?;
-    let private = SecurityDescriptor::private();
-    let made = private.and_then(|private| {
-        match security::create_directory(path, &private) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            made => return made,
+    make_private(path(text)?).map_err(|error| Failure::io("CreateDirectoryW", error))
+}
+
+/// Makes a directory for the system and administrators alone, and those above it that are missing.
+pub(in super::super) fn make_private(path: &Path) -> io::Result<()> {
+    let private = SecurityDescriptor::private()?;
+    match security::create_directory(path, &private) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        made => return made,
+    }
+    // The roots, which are as private.
+    let missing = path.ancestors().skip(1).take_while(|parent| !parent.is_dir());
+    let missing: Vec<&Path> = missing.collect();
+    for parent in missing.into_iter().rev() {
+        match security::create_directory(parent, &private) {
+            // Another container's creation was faster.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => made?,
         }
-        // The roots, which are as private.
-        let missing = path.ancestors().skip(1).take_while(|parent| !parent.is_dir());
-        let missing: Vec<&Path> = missing.collect();
-        for parent in missing.into_iter().rev() {
-            match security::create_directory(parent, &private) {
-                // Another container's creation was faster.
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                made => made?,
-            }
-        }
-        security::create_directory(path, &private)
-    });
-    made.map_err(|error| Failure::io("CreateDirectoryW", error))
+    }
+    security::create_directory(path, &private)
 }
 
 pub(super) fn remove_directory(text: &OsText) -> Result<()> {

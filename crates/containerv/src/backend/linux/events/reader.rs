@@ -6,18 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use containerv_spec::ContainerId;
-use rustix::fs::{Mode, OFlags};
 
-use super::ends::End;
-use super::file::{FILES, Last, NAME, Rotation};
 use super::shortage::Shortage;
-use super::{MAX_LINE, Subject};
-use crate::backend::clock::now_unix_ns;
-use crate::backend::lines::{Line, Lines, Series, Watch};
+use crate::Result;
+use crate::backend::events::{Announce, End, Last, Read, Reader, Subject, living};
 use crate::backend::linux::store::{Directory, Witness};
 use crate::backend::linux::{System, process};
 use crate::events::Event;
-use crate::{Error, ErrorKind, Result};
 
 /// How long a monitor gets to write its record before it is looked for again.
 const RETRY: Duration = Duration::from_millis(5);
@@ -32,27 +27,15 @@ const MAX_RETRY: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Events {
     system: Arc<System>,
-    since: u64,
-    until: Option<u64>,
     follow: bool,
-    log: Option<Log>,
+    reader: Reader,
     /// Containers that run, as far as the events that were read tell.
     running: BTreeMap<ContainerId, Watched>,
     /// How long to wait before what is not settled is looked at again.
     retry: Duration,
-    /// Which file comes after the one that is being read; unknown before the first line, unless the
-    /// log was empty.
-    next_rotation: Option<u64>,
     /// When the counts were read that nothing announces.
     looked: Instant,
     finished: bool,
-}
-
-/// The open log.
-#[derive(Debug)]
-struct Log {
-    lines: Lines,
-    watch: Option<Watch>,
 }
 
 /// A running container.
@@ -72,19 +55,13 @@ impl System {
     /// Opens the log of events.
     pub(crate) fn events(self: &Arc<Self>, since: u64, follow: bool) -> Result<Events> {
         self.notice_ends()?;
-        let log = self.open_log(follow)?;
-        let system = Arc::clone(self);
-        let nothing_yet = log.as_ref().is_none_or(|log| log.lines.is_empty());
         let mut events = Events {
-            system,
-            since,
-            until: None,
+            system: Arc::clone(self),
             follow,
-            log,
+            reader: Reader::open(self.log_directory(), since, follow)?,
             running: BTreeMap::new(),
             retry: RETRY,
             looked: Instant::now(),
-            next_rotation: nothing_yet.then_some(0),
             finished: false,
         };
         if follow {
@@ -93,35 +70,9 @@ impl System {
         Ok(events)
     }
 
-    fn open_log(&self, follow: bool) -> Result<Option<Log>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = match rustix::fs::open(&self.store.run, flags, Mode::empty()) {
-            Ok(directory) => directory,
-            Err(rustix::io::Errno::NOENT) => return Ok(None),
-            Err(errno) => {
-                let path = self.store.run.display();
-                return Err(crate::Error::os(errno.raw_os_error(), format!("cannot open `{path}`")));
-            }
-        };
-        let watch = follow.then(|| Watch::new(&directory));
-        let path = self.store.run.clone();
-        let series = Series { directory, path, name: NAME, files: FILES, max_line: MAX_LINE };
-        Ok(Some(Log { lines: Lines::open(series, follow)?, watch }))
-    }
-
     /// Writes down ends that nobody has seen: of containers that the log takes for running.
     fn notice_ends(&self) -> Result<()> {
-        let Some(mut log) = self.open_log(false)? else { return Ok(()) };
-        let mut living: BTreeMap<ContainerId, (Last, Event)> = BTreeMap::new();
-        while let Some(line) = log.lines.next_line()? {
-            let Ok(Entry::Event(event)) = parse(&line) else { continue };
-            match Last::of(&event.action) {
-                Some(Last::Destroyed) => drop(living.remove(&event.id)),
-                Some(last) => drop(living.insert(event.id.clone(), (last, event))),
-                None => {}
-            }
-        }
-        for (last, event) in living.values() {
+        for (last, event) in living(self.log_directory())?.values() {
             self.notice_end_of(&Subject::of_event(event), *last == Last::Started, None)?;
         }
         Ok(())
@@ -145,27 +96,10 @@ impl System {
     }
 }
 
-/// A line of the log.
-enum Entry {
-    Event(Event),
-    Rotation(Rotation),
-}
-
-fn parse(line: &Line) -> Result<Entry, &'static str> {
-    match line {
-        Line::Whole(bytes) => match Rotation::of(bytes) {
-            Some(rotation) => Ok(Entry::Rotation(rotation)),
-            None => serde_json::from_slice(bytes).map(Entry::Event).map_err(|_| "it is not an event"),
-        },
-        Line::TooLong => Err("it is longer than an event can be"),
-        Line::CutOff => Err("it is cut off"),
-    }
-}
-
 impl Events {
     /// Ends when this time has come.
     pub(crate) fn end_at(&mut self, unix_ns: u64) {
-        self.until = Some(unix_ns);
+        self.reader.end_at(unix_ns);
     }
 
     pub(crate) fn next(&mut self) -> Option<Result<Event>> {
@@ -184,51 +118,22 @@ impl Events {
 
     /// Reads one line, or waits. An error of the outer kind ends the iteration.
     fn step(&mut self) -> Result<Option<Result<Event>>> {
-        let line = match &mut self.log {
-            Some(log) => log.lines.next_line()?,
-            None => None,
-        };
-        let Some(line) = line else { return self.at_end().map(|()| None) };
-        Ok(match (parse(&line), &self.log) {
-            (Ok(Entry::Event(event)), _) => {
-                // The very first file has no heading.
-                self.next_rotation = self.next_rotation.max(Some(1));
+        match self.reader.read()? {
+            Read::Event(event) => {
                 self.keep_account(&event)?;
-                self.is_wanted(&event).then_some(Ok(event))
+                Ok(self.reader.is_wanted(&event).then_some(Ok(event)))
             }
-            (Ok(Entry::Rotation(rotation)), _) => self.enter_file(rotation).map(Err),
-            (Err(what), Some(log)) => Some(Err(log.lines.damaged(what))),
-            (Err(_), None) => None,
-        })
-    }
-
-    /// Notes which file is being read; an error if one before it was not.
-    fn enter_file(&mut self, Rotation { rotation }: Rotation) -> Option<Error> {
-        if rotation <= self.next_rotation.replace(rotation.saturating_add(1))? {
-            return None;
+            Read::Other(error) => Ok(error.map(Err)),
+            Read::Nothing => self.at_end().map(|()| None),
         }
-        let error = Error::new(
-            ErrorKind::ResourceExhausted,
-            "events were lost: they came faster than they were read",
-        );
-        Some(
-            error
-                .with_hint("the events after them are read all the same; `cv ps -a` shows what is there now"),
-        )
-    }
-
-    fn is_wanted(&self, event: &Event) -> bool {
-        event.time_unix_ns >= self.since && self.until.is_none_or(|until| event.time_unix_ns <= until)
     }
 
     fn at_end(&mut self) -> Result<()> {
-        if !self.follow || self.until.is_some_and(|until| now_unix_ns() > until) {
+        if self.reader.is_over() {
             self.finished = true;
             return Ok(());
         }
-        if self.log.is_none() {
-            self.log = self.system.open_log(true)?;
-        }
+        self.reader.look_again()?;
         self.tell_kills();
         if self.tell_ends()? {
             self.retry = RETRY;
@@ -241,12 +146,11 @@ impl Events {
     }
 
     fn wait(&mut self, most: Duration) {
-        let left = |until: u64| Duration::from_nanos(until.saturating_sub(now_unix_ns()).saturating_add(1));
-        let most = most.min(self.until.map_or(Duration::MAX, left));
+        let most = self.reader.patience(most);
         let ended = self.running.values().filter_map(|it| it.pidfd.as_ref());
         // One that has ended stays readable, and is not waited for a second time.
         let others: Vec<_> = ended.filter(|it| !process::has_ended(it)).map(AsFd::as_fd).collect();
-        let changed = match self.watcher() {
+        let changed = match self.reader.watch() {
             Some(watch) => watch.wait(&others, most),
             None => {
                 std::thread::sleep(most.min(Duration::from_millis(100)));
@@ -256,10 +160,6 @@ impl Events {
         for watched in self.running.values_mut() {
             watched.shortage.notice(&changed);
         }
-    }
-
-    fn watcher(&self) -> Option<&Watch> {
-        self.log.as_ref()?.watch.as_ref()
     }
 
     /// Writes down processes that were killed because memory ran out.
@@ -310,7 +210,7 @@ impl Events {
 
     fn forget(&mut self, id: &ContainerId) {
         let watched = self.running.remove(id);
-        if let (Some(watched), Some(watch)) = (watched, self.watcher()) {
+        if let (Some(watched), Some(watch)) = (watched, self.reader.watch()) {
             watched.shortage.forget(watch);
         }
     }
@@ -330,9 +230,9 @@ impl Events {
         // One that is gone already has an end in the log, or will have: it is told like others.
         let directory = self.system.store.find(&subject.id)?;
         let journal = directory.as_ref().and_then(|directory| directory.journal().ok());
-        let shortage = journal
-            .as_ref()
-            .map_or_else(Shortage::default, |journal| Shortage::of(&journal.intent.groups, self.watcher()));
+        let shortage = journal.as_ref().map_or_else(Shortage::default, |journal| {
+            Shortage::of(&journal.intent.groups, self.reader.watch())
+        });
         let record = journal.and_then(|journal| journal.process);
         if directory.is_some() && record.is_none() {
             return Ok(());

@@ -1,19 +1,18 @@
 //! The file of events: appends, rotation, and the search for what was told of a container last.
 
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use containerv_spec::ContainerId;
-use rustix::fs::{FlockOperation, Mode, OFlags};
-use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::{OOM_KILLS, action};
-use crate::backend::linux::store::Store;
+use super::system::{self, Appended};
+use super::{Announce, OOM_KILLS, action};
 use crate::events::Event;
 
-/// Name of the newest file in the run root.
+/// Name of the newest file.
 pub(super) const NAME: &str = "events";
 /// How many files are kept.
 pub(super) const FILES: u32 = 2;
@@ -28,7 +27,7 @@ const BLOCK: u64 = 64 << 10;
 
 /// What the log said last of a container's life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Last {
+pub(crate) enum Last {
     Created,
     Started,
     Died,
@@ -37,7 +36,7 @@ pub(super) enum Last {
 
 impl Last {
     /// What an event says of a life; `None` if it says nothing.
-    pub(super) fn of(action: &str) -> Option<Self> {
+    pub(crate) fn of(action: &str) -> Option<Self> {
         match action {
             action::CREATE => Some(Self::Created),
             action::START => Some(Self::Started),
@@ -66,16 +65,19 @@ impl Rotation {
 
 /// The log while nobody else appends to it.
 pub(super) struct Held<'a> {
-    store: &'a Store,
-    file: OwnedFd,
+    directory: &'a Path,
+    file: Appended,
     size: u64,
     /// What a file that is still empty has to begin with.
     heading: Option<Rotation>,
 }
 
-/// Appends events, with one write(2). `events` is asked for them while nobody else appends.
-pub(super) fn append(store: &Store, events: impl FnOnce(&Held<'_>) -> Vec<Event>) -> Result<(), Errno> {
-    let held = hold(store)?;
+/// Appends events, with one write. `events` is asked for them while nobody else appends.
+pub(super) fn append(
+    log: &(impl Announce + ?Sized),
+    events: impl FnOnce(&Held<'_>) -> Vec<Event>,
+) -> io::Result<()> {
+    let held = hold(log)?;
     let events = events(&held);
     if events.is_empty() {
         return Ok(());
@@ -90,51 +92,49 @@ pub(super) fn append(store: &Store, events: impl FnOnce(&Held<'_>) -> Vec<Event>
     }
     events.iter().for_each(|event| add(serde_json::to_vec(event)));
     loop {
-        match rustix::io::write(&held.file, &lines) {
+        match held.file.file().write(&lines) {
             Ok(count) if count == lines.len() => return Ok(()),
             Ok(_) => {
                 // The disk is full: half a line would damage the next one.
-                rustix::fs::ftruncate(&held.file, held.size)?;
-                return Err(Errno::NOSPC);
+                held.file.truncate(&path(held.directory, 0), held.size)?;
+                return Err(io::ErrorKind::StorageFull.into());
             }
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }
 
-fn path(store: &Store, number: u32) -> PathBuf {
-    if number == 0 { store.run.join(NAME) } else { store.run.join(format!("{NAME}.{number}")) }
+fn path(directory: &Path, number: u32) -> PathBuf {
+    if number == 0 { directory.join(NAME) } else { directory.join(format!("{NAME}.{number}")) }
 }
 
 /// Opens and locks the newest file; begins a new one if it is full.
-fn hold(store: &Store) -> Result<Held<'_>, Errno> {
+fn hold(log: &(impl Announce + ?Sized)) -> io::Result<Held<'_>> {
+    let directory = log.log_directory();
+    let newest = path(directory, 0);
     let deadline = Instant::now() + PATIENCE;
-    let mut made_roots = false;
+    let mut made = false;
     loop {
-        let flags = OFlags::RDWR | OFlags::APPEND | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = match rustix::fs::open(path(store, 0), flags, Mode::from_raw_mode(0o600)) {
+        let mut file = match Appended::open(&newest) {
             // What is in `/run` is gone after a restart of the machine; the containers are not.
-            Err(Errno::NOENT) if !made_roots => {
-                made_roots = true;
-                store.make_roots().map_err(|_| Errno::NOENT)?;
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !made => {
+                made = true;
+                log.make_log_directory()?;
                 continue;
             }
-            other => other?,
+            opened => opened?,
         };
-        let locked = lock(&file, deadline)?;
-        let stat = rustix::fs::fstat(&file)?;
-        let size = u64::try_from(stat.st_size).unwrap_or(0);
-        let named = rustix::fs::stat(path(store, 0));
-        let is_newest = named.is_ok_and(|named| (named.st_dev, named.st_ino) == (stat.st_dev, stat.st_ino));
+        let locked = lock(&mut file, deadline)?;
+        let (size, is_newest) = file.look(&newest)?;
         if locked && !is_newest {
             continue;
         }
-        if locked && size >= MAX_BYTES {
-            rustix::fs::rename(path(store, 0), path(store, 1))?;
+        // Where a reader is in the way, the file grows until it is not.
+        if locked && size >= MAX_BYTES && fs::rename(&newest, path(directory, 1)).is_ok() {
             continue;
         }
-        let mut held = Held { store, file, size, heading: None };
+        let mut held = Held { directory, file, size, heading: None };
         if locked && size == 0 {
             held.heading = held.next_rotation();
         }
@@ -143,20 +143,16 @@ fn hold(store: &Store) -> Result<Held<'_>, Errno> {
 }
 
 /// Locks a file; false if the time is over.
-fn lock(file: &OwnedFd, deadline: Instant) -> Result<bool, Errno> {
+fn lock(file: &mut Appended, deadline: Instant) -> io::Result<bool> {
     let mut pause = Duration::from_micros(20);
-    loop {
-        match rustix::fs::flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(true),
-            Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
-                std::thread::sleep(pause);
-                pause = (pause * 2).min(Duration::from_millis(1));
-            }
-            Err(Errno::WOULDBLOCK) => return Ok(false),
-            Err(errno) => return Err(errno),
+    while !file.try_lock()? {
+        if Instant::now() >= deadline {
+            return Ok(false);
         }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(1));
     }
+    Ok(true)
 }
 
 impl Held<'_> {
@@ -177,7 +173,7 @@ impl Held<'_> {
 
     /// Returns what the newest event of a container says to which `read` gives an answer.
     fn search<T>(&self, id: &ContainerId, read: &dyn Fn(&Event) -> Option<T>) -> Option<T> {
-        search(&self.file, self.size, id, read).or_else(|| {
+        search(self.file.file(), self.size, id, read).or_else(|| {
             let (file, size) = self.open_older()?;
             search(&file, size, id, read)
         })
@@ -186,7 +182,8 @@ impl Held<'_> {
     /// Returns the time of the oldest event that is kept.
     pub(super) fn oldest_unix_ns(&self) -> Option<u64> {
         let older = self.open_older();
-        let (file, size) = older.as_ref().map_or((&self.file, self.size), |(file, size)| (file, *size));
+        let own = (self.file.file(), self.size);
+        let (file, size) = older.as_ref().map_or(own, |(file, size)| (file, *size));
         let bytes = read(file, 0, size.min(FIRST_BLOCK + super::MAX_LINE as u64)).ok()?;
         let mut lines = bytes.split(|byte| *byte == b'\n').filter(|line| Rotation::of(line).is_none());
         serde_json::from_slice::<Event>(lines.next()?).ok().map(|event| event.time_unix_ns)
@@ -200,17 +197,14 @@ impl Held<'_> {
         Some(Rotation { rotation: before.map_or(0, |it| it.rotation).saturating_add(1) })
     }
 
-    fn open_older(&self) -> Option<(OwnedFd, u64)> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = rustix::fs::open(path(self.store, 1), flags, Mode::empty()).ok()?;
-        let size = u64::try_from(rustix::fs::fstat(&file).ok()?.st_size).ok()?;
-        Some((file, size))
+    fn open_older(&self) -> Option<(File, u64)> {
+        system::open_older(&path(self.directory, 1)).ok()
     }
 }
 
 /// Searches from the end, where it usually is.
 fn search<T>(
-    file: &OwnedFd,
+    file: &File,
     size: u64,
     id: &ContainerId,
     read_event: &dyn Fn(&Event) -> Option<T>,
@@ -253,15 +247,13 @@ fn event_of(line: &[u8], id: &ContainerId) -> Option<Event> {
     serde_json::from_slice(line).ok().filter(|event: &Event| event.id == *id)
 }
 
-fn read(file: &OwnedFd, begin: u64, end: u64) -> Result<Vec<u8>, Errno> {
+fn read(file: &File, begin: u64, end: u64) -> io::Result<Vec<u8>> {
     let mut bytes = vec![0u8; (end - begin) as usize];
     let mut filled = 0;
     while filled < bytes.len() {
-        match rustix::io::pread(file, &mut bytes[filled..], begin + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno),
+        match system::read_at(file, &mut bytes[filled..], begin + filled as u64)? {
+            0 => break,
+            count => filled += count,
         }
     }
     bytes.truncate(filled);

@@ -2,11 +2,11 @@ use std::path::PathBuf;
 
 use containerv_spec::state::Exit;
 
-use super::ends::End;
-use super::file::{FILES, Last, MAX_BYTES, append};
+use super::file::{FILES, MAX_BYTES, append};
+use super::system::Appended;
 use super::*;
-use crate::Error;
-use crate::backend::linux::store::Store;
+use crate::backend::system::{Events, System};
+use crate::{Error, Result};
 
 /// A host of a test's own, without containers.
 struct Scratch {
@@ -22,17 +22,21 @@ impl Scratch {
         Self { path, system }
     }
 
-    fn store(&self) -> &Store {
-        &self.system.store
+    fn log(&self) -> &System {
+        &self.system
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.log().log_directory().join(name)
     }
 
     fn add(&self, subject: &Subject, action: &str, time: u64) {
-        append(self.store(), |_| vec![subject.event(action, time, &[])]).unwrap();
+        append(self.log(), |_| vec![subject.event(action, time, &[])]).unwrap();
     }
 
     fn last(&self, subject: &Subject) -> Option<Last> {
         let mut last = None;
-        append(self.store(), |held| {
+        append(self.log(), |held| {
             last = held.last(&subject.id);
             Vec::new()
         })
@@ -123,20 +127,20 @@ fn the_log_is_bounded_and_searched_over_both_files() {
     let scratch = Scratch::new("bounded");
     let (old, noise) = (subject(1), subject(2));
     scratch.add(&old, action::START, 1);
-    let newest = scratch.store().run.join("events");
-    while !scratch.store().run.join("events.1").exists() {
+    let newest = scratch.path("events");
+    while !scratch.path("events.1").exists() {
         let many = (0..500).map(|time| noise.event(action::KILL, time, &[])).collect();
-        append(scratch.store(), |_| many).unwrap();
+        append(scratch.log(), |_| many).unwrap();
     }
     assert_eq!(scratch.last(&old), Some(Last::Started));
     assert_eq!(scratch.last(&noise), None);
-    let sizes = |name: &str| std::fs::metadata(scratch.store().run.join(name)).map_or(0, |it| it.len());
+    let sizes = |name: &str| std::fs::metadata(scratch.path(name)).map_or(0, |it| it.len());
     for _ in 0..3 {
         std::fs::write(&newest, vec![b'\n'; MAX_BYTES as usize]).unwrap();
         scratch.add(&noise, action::START, 1);
         assert!(sizes("events") < 1000 && sizes("events.1") <= MAX_BYTES + (200 << 10));
     }
-    assert!(!scratch.store().run.join(format!("events.{FILES}")).exists());
+    assert!(!scratch.path(&format!("events.{FILES}")).exists());
     assert_eq!(scratch.last(&old), None);
 }
 
@@ -145,7 +149,7 @@ fn damaged_lines_are_told_and_passed_over() {
     let scratch = Scratch::new("damaged");
     let one = subject(1);
     scratch.add(&one, action::CREATE, 1);
-    let path = scratch.store().run.join("events");
+    let path = scratch.path("events");
     let mut text = std::fs::read(&path).unwrap();
     let mut hostile = text.clone();
     hostile.truncate(hostile.len() - 5);
@@ -168,9 +172,9 @@ fn a_lock_that_is_never_let_go_does_not_stop_anybody() {
     let scratch = Scratch::new("stuck");
     let one = subject(1);
     scratch.add(&one, action::CREATE, 1);
-    let path = scratch.store().run.join("events");
-    let held = std::fs::File::open(&path).unwrap();
-    rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let path = scratch.path("events");
+    let mut held = Appended::open(&path).unwrap();
+    assert!(held.try_lock().unwrap());
     let begin = std::time::Instant::now();
     scratch.add(&one, action::START, 2);
     assert!(begin.elapsed() < std::time::Duration::from_secs(2));
@@ -182,7 +186,7 @@ fn concurrent_appends_lose_nothing_over_rotations() {
     let scratch = Scratch::new("storm");
     let write = |thread: u8| {
         for number in 0..400 {
-            append(scratch.store(), |_| vec![padded(thread, number)]).unwrap();
+            append(scratch.log(), |_| vec![padded(thread, number)]).unwrap();
         }
     };
     let end = subject(9);
@@ -215,7 +219,7 @@ fn concurrent_appends_lose_nothing_over_rotations() {
         }
         assert!(told_of_loss || next.values().eq(&[400; 4]));
     });
-    assert!(scratch.store().run.join("events.1").exists());
+    assert!(scratch.path("events.1").exists());
 }
 
 fn padded(thread: u8, number: u64) -> Event {
@@ -229,7 +233,7 @@ fn a_reader_that_was_too_slow_is_told_so_and_no_other() {
     let scratch = Scratch::new("slow");
     let fill = |numbers: std::ops::Range<u64>| {
         for number in numbers {
-            append(scratch.store(), |_| vec![padded(1, number)]).unwrap();
+            append(scratch.log(), |_| vec![padded(1, number)]).unwrap();
         }
     };
     // About 600 of these make a file.
@@ -247,7 +251,9 @@ fn a_reader_that_was_too_slow_is_told_so_and_no_other() {
     fill(1000..3000);
     for slow in [&mut from_nothing, &mut from_some, &mut drained] {
         let seen: Vec<_> = std::iter::from_fn(|| slow.next()).take_while(|it| !ends_at(it, 2999)).collect();
-        assert_eq!(seen.iter().filter(|it| it.is_err()).count(), 1);
+        // Where a file that a reader has open cannot be replaced, it waits for the reader.
+        let lost = seen.iter().filter(|it| it.is_err()).count();
+        assert!(lost == 1 || (cfg!(windows) && lost == 0), "{lost}");
     }
     let late = scratch.read();
     assert!(late.iter().all(Result::is_ok) && ends_at(late.last().unwrap(), 2999));
