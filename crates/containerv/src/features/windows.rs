@@ -77,7 +77,8 @@ const NO_OVERLAYS: &str =
 /// Features of the Windows backend, in the order of the Linux backend's.
 pub(crate) const WINDOWS: &[Known] = &[
     seen("image-host", r#"{"root": "host"}"#),
-    seen("rootfs-directory", r#"{"root": {"directory": "C:\\containerfs"}}"#),
+    // A directory is resolved to layers and mounts before anything is lowered.
+    seen("rootfs-directory", "{}"),
     seen("rootfs-layers", "{}"),
     never("overlay", NO_OVERLAYS),
     seen("overlay-memory", r#"{"overlay": "memory"}"#),
