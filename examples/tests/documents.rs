@@ -107,3 +107,40 @@ fn options_of_the_documents_are_options_of_cv() {
     }
     assert!(unknown.is_empty(), "{unknown:#?}");
 }
+
+/// What `docs/windows-errors.md` has to be: every code that the library knows.
+fn page_of_windows_errors() -> String {
+    use containerv::spec::hcs::{codes, exit};
+
+    let mut page = "# Error codes of Windows\n\n\
+        What `cv` and the library say for each code of Windows and its container services. This page is made from the tables \
+        of the code.\n\nThe older interface and programs in virtual machines give `0xC037nnnn` where the newer one gives \
+        `0x8037nnnn`; both are the same. A Win32 error number `n` is `0x8007nnnn` in hexadecimal. For codes that are not here \
+        the whole answer of the service is printed.\n\n| Code | Name | Means | What to do |\n|---|---|---|---|\n"
+        .to_owned();
+    for code in codes::CODES {
+        let row = format!("| `0x{:08X}` | `{}` | {} | {} |", code.value, code.name, code.meaning, code.hint);
+        page += &(row.replace("|  |", "| |") + "\n");
+    }
+    page += "\n## Exit codes\n\nExit codes of Windows have 32 bits. `cv` prints those of a status in hexadecimal, with the \
+        name.\n\n| Code | Decimal | Name | Means, and what to do |\n|---|---|---|---|\n";
+    for status in exit::STATUSES {
+        page += &format!("| `0x{0:08X}` | {0} | `{1}` | {2} |\n", status.value, status.name, status.hint);
+    }
+    page
+}
+
+#[test]
+fn the_page_of_windows_errors_has_every_code() {
+    let path = root().join("docs/windows-errors.md");
+    let page = page_of_windows_errors();
+    if std::env::var("INSTA_UPDATE").is_ok_and(|how| how == "always") {
+        fs::write(&path, &page).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    let differs = written.lines().zip(page.lines()).find(|(written, wanted)| written != wanted);
+    assert!(
+        written == page,
+        "`docs/windows-errors.md` differs from the tables, first at {differs:?}; `INSTA_UPDATE=always` writes it anew"
+    );
+}

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::{StandIns, Watched};
+use super::{Watched, services};
 
 /// Returns a line for each thing that is left of these containers.
 pub(crate) fn leftovers(directory: &Path, ids: &[String], (): &Watched) -> Vec<String> {
-    let state = StandIns::connect().state();
+    let state = services::state();
     let of_container = |text: &&str| ids.iter().any(|id| text.contains(id.as_str()) || is_guid_of(text, id));
     let mut found = Vec::new();
     for (kind, list) in [

@@ -4,6 +4,7 @@
 mod caller;
 mod leftovers;
 pub(crate) mod network;
+mod services;
 mod stand_ins;
 
 use std::fs;
@@ -18,6 +19,16 @@ pub use stand_ins::StandIns;
 
 /// Says which isolation this run of the tests is about: `process` or `hyperv`.
 const ISOLATION_VARIABLE: &str = "CONTAINERV_TEST_ISOLATION";
+
+/// Folders of the layers of an image, topmost first, parted by `;`: then this is a real Windows, where a layer cannot
+/// be made up. The image has the program `inside` and a directory `C:\tmp` that everybody may write.
+const LAYERS_VARIABLE: &str = "CONTAINERV_TEST_LAYERS";
+
+/// The layers of a real image, if the tests run on a real Windows.
+fn real_layers() -> Option<Vec<String>> {
+    let layers = std::env::var(LAYERS_VARIABLE).ok().filter(|layers| !layers.is_empty())?;
+    Some(layers.split(';').map(str::to_owned).collect())
+}
 
 /// Where the program `inside` is in a container.
 pub(crate) const PROGRAM: &str = r"C:\inside.exe";
@@ -39,7 +50,8 @@ fn base(directory: &Path) -> PathBuf {
 }
 
 pub(crate) fn root(directory: &Path) -> Value {
-    serde_json::json!({"layers": {"folders": [base(directory)]}})
+    let own = || vec![base(directory).to_string_lossy().into_owned()];
+    serde_json::json!({"layers": {"folders": real_layers().unwrap_or_else(own)}})
 }
 
 pub(crate) fn in_root(directory: &Path, name: &str) -> PathBuf {
