@@ -110,8 +110,20 @@ pub(crate) fn run(
     filters: &[String],
     report: &mut SuiteReport,
 ) -> Result<()> {
+    run_as(label, label, command, filters, report)
+}
+
+/// The same of a program that runs several times, each time in other surroundings: `shown` says in
+/// which. What one run skips and another passes is no skip.
+pub(crate) fn run_as(
+    label: &str,
+    shown: &str,
+    command: &mut Command,
+    filters: &[String],
+    report: &mut SuiteReport,
+) -> Result<()> {
     command.args(filters).arg("--show-output");
-    let mut run = Run::begin(label);
+    let mut run = Run { shown: shown.to_owned(), ..Run::begin(label) };
     let ending = command::run_lines(command, PROGRAM_LIMIT, |line| run.line(line))?;
     run.end(ending.success(), &ending.to_string(), report);
     Ok(())
@@ -120,13 +132,20 @@ pub(crate) fn run(
 /// One run of a test program, wherever it runs.
 pub(crate) struct Run {
     label: String,
+    /// What a person reads in its place.
+    shown: String,
     reader: Reader,
     begin: Instant,
 }
 
 impl Run {
     pub(crate) fn begin(label: &str) -> Run {
-        Run { label: label.to_owned(), reader: Reader::default(), begin: Instant::now() }
+        Run {
+            label: label.to_owned(),
+            shown: label.to_owned(),
+            reader: Reader::default(),
+            begin: Instant::now(),
+        }
     }
 
     /// Takes a line of its standard output, and prints it if a person should see it.
@@ -144,16 +163,16 @@ impl Run {
         if !outcome.is_empty() {
             self.summarize(&outcome);
         }
-        report.add(&self.label, outcome);
+        report.add(&self.label, &self.shown, outcome);
         if !clean {
-            report.fail(format!("{}: the program: {ending}", self.label));
+            report.fail(format!("{}: the program: {ending}", self.shown));
         }
     }
 
     fn summarize(&self, outcome: &Outcome) {
         println!(
             "{:<44} passed {:>4}, failed {:>2}, skipped {:>2}, {:.1} s",
-            self.label,
+            self.shown,
             outcome.passed.len(),
             outcome.failed.len(),
             outcome.skipped.len(),

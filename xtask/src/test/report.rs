@@ -55,11 +55,11 @@ impl SuiteReport {
         }
     }
 
-    /// Adds the results of the test program `label`.
-    pub(super) fn add(&mut self, label: &str, outcome: Outcome) {
+    /// Adds the results of the test program `label`; its failures are told of `shown`.
+    pub(super) fn add(&mut self, label: &str, shown: &str, outcome: Outcome) {
         let full = |test: &String| format!("{label}::{test}");
         self.passed.extend(outcome.passed.iter().map(full));
-        self.failed.extend(outcome.failed.iter().map(full));
+        self.failed.extend(outcome.failed.iter().map(|test| format!("{shown}::{test}")));
         outcome.skipped.iter().for_each(|(test, reason)| self.skip(full(test), reason));
     }
 
@@ -136,9 +136,9 @@ mod tests {
     #[test]
     fn a_skip_that_another_suite_passed_is_none() {
         let mut root = SuiteReport::new("workspace");
-        root.add("containerv", outcome(&["a"], &["b"]));
+        root.add("containerv", "containerv", outcome(&["a"], &["b"]));
         let mut user = SuiteReport::new("user");
-        user.add("containerv", outcome(&[], &["a", "b"]));
+        user.add("containerv", "containerv", outcome(&[], &["a", "b"]));
         let report = Report { suites: vec![root, user] };
         let skips = report.skips();
         assert_eq!(

@@ -15,7 +15,14 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("containerv", &["--lib"]),
     ("cv", &["--lib", "--tests"]),
     (c_programs::PACKAGE, &["--lib", "--tests"]),
+    (CONFORMANCE, &["--test", "conformance", "--test", "crash"]),
 ];
+
+/// The package whose programs run once for each isolation.
+const CONFORMANCE: &str = "containerv-tests";
+
+/// How those programs are told which.
+const ISOLATION_VARIABLE: &str = "CONTAINERV_TEST_ISOLATION";
 
 pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     if let Some(reason) = wine::impossible() {
@@ -41,13 +48,18 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     let cv = product::build_windows_cv()?;
     bed.add(&cv)?;
     for program in programs {
-        let mut command = bed.command(&program.executable)?;
-        program.surroundings(&mut command);
-        command.env(product::CV_VARIABLE, &cv);
-        command.env(c_programs::VARIABLE, wine::windows_path(&c_programs));
-        // Cargo, which `insta` asks else, is no Windows program.
-        command.env("INSTA_WORKSPACE_ROOT", workspace::root()).env("INSTA_UPDATE", "no");
-        binaries::run(&program.label(), &mut command, filters, report)?;
+        let isolations: &[&str] = if program.package == CONFORMANCE { &["process", "hyperv"] } else { &[""] };
+        for isolation in isolations {
+            let mut command = bed.command(&program.executable)?;
+            program.surroundings(&mut command);
+            command.env(product::CV_VARIABLE, &cv).env(ISOLATION_VARIABLE, isolation);
+            command.env(c_programs::VARIABLE, wine::windows_path(&c_programs));
+            // Cargo, which `insta` asks else, is no Windows program.
+            command.env("INSTA_WORKSPACE_ROOT", workspace::root()).env("INSTA_UPDATE", "no");
+            let label = program.label();
+            let shown = if isolation.is_empty() { label.clone() } else { format!("{label} ({isolation})") };
+            binaries::run_as(&label, &shown, &mut command, filters, report)?;
+        }
     }
     Ok(())
 }
