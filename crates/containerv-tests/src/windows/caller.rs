@@ -5,7 +5,7 @@ use std::process::{Command, ExitStatus};
 
 /// Whose rights a caller has: the test's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Rights;
+pub(crate) struct Rights {}
 
 impl Rights {
     /// A command that runs a program with these rights.
