@@ -10,8 +10,6 @@ pub(crate) enum Ask {
     Sample(&'static str),
     /// No request asks for it, and Windows does not have it.
     Never(&'static str),
-    /// Windows could do it, and this version does not.
-    Later,
 }
 
 /// What a feature needs of a Windows machine besides what lowering checks.
@@ -48,10 +46,6 @@ const fn checked(name: &'static str, sample: &'static str) -> Known {
 
 const fn never(name: &'static str, reason: &'static str) -> Known {
     known(name, Ask::Never(reason), FeatureLabel::NotOffered)
-}
-
-const fn later(name: &'static str) -> Known {
-    known(name, Ask::Later, FeatureLabel::NotOffered)
 }
 
 const fn known(name: &'static str, ask: Ask, label: FeatureLabel) -> Known {
@@ -190,11 +184,11 @@ pub(crate) const WINDOWS: &[Known] = &[
     seen("copy-files", "{}"),
     seen("copy-archives", "{}"),
     seen("changes", "{}"),
-    later("logs"),
+    seen("logs", "{}").with(&[Need::Monitor]),
     seen("stats", "{}"),
     never("stats-complete", "Windows does not count the file cache, nor processes that ended for lack of memory"),
     seen("processes", "{}"),
-    later("events"),
+    seen("events", "{}"),
 ];
 
 #[cfg(test)]
