@@ -292,7 +292,12 @@ impl System {
         let number = signal.unwrap_or_else(|| i32::from(request.stop.signal));
         parse_signal(number)?;
         let timeout = timeout.unwrap_or(Duration::from_secs(request.stop.timeout_seconds));
-        let Some(running) = self.running(&directory, &directory.journal()?)? else { return Ok(()) };
+        let journal = directory.journal()?;
+        let Some(running) = self.running(&directory, &journal)? else {
+            self.settle(id, true, false)?;
+            // The command has ended; its supervisor may have output to pass on before it records that.
+            return if journal.complete { directory.wait_exit().map(drop) } else { Ok(()) };
+        };
         // It may end meanwhile, and a program may refuse; then the time passes.
         let _ = self.signal(id, number);
         let name = request.called();
