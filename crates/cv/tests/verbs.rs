@@ -28,6 +28,10 @@ fn a_command_in_the_foreground() {
 
 #[test]
 fn a_life_in_the_background() {
+    #[cfg(target_os = "linux")]
+    if !rustix::process::geteuid().is_root() {
+        return containerv_tests::skip("freezing and limits need root here");
+    }
     insta::assert_snapshot!(Stage::new().transcript(include_str!("verbs/life.txt")));
 }
 
