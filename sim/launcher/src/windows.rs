@@ -6,7 +6,7 @@ use std::ptr;
 
 use serde_json::Value;
 use windows_sys::Win32::Foundation::{
-    CloseHandle, GetLastError, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation,
+    CloseHandle, ERROR_INTERNAL_ERROR, GetLastError, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation,
 };
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
@@ -122,6 +122,10 @@ fn plain(parameters: &Value) -> Begun {
     create(parameters, &startup, true, 0).map(|process| (process, Box::new(|| ()) as Finish))
 }
 
+/// How often a process is created that ends before it has begun: Wine does that under load, and says
+/// `ERROR_INTERNAL_ERROR`, which no other failure has.
+const START_ATTEMPTS: u32 = 4;
+
 /// Creates the process with exactly the command line that the parameters have.
 pub fn create(
     parameters: &Value,
@@ -134,25 +138,34 @@ pub fn create(
     let mut line = text("CommandLine");
     let directory = text("WorkingDirectory");
     let environment = environment(&parameters["Environment"]);
-    let mut process = PROCESS_INFORMATION::default();
     let or_null = |text: &Option<Vec<u16>>| text.as_ref().map_or(ptr::null(), |text| text.as_ptr());
-    // SAFETY: every text ends with a zero, the environment with two.
-    let made = unsafe {
-        CreateProcessW(
-            or_null(&application),
-            line.as_mut().map_or(ptr::null_mut(), |line| line.as_mut_ptr()),
-            ptr::null(),
-            ptr::null(),
-            i32::from(inherit),
-            CREATE_UNICODE_ENVIRONMENT | flags,
-            environment.as_ptr().cast(),
-            or_null(&directory),
-            startup,
-            &mut process,
-        )
-    };
-    // SAFETY: no argument.
-    if made == 0 { Err(unsafe { GetLastError() }) } else { Ok(process) }
+    for left in (0..START_ATTEMPTS).rev() {
+        let mut process = PROCESS_INFORMATION::default();
+        // SAFETY: every text ends with a zero, the environment with two.
+        let made = unsafe {
+            CreateProcessW(
+                or_null(&application),
+                line.as_mut().map_or(ptr::null_mut(), |line| line.as_mut_ptr()),
+                ptr::null(),
+                ptr::null(),
+                i32::from(inherit),
+                CREATE_UNICODE_ENVIRONMENT | flags,
+                environment.as_ptr().cast(),
+                or_null(&directory),
+                startup,
+                &mut process,
+            )
+        };
+        if made != 0 {
+            return Ok(process);
+        }
+        // SAFETY: no argument.
+        let code = unsafe { GetLastError() };
+        if code != ERROR_INTERNAL_ERROR || left == 0 {
+            return Err(code);
+        }
+    }
+    Err(ERROR_INTERNAL_ERROR)
 }
 
 /// The installation's environment with the parameters' laid over it.

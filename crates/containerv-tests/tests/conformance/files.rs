@@ -174,6 +174,8 @@ fn changes_are_listed() {
     }
     let new = inside::path("tmp/new");
     said(command(&container, &format!("write {new} x")));
+    // The layer of a Windows container that runs cannot be looked at from outside.
+    container.stop(None).unwrap();
     let changes = container.changes().unwrap();
     let listed: Vec<String> = changes.iter().map(ToString::to_string).collect();
     assert!(listed.contains(&format!("A {new}")), "{listed:?}");
