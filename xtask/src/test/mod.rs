@@ -110,6 +110,9 @@ fn finish(report: &Report) -> Result<()> {
     for suite in &report.suites {
         println!("{:<12} {:>7.1} s  {}", suite.name, suite.took.as_secs_f64(), suite.summary());
     }
+    for test in report.again() {
+        println!("passed alone only: {test}");
+    }
     let failures = report.failures();
     for failure in &failures {
         println!("failed: {failure}");

@@ -41,6 +41,8 @@ pub(crate) struct SuiteReport {
     pub(super) took: Duration,
     passed: Vec<String>,
     pub(super) failed: Vec<String>,
+    /// Those of the passed tests that failed first.
+    pub(super) again: Vec<String>,
     skipped: Vec<Skip>,
 }
 
@@ -51,6 +53,7 @@ impl SuiteReport {
             took: Duration::ZERO,
             passed: Vec::new(),
             failed: Vec::new(),
+            again: Vec::new(),
             skipped: Vec::new(),
         }
     }
@@ -65,6 +68,14 @@ impl SuiteReport {
 
     pub(crate) fn fail(&mut self, what: String) {
         self.failed.push(what);
+    }
+
+    /// A failed test has passed when it ran alone.
+    pub(super) fn passed_again(&mut self, shown: &str, test: &str) {
+        let full = format!("{shown}::{test}");
+        self.failed.retain(|failed| *failed != full);
+        self.passed.push(full.clone());
+        self.again.push(full);
     }
 
     pub(crate) fn skip(&mut self, test: String, reason: impl Into<String>) {
@@ -96,6 +107,14 @@ impl Report {
         self.suites
             .iter()
             .flat_map(|suite| suite.failed.iter().map(|test| format!("{test} [{}]", suite.name)))
+            .collect()
+    }
+
+    /// The tests that failed, and passed when they ran alone.
+    pub(super) fn again(&self) -> Vec<String> {
+        self.suites
+            .iter()
+            .flat_map(|suite| suite.again.iter().map(|test| format!("{test} [{}]", suite.name)))
             .collect()
     }
 
