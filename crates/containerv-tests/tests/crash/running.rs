@@ -10,31 +10,11 @@ use containerv::spec::request::Overlay;
 use containerv::spec::state::Status;
 use containerv_tests::{Bed, Caller, Ended, shell};
 
-use crate::{PROGRAM, repair};
-
-/// More steps than any of these operations has.
-const MANY: u32 = 200;
-
-/// Runs `attempt` with rising numbers until it survives three in a row, and returns how often it
-/// was killed. It returns `None` to stop early.
-fn until_it_survives(mut attempt: impl FnMut(u32) -> Ended) -> u32 {
-    let (mut killed, mut survived) = (0, 0);
-    for step in 1..MANY {
-        match attempt(step) {
-            Ended::Killed => (killed, survived) = (killed + 1, 0),
-            Ended::Survived(_) => survived += 1,
-            Ended::Failed(error) => panic!("step {step}: {error}"),
-        }
-        if survived == 3 {
-            return killed;
-        }
-    }
-    panic!("it never survives");
-}
+use crate::{PROGRAM, repair, until_it_survives};
 
 #[test]
 fn a_further_process() {
-    let bed = Bed::new();
+    let bed = Bed::with_program();
     let caller = Caller::new(&bed, PROGRAM);
     let container = bed.keeper(|_| {});
     let killed = until_it_survives(|step| {
