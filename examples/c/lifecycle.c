@@ -4,11 +4,16 @@
  *     cc lifecycle.c $(pkg-config --cflags --libs containerv) -o lifecycle
  *     sudo ./lifecycle /srv/rootfs /bin/echo "hello from the container"
  *
- * The first argument is a directory with a Linux system in it, which is used in place.
+ * The first argument is a directory with a Linux system in it, which is used in place. On Windows it
+ * is the folder of a layer, or any directory where CONTAINERV_BASE names a base layer; with MinGW-w64:
+ *
+ *     x86_64-w64-mingw32-gcc lifecycle.c -I PREFIX/include -L PREFIX/lib -lcontainerv -o lifecycle.exe
+ *     lifecycle C:\containerfs C:\Windows\System32\cmd.exe "/c echo hello from the container"
  */
 #include <chef/containerv.h>
 
 #include <errno.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -34,7 +39,8 @@ int main(int argc, char** argv)
     } else if (containerv_spawn(box, argv[2], &how, &process) != 0) {
         fprintf(stderr, "cannot start `%s`: %s\n", argv[2], strerror(errno));
     } else {
-        printf("container %s ran process %ld\n", containerv_id(box), (long)process);
+        /* A number on Linux, a handle on Windows. */
+        printf("container %s ran process %ld\n", containerv_id(box), (long)(size_t)process);
         result = 0;
     }
 

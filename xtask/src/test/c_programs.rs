@@ -43,10 +43,11 @@ pub(super) fn build() -> Result<PathBuf> {
     let place =
         Place { sources: workspace::root().join("crates").join(PACKAGE).join("tests/c"), directory, prefix };
     for name in programs(&workspace::read(&place.sources.join("programs.txt"))?) {
-        place.compile(&name, &["-lcontainerv"])?;
+        place.compile(&place.source(&name), &["-lcontainerv"])?;
     }
+    place.compile(&workspace::root().join("examples/c/lifecycle.c"), &["-lcontainerv"])?;
     for name in FOR_CONTAINERS {
-        place.compile(name, &[])?;
+        place.compile(&place.source(name), &[])?;
     }
     place.link_otherwise()?;
     Ok(place.directory)
@@ -60,18 +61,23 @@ struct Place {
 
 impl Place {
     /// Compiles one, with the compiler's own libraries in it: they are not there where it runs.
-    fn compile(&self, name: &str, libraries: &[&str]) -> Result<()> {
-        let mut compiler = self.compiler(name);
+    fn compile(&self, source: &Path, libraries: &[&str]) -> Result<()> {
+        let mut compiler = self.compiler(source);
         compiler.args(["-pthread", "-static", "-L"]).arg(self.prefix.join("lib"));
         // The DLL is no static library, whatever was said before.
         compiler.arg("-Wl,-Bdynamic").args(libraries).arg("-Wl,-Bstatic");
-        command::output(compiler.arg("-o").arg(self.directory.join(name).with_extension("exe"))).map(drop)
+        let program = Path::new(source.file_name().unwrap_or_default()).with_extension("exe");
+        command::output(compiler.arg("-o").arg(self.directory.join(program))).map(drop)
     }
 
-    fn compiler(&self, name: &str) -> Command {
+    fn source(&self, name: &str) -> PathBuf {
+        self.sources.join(name).with_extension("c")
+    }
+
+    fn compiler(&self, source: &Path) -> Command {
         let mut compiler = Command::new(COMPILER);
         compiler.args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-g", "-O1", "-I"]);
-        compiler.arg(self.prefix.join("include")).arg(self.sources.join(name).with_extension("c"));
+        compiler.arg(self.prefix.join("include")).arg(source);
         compiler
     }
 
@@ -79,7 +85,7 @@ impl Place {
     /// with the compiler of Rust.
     fn link_otherwise(&self) -> Result<()> {
         let object = self.directory.join(OTHER_LINKER).with_extension("obj");
-        let mut compiler = self.compiler(OTHER_LINKER);
+        let mut compiler = self.compiler(&self.source(OTHER_LINKER));
         command::output(compiler.args(["-ffreestanding", "-c", "-o"]).arg(&object))?;
         let toolchain = command::output(Command::new("rustc").args(["--print", "target-libdir"]))?;
         let linker = Path::new(toolchain.trim()).with_file_name("bin/rust-lld");

@@ -82,6 +82,22 @@ fn the_example_runs_unchanged() {
     fs::remove_dir_all(root).unwrap();
 }
 
+/// The example of the documents.
+#[test]
+fn the_life_cycle_of_the_examples_runs() {
+    let Some(programs) = programs() else { return };
+    let bed = Bed::new("lifecycle");
+    bed.make_root(&programs);
+    let mut command = Command::new(programs.join("lifecycle.exe"));
+    command.arg(bed.path("root")).arg("/bin/inside.exe").arg("say \"hello from the container\"");
+    let ran = bed.run(&mut command);
+    ran.assert_success("the example");
+    let mut lines = ran.stdout.lines();
+    assert_eq!(lines.next(), Some("hello from the container"), "{}", ran.stdout);
+    assert!(lines.next().is_some_and(|line| line.starts_with("container ")), "{}", ran.stdout);
+    bed.assert_empty(&Ran { stdout: String::new(), ..ran });
+}
+
 /// The same structures as on Linux; a process is named by a handle.
 #[test]
 fn sizes_offsets_and_values_are_those_of_the_interface() {
