@@ -39,7 +39,7 @@ fn for_windows(apply: Apply, value: &[u8]) {
         return harmless(&report::render(&error, Style::PLAIN));
     }
     written(&draft.request);
-    match containerv::plan_windows(&draft.request, &WindowsMachine::assumed(), false) {
+    match containerv::plan_windows(&draft.request, &WindowsMachine::assumed()) {
         Ok(plan) => written(&plan),
         Err(error) => crate::invariant::error(&error),
     }

@@ -22,7 +22,7 @@ pub fn target(data: &[u8]) {
     }
     let server = WindowsMachine::assumed();
     for machine in [WindowsMachine { product: Product::Client, ..server.clone() }, server] {
-        match containerv::plan_windows(&request, &machine, false) {
+        match containerv::plan_windows(&request, &machine) {
             Ok(plan) => for_windows(&plan, &request),
             Err(error) => invariant::error(&error),
         }

@@ -127,7 +127,9 @@ impl Container {
     }
 
     /// Prepares the command of a container that has ended as [`Container::create`] does, so that its
-    /// streams can be attached to before it is started again. One that has not ended is left alone.
+    /// streams can be attached to before it is started again. One that has not ended is left alone;
+    /// on Windows, where creation prepares no command, also one that was not started is prepared. There
+    /// it stays prepared while somebody is attached, and a minute longer.
     ///
     /// # Errors
     ///
@@ -137,7 +139,7 @@ impl Container {
     }
 
     /// Connects to the streams of the command of a supervised container, before or after it is
-    /// started.
+    /// started. On Windows, a container that was made and not started is prepared first.
     ///
     /// # Errors
     ///

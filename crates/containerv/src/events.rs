@@ -57,8 +57,8 @@ impl Host {
     /// Reads the events of this host's containers since a moment, or from now on if there is none;
     /// with `follow`, waits for further ones for ever.
     ///
-    /// Events are kept in memory of the machine at least until 1 MiB of newer ones has come, about
-    /// 4,000 of them, and are gone after a restart of the machine.
+    /// Events are kept at least until 1 MiB of newer ones has come, about 4,000 of them. On Linux they
+    /// are in memory of the machine, and gone after its restart.
     ///
     /// `exec_die` is written by who waits for the process; of a process that nobody waits for there
     /// is only an `exec_start`.
@@ -72,6 +72,10 @@ impl Host {
     /// time is that of the end; if the container removed itself while nobody looked, it is that of
     /// the call, and the exit code is not known. The time of an `oom` is when it was seen; several
     /// kills that were seen together are one event.
+    ///
+    /// On Windows the supervisor of a command tells all this of it; only where it was killed, or
+    /// there is none, others do, a follower within a second. There is no `oom`: processes are not
+    /// ended for want of memory.
     ///
     /// A damaged line is an error of kind `Corrupt`; the iteration goes on behind it. After any
     /// other error it ends.

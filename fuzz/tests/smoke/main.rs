@@ -122,6 +122,7 @@ targets! {
     environment_file,
     fields,
     filters,
+    frames,
     hcs_answers,
     log_entry,
     moments,

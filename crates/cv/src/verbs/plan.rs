@@ -59,7 +59,7 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
             let error = usage("`--backend linux`: a plan for Linux can be made on Linux only");
             return Err(Failure::usage(error.with_hint("`--backend hcs` is for any system")));
         }
-        Target::Windows => for_windows(session, &planned, draft, id, machine, attached)?,
+        Target::Windows => for_windows(session, &planned, draft, id, machine)?,
     };
     match json {
         true => {
@@ -79,7 +79,6 @@ fn for_windows(
     draft: Draft,
     id: Option<ContainerId>,
     machine: Option<WindowsMachine>,
-    attached: bool,
 ) -> Result<Plan, Failure> {
     let resolve = |reference: &str| {
         reference.parse::<ContainerId>().map_err(|_| {
@@ -89,7 +88,7 @@ fn for_windows(
     };
     let id = id.map_or_else(|| session.host().and_then(containerv::Host::new_id), Ok)?;
     let request = draft.finish(id, &planned.operands, &resolve)?;
-    Ok(plan_windows(&request, &machine.unwrap_or_else(WindowsMachine::assumed), attached)?)
+    Ok(plan_windows(&request, &machine.unwrap_or_else(WindowsMachine::assumed))?)
 }
 
 fn backend(text: &str) -> Result<Target, Error> {

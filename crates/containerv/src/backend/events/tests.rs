@@ -272,6 +272,7 @@ fn huge_labels_are_counted_instead() {
 }
 
 #[test]
+#[cfg(unix)]
 fn an_append_costs_little() {
     let scratch = Scratch::new("cost");
     let one = subject(1);

@@ -145,7 +145,7 @@ fn plan(isolation: &str) -> HcsPlan {
             "user": "", "groups": [], "open_stdin": false, "rlimits": []},
     });
     let request = serde_json::from_value(request).unwrap();
-    match crate::lower::hcs::plan_windows(&request, &WindowsMachine::assumed(), false).unwrap() {
+    match crate::lower::hcs::plan_windows(&request, &WindowsMachine::assumed()).unwrap() {
         Plan::Hcs(plan) => plan,
         other => panic!("not a plan for Windows: {other}"),
     }

@@ -63,7 +63,7 @@ impl Here {
         }
         let request = sample::request(plain, &text).map_err(|error| damaged(error.to_string()))?;
         let places = Places::below(r"C:\ProgramData\containerv", &request.id);
-        lower(&request, &self.machine, &places, false).map(drop).map_err(|error| {
+        lower(&request, &self.machine, &places).map(drop).map_err(|error| {
             let reason = reason(&error);
             // What this machine lacks is said first.
             if error.kind() == ErrorKind::Unsupported { Offer::Never(reason) } else { Offer::Lacks(reason) }

@@ -114,7 +114,7 @@ mod tests {
                 "cwd": "/", "user": "", "groups": [], "open_stdin": false, "rlimits": []},
         });
         let request = serde_json::from_value(request).unwrap();
-        let plan = crate::lower::hcs::plan_windows(&request, &WindowsMachine::assumed(), false).unwrap();
+        let plan = crate::lower::hcs::plan_windows(&request, &WindowsMachine::assumed()).unwrap();
         let Plan::Hcs(plan) = plan else { panic!("a plan for Windows") };
         plan.steps.into_iter().map(|step| step.call).collect()
     }

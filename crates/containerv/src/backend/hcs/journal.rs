@@ -88,6 +88,11 @@ impl Journal {
         journal
     }
 
+    /// Says whether its command was started, and the run was not undone.
+    pub(crate) fn is_started(&self) -> bool {
+        self.open && self.complete && self.process.is_some()
+    }
+
     fn take(&mut self, entry: Entry) {
         match entry {
             Entry::Begun { stage: Stage::Create, isolation, undo } => {

@@ -50,9 +50,10 @@ pub(super) struct Running {
 }
 
 impl System {
-    /// Lowers a request for this machine without doing anything.
-    pub(crate) fn plan(&self, request: &Request, attached: bool) -> Result<Plan> {
-        self.lower(&self.resolved(request.clone())?, attached).map(Plan::Hcs)
+    /// Lowers a request for this machine without doing anything. Whose the command's streams are makes no
+    /// difference: they are pipes.
+    pub(crate) fn plan(&self, request: &Request, _attached: bool) -> Result<Plan> {
+        self.lower(&self.resolved(request.clone())?).map(Plan::Hcs)
     }
 
     /// Looks at what a directory is that is named as the root.
@@ -66,7 +67,7 @@ impl System {
         let keeper = request.process.is_none();
         self.make(request, |directory, request| {
             if keeper {
-                let mut live = self.begin(directory, request, false)?;
+                let mut live = self.begin(directory, request)?;
                 self.keep_owned(request, &mut live);
             }
             Ok((None, Ends::default()))
@@ -106,7 +107,7 @@ impl System {
         begin: impl FnOnce(&Directory, &Request) -> Result<(Option<Process>, Ends)>,
     ) -> Result<Made> {
         let request = self.resolved(request)?;
-        let plan = self.lower(&request, false)?;
+        let plan = self.lower(&request)?;
         let failed = |error: Error| error.context(format!("cannot create container `{}`", request.called()));
         let hold = Hold::default();
         let mut performer = Performer::new(self.windows(), &request.id, Some(&request))
@@ -147,7 +148,7 @@ impl System {
                 return Ok(());
             }
             if !supervised && request.process.is_none() {
-                let mut live = self.begin(&directory, &request, false).map_err(failed)?;
+                let mut live = self.begin(&directory, &request).map_err(failed)?;
                 self.keep_owned(&request, &mut live);
                 self.announce(&request, action::START, &[]);
                 return Ok(());
@@ -382,8 +383,7 @@ fn status(
     }
     if directory.is_supervised()? {
         // The supervisor waits for the start, or is about to record the end.
-        let started = journal.open && journal.complete && journal.process.is_some();
-        return Ok(if started { Status::Running } else { Status::Created });
+        return Ok(if journal.is_started() { Status::Running } else { Status::Created });
     }
     if journal.started_unix_ns.is_some() || ended {
         return Ok(Status::Exited);

@@ -88,7 +88,7 @@ impl Process {
         if let Some(process) = &mut wanted.process {
             process.open_stdin = process.terminal.is_some() || !stdio.stdin.is_null();
         }
-        let mut live = system.begin(directory, &wanted, true)?;
+        let mut live = system.begin(directory, &wanted)?;
         let supervised = Supervised::new(system, directory.clone(), request.clone(), alive);
         let (Some(process), Some(info), Some(compute)) =
             (live.process.take(), live.info.take(), live.system.take())

@@ -41,13 +41,13 @@ pub(crate) struct Supervised {
 
 impl System {
     /// Lowers a request for this machine.
-    pub(super) fn lower(&self, request: &Request, attached: bool) -> Result<HcsPlan> {
+    pub(super) fn lower(&self, request: &Request) -> Result<HcsPlan> {
         let machine = probe::for_request(self.windows(), request)?;
-        lower(request, &machine, &self.store().places(&request.id)?, attached)
+        lower(request, &machine, &self.store().places(&request.id)?)
     }
 
     /// Runs the steps of a start. The caller holds the container.
-    pub(super) fn begin(&self, directory: &Directory, request: &Request, attached: bool) -> Result<Live> {
+    pub(super) fn begin(&self, directory: &Directory, request: &Request) -> Result<Live> {
         let journal = directory.journal()?;
         let not_made = || Error::new(ErrorKind::InvalidState, "it was never made completely");
         let found = journal.made.clone().ok_or_else(not_made)?;
@@ -65,7 +65,7 @@ impl System {
             Some(HcsIsolation::Hyperv) => Isolation::Vm,
             _ => Isolation::Process,
         };
-        let plan = self.lower(&request, attached)?;
+        let plan = self.lower(&request)?;
         let mut performer =
             Performer::new(self.windows(), &request.id, Some(&request)).with_fault(self.fault());
         let mut open = || Ok(Box::new(directory.clone()) as Box<dyn Record>);

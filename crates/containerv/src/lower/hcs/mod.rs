@@ -78,36 +78,27 @@ struct Draft<'a> {
     request: &'a Request,
     machine: &'a WindowsMachine,
     places: &'a Places,
-    /// The command is a child of the caller.
-    attached: bool,
     isolation: HcsIsolation,
     steps: Vec<HcsStep>,
     notes: Vec<String>,
     problems: Vec<Error>,
 }
 
-/// Lowers a request for a Windows machine, without one: `attached` plans for a command whose streams are the
-/// caller's. Data are taken to be in `C:\ProgramData\containerv`.
+/// Lowers a request for a Windows machine, without one. Data are taken to be in `C:\ProgramData\containerv`.
 ///
 /// The same request and machine give the same plan on every system.
 ///
 /// # Errors
 ///
 /// Everything that is wrong with the request, as [`Error::all_problems`].
-pub fn plan_windows(request: &Request, machine: &WindowsMachine, attached: bool) -> Result<Plan> {
-    lower(request, machine, &Places::below(DATA_ROOT, &request.id), attached).map(Plan::Hcs)
+pub fn plan_windows(request: &Request, machine: &WindowsMachine) -> Result<Plan> {
+    lower(request, machine, &Places::below(DATA_ROOT, &request.id)).map(Plan::Hcs)
 }
 
 /// Lowers a request. Every problem is reported, each naming its option.
-pub(crate) fn lower(
-    request: &Request,
-    machine: &WindowsMachine,
-    places: &Places,
-    attached: bool,
-) -> Result<HcsPlan> {
+pub(crate) fn lower(request: &Request, machine: &WindowsMachine, places: &Places) -> Result<HcsPlan> {
     let (isolation, note, problems) = isolation::choose(request, machine);
     let mut draft = Draft {
-        attached,
         notes: note.into_iter().collect(),
         problems,
         ..Draft::new(request, machine, places, isolation)
@@ -147,7 +138,6 @@ pub(crate) fn process_parameters(
 ) -> Result<ProcessParameters> {
     let (machine, places) = (WindowsMachine::assumed(), Places::below(DATA_ROOT, &request.id));
     let mut draft = Draft::new(request, &machine, &places, HcsIsolation::Process);
-    draft.attached = true;
     draft.check_process(process);
     let parameters = draft.parameters(process, streams);
     if draft.problems.is_empty() {
@@ -165,7 +155,7 @@ impl<'a> Draft<'a> {
         isolation: HcsIsolation,
     ) -> Self {
         let (steps, notes, problems) = (Vec::new(), Vec::new(), Vec::new());
-        Self { request, machine, places, attached: false, isolation, steps, notes, problems }
+        Self { request, machine, places, isolation, steps, notes, problems }
     }
 }
 

@@ -7,7 +7,7 @@ use containerv_spec::hcs::command_line::{self, CommandLineProblem};
 use containerv_spec::hcs::path;
 use containerv_spec::hcs::process::ProcessParameters;
 use containerv_spec::plan::hcs::{Call, Stage};
-use containerv_spec::request::{LogDriver, Process};
+use containerv_spec::request::Process;
 
 use super::Draft;
 use crate::ErrorKind::{InvalidArgument, Unsupported};
@@ -30,12 +30,9 @@ impl Draft<'_> {
     pub(super) fn process(&mut self) {
         let Some(process) = &self.request.process else { return };
         self.check_process(process);
-        let writes = self.attached || self.request.log.driver == LogDriver::JsonFile;
-        let streams = Streams {
-            stdin: process.open_stdin,
-            stdout: writes,
-            stderr: writes && process.terminal.is_none(),
-        };
+        // Somebody can attach to it at any time, whether there is a log or not.
+        let terminal = process.terminal.is_some();
+        let streams = Streams { stdin: process.open_stdin || terminal, stdout: true, stderr: !terminal };
         let parameters = self.parameters(process, streams);
         let id = self.request.id.clone();
         if self.is_hyperv() {

@@ -77,12 +77,7 @@ impl Command {
             Ok(log) => log,
             Err(error) => return Err((Error::io(error, "cannot open the log"), alive)),
         };
-        let mut wanted = request.clone();
-        if let Some(process) = &mut wanted.process {
-            process.open_stdin |= process.terminal.is_some();
-        }
-        // All streams are the monitor's, whether there is a log or not.
-        let mut live = match system.begin(directory, &wanted, true) {
+        let mut live = match system.begin(directory, request) {
             Ok(live) => live,
             Err(error) => return Err((error, alive)),
         };

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use containerv_spec::request::{Isolation, TerminalSize};
+use containerv_spec::request::{Isolation, LogDriver, TerminalSize};
 use containerv_spec::state::Status;
 
 use super::OwnProcess;
@@ -56,7 +56,13 @@ fn read_to_end(reader: &mut AttachReader) -> (String, String, Option<i32>) {
 #[test]
 fn a_detached_command_is_logged_and_its_end_is_recorded() {
     let Some(bed) = Bed::new() else { return };
-    let container = detached(&bed, builder(&bed, "echo out& echo err>&2& exit 300"));
+    for isolation in [Isolation::Process, Isolation::Vm] {
+        logged_and_recorded(&bed, isolation);
+    }
+}
+
+fn logged_and_recorded(bed: &Bed, isolation: Isolation) {
+    let container = detached(bed, builder(bed, "echo out& echo err>&2& exit 300").isolation(isolation));
     assert_eq!(container.wait().unwrap().code, 300);
     assert_eq!(container.state().unwrap().status, Status::Exited);
     let log = logged(&container);
@@ -86,6 +92,20 @@ fn who_attaches_before_the_start_misses_nothing() {
     assert_eq!((errors.as_str(), code), ("err\r\n", Some(4)));
     assert_eq!(container.wait().unwrap().code, 4);
     assert!(writer.write(b"late").is_err());
+    container.delete(false).unwrap();
+}
+
+#[test]
+fn what_is_not_logged_can_be_attached_to() {
+    let Some(bed) = Bed::new() else { return };
+    let log = crate::spec::request::Log { driver: LogDriver::None, ..Default::default() };
+    let request = builder(&bed, "echo seen").request(&bed.host).unwrap();
+    let container = Container::create(&bed.host, crate::spec::Request { log, ..request }).unwrap();
+    let (mut reader, _writer) = container.attach(AttachOptions::default()).unwrap().split();
+    container.start().unwrap();
+    assert_eq!(read_to_end(&mut reader), ("seen\r\n".to_owned(), String::new(), Some(0)));
+    let error = container.logs(LogOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("`none`"), "{error}");
     container.delete(false).unwrap();
 }
 
@@ -247,7 +267,7 @@ fn a_log_is_read_over_rotations_and_from_behind() {
     assert!(texts(container.logs(later).unwrap()).is_empty());
     // Who follows sees all of a further run.
     container.start().unwrap();
-    let following = LogOptions { follow: true, tail: Some(0), ..LogOptions::default() };
+    let following = LogOptions { follow: true, ..LogOptions::default() };
     let followed = texts(container.logs(following).unwrap());
     assert_eq!(followed.last().map(String::as_str), Some("line 200\r\n"));
     container.delete(true).unwrap();

@@ -55,7 +55,7 @@ fn without_the_services_a_container_is_refused_and_nothing_is_left() {
     let (root, request, windows) = (root(), request(), nothing());
     let machine = containerv_spec::hcs::machine::WindowsMachine::assumed();
     let places = crate::lower::hcs::Places::below(root.to_str().unwrap(), &request.id);
-    let plan = crate::lower::hcs::lower(&request, &machine, &places, false).unwrap();
+    let plan = crate::lower::hcs::lower(&request, &machine, &places).unwrap();
     let mut performer = Performer::new(&windows, &request.id, Some(&request));
     let mut open = || Ok(Box::new(Nowhere) as Box<dyn Record>);
     let error = execute::run(&plan, Stage::Create, Values::default(), &mut performer, &mut open).unwrap_err();
@@ -189,7 +189,7 @@ impl Planned {
         // So that it is made, whoever comes first.
         machine.networks.clear();
         let places = crate::lower::hcs::Places::below(root.to_str().unwrap(), &request.id);
-        let plan = crate::lower::hcs::lower(&request, &machine, &places, true).unwrap();
+        let plan = crate::lower::hcs::lower(&request, &machine, &places).unwrap();
         Self { root, layers, request, plan, journal: Journal::default() }
     }
 

@@ -253,7 +253,7 @@ fn goldens() -> Vec<(&'static str, Request, WindowsMachine)> {
 }
 
 pub(super) fn planned(request: &Request, machine: &WindowsMachine) -> HcsPlan {
-    match plan_windows(request, machine, false) {
+    match plan_windows(request, machine) {
         Ok(Plan::Hcs(plan)) => plan,
         Ok(Plan::Linux(_)) => panic!("a plan for Linux"),
         Err(error) => panic!("{error}"),
@@ -269,7 +269,7 @@ fn golden_plans() {
 
 #[test]
 fn a_plan_as_json() {
-    let plan = plan_windows(&hyperv_full(), &server(), false).unwrap();
+    let plan = plan_windows(&hyperv_full(), &server()).unwrap();
     let json = serde_json::to_string_pretty(&plan).unwrap();
     insta::assert_snapshot!("hyperv_full_as_json", json);
     let back: Plan = serde_json::from_str(&json).unwrap();
@@ -436,7 +436,7 @@ fn identifiers_of_objects_follow_from_the_container() {
 fn places_are_the_callers() {
     let request = changed(|request| request.name = Some("web".to_owned()));
     let places = Places::below(r"D:\state", &request.id);
-    let plan = lower(&request, &server(), &places, true).unwrap();
+    let plan = lower(&request, &server(), &places).unwrap();
     let text = plan.to_string();
     assert!(text.contains(r"D:\state\names\web") && !text.contains("ProgramData"), "{text}");
 }
@@ -454,16 +454,12 @@ fn a_whole_command_line_is_taken_as_it_is() {
 }
 
 #[test]
-fn output_that_nobody_reads_has_no_pipe() {
+fn output_has_pipes_without_a_log_too() {
     let request = changed(|request| request.log.driver = containerv_spec::request::LogDriver::None);
-    let parameters = |attached| {
-        let plan = lower(&request, &server(), &Places::below("C:\\x", &request.id), attached).unwrap();
-        let step = &plan.steps[at(&plan, "computecore!HcsCreateProcess").unwrap()];
-        let Call::CreateProcess { parameters, .. } = step.call.clone() else { panic!() };
-        parameters
-    };
-    assert!(parameters(true).create_std_out_pipe && parameters(true).create_std_err_pipe);
-    assert!(!parameters(false).create_std_out_pipe && !parameters(false).create_std_err_pipe);
+    let plan = planned(&request, &server());
+    let step = &plan.steps[at(&plan, "computecore!HcsCreateProcess").unwrap()];
+    let Call::CreateProcess { parameters, .. } = step.call.clone() else { panic!() };
+    assert!(parameters.create_std_out_pipe && parameters.create_std_err_pipe);
 }
 
 #[test]
@@ -471,7 +467,7 @@ fn a_container_has_a_computer_name_whatever_its_identifier() {
     for (digits, name) in [("271740988323", "c271740988323"), ("27174098832e", "27174098832e")] {
         let id = format!("{digits:0<64}");
         let request = changed(|request| request.id = id.parse().unwrap());
-        let plan = lower(&request, &server(), &Places::below("C:\\x", &request.id), true).unwrap();
+        let plan = lower(&request, &server(), &Places::below("C:\\x", &request.id)).unwrap();
         let creation = &plan.steps[at(&plan, "computecore!HcsCreateComputeSystem").unwrap()].call;
         let Call::CreateSystem { document, .. } = creation else { panic!() };
         let json = serde_json::to_value(document).unwrap();

@@ -60,8 +60,8 @@ proptest! {
     #[test]
     fn a_request_is_lowered_or_refused_with_reasons(request in requests(), machine in machines()) {
         let places = Places::below(r"C:\state", &request.id);
-        let result = lower(&request, &machine, &places, true);
-        let again = lower(&request, &machine, &places, true);
+        let result = lower(&request, &machine, &places);
+        let again = lower(&request, &machine, &places);
         match (result, again) {
             (Ok(plan), Ok(again)) => {
                 prop_assert_eq!(&plan, &again);

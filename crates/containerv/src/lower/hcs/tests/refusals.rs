@@ -12,7 +12,7 @@ use super::{bind, changed, client, image, layers, on, pipe, plan_windows, port, 
 
 /// What is said about a request for a machine: the problems with their hints.
 fn problems(request: &Request, machine: &WindowsMachine) -> Vec<String> {
-    let error = plan_windows(request, machine, false).expect_err("it is refused");
+    let error = plan_windows(request, machine).expect_err("it is refused");
     let problems = error.all_problems().iter();
     problems.map(|problem| format!("{problem}\n    {}", problem.hint().expect("a hint"))).collect()
 }
