@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::PathBuf;
 
-use containerv::spec::request::{IdRange, UserNamespace};
+use containerv::spec::request::{IdRange, Mount, MountOptions, MountSource, UserNamespace};
 use containerv::{Container, ExecOptions, StdioSet};
 use containerv_tests::machine::is_root;
 use containerv_tests::{Bed, Caller, programs, shell};
@@ -22,13 +22,21 @@ fn callers() -> Vec<(PathBuf, Vec<u8>)> {
 
 #[test]
 fn cve_2019_5736_no_program_of_the_host_can_be_written_from_inside() {
-    let bed = Bed::new();
+    let bed = Bed::with_program();
     let before = callers();
     programs::compile("grab", &bed.in_root("bin/grab"));
     let mut request = bed.request();
     // PID 1 is the stage, with the same rights as the attacker: the best that there is to grab.
     request.init = true;
     request.process = Some(process(&["grab"]));
+    // The attacker may write to the container's own programs, but not to what the caller executes there.
+    let path = bed.in_root("bin/inside").to_str().unwrap().into();
+    request.mounts.push(Mount {
+        source: MountSource::Bind { path, recursive: true },
+        target: "/bin/inside".into(),
+        read_only: true,
+        options: MountOptions::default(),
+    });
     let stdio = StdioSet { stdin: containerv::Stdio::Null, ..StdioSet::piped() };
     let (container, child) = Container::run_attached(bed.host(), request, stdio).unwrap();
     let first = child.id();
