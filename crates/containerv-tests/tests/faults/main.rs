@@ -5,8 +5,10 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod cases;
+mod silence;
 
 use std::panic::AssertUnwindSafe;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use containerv::spec::Request;
 use containerv::spec::request::{Mount, MountSource, NamedNetwork, Network, TerminalSize};
@@ -44,19 +46,25 @@ enum Doing {
     DeleteStopped,
 }
 
-/// The rules of this process, until they are dropped.
+/// The rules are of the whole process, so that its tests run one after the other.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Rules of this process, until they are dropped.
 struct Faults;
 
 impl Faults {
     fn set(rules: Value) -> Self {
-        StandIns::connect().set_faults("case", rules);
+        StandIns::connect().set_faults("test", rules);
         Self
     }
 }
 
 impl Drop for Faults {
     fn drop(&mut self) {
-        StandIns::connect().set_faults("case", json!([]));
+        StandIns::connect().set_faults("test", json!([]));
     }
 }
 
@@ -179,6 +187,7 @@ fn check_rest(bed: &Bed, case: &Case) {
 
 #[test]
 fn each_failure_is_told_and_leaves_nothing() {
+    let _alone = alone();
     let here = Place::here();
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.places.contains(&here)).collect();
     assert!(cases.len() >= 40, "only {} cases", cases.len());

@@ -50,6 +50,15 @@ pub(crate) enum System {
     First(vmcompute::System),
 }
 
+/// How long to believe that nothing has happened because nothing is told: what the service tells may be
+/// lost.
+const LOOK: Duration = Duration::from_secs(10);
+
+/// Until the next look.
+fn round(deadline: Deadline) -> Duration {
+    deadline.left().map_or(LOOK, |left| left.min(LOOK))
+}
+
 impl Failure {
     /// Says whether a system that does not exist or has stopped was the cause.
     pub(crate) fn is_no_system(&self) -> bool {
@@ -139,35 +148,47 @@ impl System {
                 let events = system.events()?;
                 // Its result says less than the event, and may never come.
                 drop(system.terminate(hcs.operation()?, None)?);
-                match events.next_of(hcs::SYSTEM_EXITED, ENDING) {
-                    Some(_) => Ok(()),
-                    None => Err(Failure::code("HcsTerminateComputeSystem", TIMEOUT, None)),
+                if self.await_end(&events, ENDING)? {
+                    return Ok(());
                 }
+                Err(Failure::code("HcsTerminateComputeSystem", TIMEOUT, None))
             }
-            Self::First(system) => Ok(system.terminate("")?.finish(ENDING)?),
+            Self::First(system) => match system.terminate("")?.finish(ENDING).map_err(Failure::from) {
+                // Its end may not be told.
+                Err(failure) if failure.is(TIMEOUT) && self.has_stopped()? => Ok(()),
+                ended => ended,
+            },
         }
     }
 
     /// Waits for its end; says whether it came in time.
     pub(crate) fn wait(&self, limit: Option<Duration>) -> Result<bool> {
-        let (events, ended) = (self.events()?, self.kind_of_end());
-        let deadline = Deadline::after(limit);
+        let events = self.events()?;
         // It may have stopped before anybody listened.
-        match self.properties(&PropertyQuery::default()) {
-            Ok(properties) if properties.stopped != Some(true) => {}
-            Ok(_) => return Ok(true),
-            Err(failure) if failure.is_no_system() => return Ok(true),
-            Err(failure) => return Err(failure),
-        }
+        Ok(self.has_stopped()? || self.await_end(&events, limit)?)
+    }
+
+    /// Waits until its end is told, and looks from time to time, should it not be.
+    fn await_end(&self, events: &Notices, limit: Option<Duration>) -> Result<bool> {
+        let (ended, deadline) = (self.kind_of_end(), Deadline::after(limit));
         loop {
-            match events.next(deadline.left()) {
+            match events.next(Some(round(deadline))) {
                 Some(notice) if notice.kind == ended => return Ok(true),
                 Some(notice) if is_disconnection(&notice) => {
                     return Err(Failure::code("HcsWaitForComputeSystemExit", DISCONNECTED, notice.data));
                 }
                 Some(_) => {}
-                None => return Ok(false),
+                None if deadline.is_over() => return Ok(false),
+                None if self.has_stopped()? => return Ok(true),
+                None => {}
             }
+        }
+    }
+
+    fn has_stopped(&self) -> Result<bool> {
+        match self.properties(&PropertyQuery::default()) {
+            Err(failure) if failure.is_no_system() => Ok(true),
+            properties => Ok(properties?.stopped == Some(true)),
         }
     }
 
@@ -282,21 +303,26 @@ impl Process {
     pub(crate) fn wait(&self, limit: Option<Duration>) -> Result<Option<Ended>> {
         let events = self.events()?;
         let deadline = Deadline::after(limit);
-        // It may have ended before anybody listened.
-        match self.status() {
-            Ok(status) if !status.exited => {}
-            Ok(status) => return Ok(Some(Ended(status.code()))),
-            Err(failure) if failure.is_no_process() => return Ok(Some(last_words(&events))),
-            Err(failure) => return Err(failure),
-        }
         loop {
-            match events.next(deadline.left()) {
-                Some(notice) if notice.kind == hcs::PROCESS_EXITED => return Ok(Some(told(&notice))),
+            // It may have ended before anybody listened, and its end may not be told.
+            match self.status() {
+                Ok(status) if !status.exited => {}
+                Ok(status) => return Ok(Some(Ended(status.code()))),
+                Err(failure) if failure.is_no_process() => return Ok(Some(last_words(&events))),
+                Err(failure) => return Err(failure),
+            }
+            let end = |notice: &Notice| notice.kind == hcs::PROCESS_EXITED || is_disconnection(notice);
+            let mut heard = events.next(Some(round(deadline)));
+            while heard.as_ref().is_some_and(|notice| !end(notice)) {
+                heard = events.next(Some(round(deadline)));
+            }
+            match heard {
                 Some(notice) if is_disconnection(&notice) => {
                     return Err(Failure::code("HcsWaitForProcessExit", DISCONNECTED, notice.data));
                 }
-                Some(_) => {}
-                None => return Ok(None),
+                Some(notice) => return Ok(Some(told(&notice))),
+                None if deadline.is_over() => return Ok(None),
+                None => {}
             }
         }
     }
