@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ const KEPT: usize = 20_000;
 
 pub struct Log {
     begin: Instant,
+    turns: AtomicU64,
     inner: Mutex<Inner>,
 }
 
@@ -26,13 +28,22 @@ impl Log {
     /// Writes to `file` too, one entry a line.
     pub fn new(file: Option<&Path>) -> std::io::Result<Log> {
         let file = file.map(File::create).transpose()?;
-        Ok(Log { begin: Instant::now(), inner: Mutex::new(Inner { file, entries: Vec::new() }) })
+        Ok(Log {
+            begin: Instant::now(),
+            turns: AtomicU64::new(0),
+            inner: Mutex::new(Inner { file, entries: Vec::new() }),
+        })
+    }
+
+    /// A call has begun: returns its number. Entries are written when calls have ended.
+    pub fn turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
     }
 
     /// An entry for a call that was answered, or that needs no answer.
-    pub fn call(&self, library: &str, process: u32, call: &Call, outcome: Option<&Outcome>) {
+    pub fn call(&self, turn: u64, library: &str, process: u32, call: &Call, outcome: Option<&Outcome>) {
         let mut entry = json!({
-            "library": library, "process": process, "function": call.function, "arguments": call.arguments,
+            "turn": turn, "library": library, "process": process, "function": call.function, "arguments": call.arguments,
         });
         if let Some(outcome) = outcome {
             entry["hresult"] = json!(format!("0x{:08X}", outcome.hresult));

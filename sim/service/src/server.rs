@@ -148,6 +148,7 @@ impl Service {
     }
 
     fn call(self: &Arc<Self>, client: &Arc<Client>, call: Call) {
+        let turn = self.log.turn();
         let effect = self.effect(client, &call).unwrap_or_default();
         if effect.disconnect {
             client.hang_up();
@@ -155,7 +156,7 @@ impl Service {
         }
         if let Some(code) = effect.refuse {
             let refused = outcome(Err(Refusal::new(code, "refused on demand")));
-            self.log.call(&client.library, client.process, &call, Some(&refused));
+            self.log.call(turn, &client.library, client.process, &call, Some(&refused));
             client.send(&Reply::Accepted { id: call.id, hresult: code, manner: effect.manner });
             return;
         }
@@ -166,7 +167,7 @@ impl Service {
             calls::crash(self, client, &call);
         }
         if let Some(code) = effect.fail {
-            self.finish(client, &call, &effect, Err(Refusal::new(code, "failed on demand")));
+            self.finish(client, &call, turn, &effect, Err(Refusal::new(code, "failed on demand")));
             return;
         }
         let work = if effect.delay.is_zero() {
@@ -175,12 +176,12 @@ impl Service {
             Work::Later(self.delayed(client, &call, &effect))
         };
         match work {
-            Work::Done(answer) => self.finish(client, &call, &effect, answer),
+            Work::Done(answer) => self.finish(client, &call, turn, &effect, answer),
             Work::Later(work) => {
                 let (service, client) = (Arc::clone(self), Arc::clone(client));
                 thread::spawn(move || {
                     let answer = work();
-                    service.finish(&client, &call, &effect, answer);
+                    service.finish(&client, &call, turn, &effect, answer);
                 });
             }
         }
@@ -203,7 +204,7 @@ impl Service {
         })
     }
 
-    fn finish(&self, client: &Client, call: &Call, effect: &Effect, answer: Answer) {
+    fn finish(&self, client: &Client, call: &Call, turn: u64, effect: &Effect, answer: Answer) {
         let answer = match effect.report {
             Some(code) => Err(Refusal::new(code, "reported on demand")),
             None => answer,
@@ -212,7 +213,7 @@ impl Service {
         if effect.bare {
             outcome.document = None;
         }
-        self.log.call(&client.library, client.process, call, Some(&outcome));
+        self.log.call(turn, &client.library, client.process, call, Some(&outcome));
         network::settle(self);
         if call.id != 0 && !effect.manner.lost {
             client.send(&Reply::Done { id: call.id, outcome });

@@ -15,7 +15,7 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("containerv", &["--lib"]),
     ("cv", &["--lib", "--tests"]),
     (c_programs::PACKAGE, &["--lib", "--tests"]),
-    (CONFORMANCE, &["--test", "conformance", "--test", "crash", "--test", "faults"]),
+    (CONFORMANCE, &["--test", "conformance", "--test", "crash", "--test", "faults", "--test", "sequences"]),
 ];
 
 /// The package whose programs run once for each isolation.
