@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use containerv::spec::request::Overlay;
 use containerv::spec::state::Status;
-use containerv::{Container, ErrorKind, StdioSet};
+use containerv::{Container, CopyOptions, ErrorKind, StdioSet};
 use containerv_tests::Bed;
 use containerv_tests::inside::{self, command, doing, said};
 
@@ -87,10 +87,14 @@ fn a_prepared_command_waits_for_its_start() {
     assert_eq!(container.state().unwrap().status, Status::Created);
     assert!(container.state().unwrap().started_unix_ns.is_none());
     std::thread::sleep(Duration::from_millis(100));
+    let ran = inside::path("tmp/ran");
+    let download = container.download(ran.as_str(), bed.path("ran"), &CopyOptions::default());
+    assert_eq!(download.unwrap_err().kind(), ErrorKind::NotFound, "it has run");
     let error = command(&container, "exit 0").spawn().unwrap_err();
     assert_error(&error, ErrorKind::InvalidState, "");
     container.start().unwrap();
     assert_eq!(container.wait().unwrap().code, 4);
+    container.download(ran.as_str(), bed.path("ran"), &CopyOptions::default()).unwrap();
     let state = container.state().unwrap();
     assert_eq!((state.status, state.exit.unwrap().code, state.pid), (Status::Exited, 4, None));
     assert!(state.started_unix_ns.is_some());

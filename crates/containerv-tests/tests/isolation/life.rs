@@ -46,20 +46,6 @@ fn an_init_passes_signals_on() {
     assert_eq!(child.wait().unwrap().docker_code(), 3);
 }
 
-#[test]
-fn the_end_of_pid_1_is_the_end_of_all() {
-    let bed = Bed::new();
-    let container = bed.keeper(|_| {});
-    let mut children: Vec<_> =
-        (0..10).map(|_| container.command("sleep").arg("100").spawn().unwrap()).collect();
-    container.kill().unwrap();
-    for child in &mut children {
-        assert_eq!(child.wait().unwrap().signal(), Some(9));
-    }
-    container.wait().unwrap();
-    assert_eq!(container.state().unwrap().status, Status::Exited);
-}
-
 /// Starts `operation` of the helper program, which then sleeps; kills it, and returns the mark of
 /// the container's objects.
 fn lose_owner(bed: &Bed, operation: &str, change: impl FnOnce(&mut Request)) -> String {
@@ -115,22 +101,4 @@ fn an_owner_bound_container_ends_when_its_owner_is_killed() {
         bed.host().repair(false).unwrap();
         bed.assert_nothing_left(&format!("after the owner of `{operation}` was killed, and repair"));
     }
-}
-
-#[test]
-fn a_detached_container_outlives_its_maker() {
-    let bed = Bed::new();
-    for (operation, command) in [("create", None), ("detached", Some(shell("sleep 1000")))] {
-        let mark = lose_owner(&bed, operation, |request| {
-            request.lifetime = Lifetime::Detached;
-            request.process = command;
-        });
-        std::thread::sleep(Duration::from_millis(100));
-        let container = bed.host().container(&mark).unwrap();
-        assert_eq!(container.state().unwrap().status, Status::Running);
-        let output = container.command("echo").arg("alive").output().unwrap();
-        assert_eq!(output.stdout, b"alive\n");
-        container.delete(true).unwrap();
-    }
-    bed.assert_nothing_left("after both were removed");
 }

@@ -26,17 +26,6 @@ fn text(container: &Container, script: &str) -> String {
 }
 
 #[test]
-fn a_bound_directory_is_written_through() {
-    let bed = Bed::new();
-    let data = bed.make_directory("data");
-    fs::write(data.join("in"), "from the host").unwrap();
-    let mount = bind(&bed, "data", "/mnt");
-    let read = bed.text(|request| request.mounts.push(mount), "cat /mnt/in; echo back > /mnt/out");
-    assert_eq!(read, "from the host");
-    assert_eq!(fs::read_to_string(data.join("out")).unwrap(), "back\n");
-}
-
-#[test]
 fn a_single_file_can_be_bound() {
     let bed = Bed::new();
     fs::write(bed.path("file"), "one").unwrap();
@@ -156,15 +145,6 @@ fn a_missing_source_or_target_is_an_error_that_names_it() {
     let error = failure(tmpfs("/absent", None, None));
     assert!(error.to_string().contains("`/absent`"), "{error}");
     assert!(!bed.in_root("absent").exists());
-}
-
-#[test]
-fn a_missing_source_is_made_when_asked_for() {
-    let bed = Bed::new();
-    let mut mount = bind(&bed, "new/deep", "/mnt");
-    mount.options.create_source = true;
-    bed.text(|request| request.mounts.push(mount), "echo kept > /mnt/x");
-    assert_eq!(fs::read_to_string(bed.path("new/deep/x")).unwrap(), "kept\n");
 }
 
 /// A source whose later mounts can spread.

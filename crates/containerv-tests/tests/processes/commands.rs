@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-use containerv::spec::OsText;
 use containerv::spec::request::{Process, Rlimit, RlimitResource};
 use containerv::{Container, ErrorKind, ExecOptions, StdioSet};
 use containerv_tests::{Bed, shell};
@@ -198,26 +197,4 @@ fn signals_are_neither_ignored_nor_blocked() {
     }
     assert!(!bed.text(|_| {}, state).is_empty());
     assert_eq!(text(container.command("sh").args(["-c", "yes | head -1; kill -l $((128 + 13))"])), "y\nPIPE");
-}
-
-#[test]
-fn requests_say_everything_that_is_wrong_at_once() {
-    let bed = Bed::new();
-    let mut request = bed.request();
-    request.hostname = Some("not a name".into());
-    request.sysctls.insert("kernel.panic".into(), "1".into());
-    request.process = Some(Process {
-        args: Vec::new(),
-        cwd: "relative".into(),
-        user: "a:b:c".into(),
-        env: vec![OsText::from("oops")],
-        ..shell("")
-    });
-    let error = Container::run_detached(bed.host(), request).unwrap_err();
-    let text = error.to_string();
-    for option in ["--hostname", "--sysctl", "--workdir", "--user", "--env", "command is empty"] {
-        assert!(text.contains(option), "{option}: {text}");
-    }
-    assert_eq!(error.all_problems().len(), 6, "{text}");
-    bed.assert_nothing_left("after a refused request");
 }

@@ -2,27 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use containerv::spec::request::{Overlay, Process};
+use containerv::spec::request::Process;
 use containerv::spec::state::Status;
 use containerv::{Container, ErrorKind, StdioSet};
 use containerv_tests::machine::{own_descriptors, status_field};
 use containerv_tests::{Bed, shell, wait_until};
-
-#[test]
-fn exit_codes_pass_through() {
-    let bed = Bed::new();
-    let container = bed.keeper(|_| {});
-    for code in [0, 1, 2, 125, 126, 127, 128, 200, 255] {
-        let status = container.command("sh").args(["-c", &format!("exit {code}")]).status().unwrap();
-        assert_eq!((status.code(), status.signal()), (Some(code), None));
-        assert_eq!(bed.run(|_| {}, &format!("exit {code}")).status.docker_code(), code);
-    }
-    let mut request = bed.request();
-    request.process = Some(shell("exit 77"));
-    let detached = Container::run_detached(bed.host(), request).unwrap();
-    assert_eq!(detached.wait().unwrap().code, 77);
-    assert_eq!(detached.state().unwrap().exit.unwrap().code, 77);
-}
 
 #[test]
 fn a_program_that_is_missing_is_told_though_the_container_removes_itself_meanwhile() {
@@ -65,17 +49,6 @@ fn numbers_that_are_no_signals_are_refused() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_eq!(child.signal(15).unwrap_err().kind(), ErrorKind::NotFound);
-}
-
-#[test]
-fn waiting_can_be_repeated_and_looks_without_blocking() {
-    let bed = Bed::new();
-    let container = bed.keeper(|_| {});
-    let mut child = container.command("sleep").arg("0.2").spawn().unwrap();
-    assert_eq!(child.try_wait().unwrap(), None);
-    assert!(child.wait().unwrap().success());
-    assert!(child.wait().unwrap().success());
-    assert!(child.try_wait().unwrap().unwrap().success());
 }
 
 #[test]
@@ -127,74 +100,6 @@ fn stop_asks_first_and_kills_when_its_time_is_over() {
 }
 
 #[test]
-fn anyone_may_wait_for_a_container() {
-    let bed = Bed::new();
-    let mut request = bed.request();
-    request.process = Some(shell("sleep 0.3; exit 5"));
-    let container = Container::run_detached(bed.host(), request).unwrap();
-    let waiting: Vec<_> = (0..8)
-        .map(|_| {
-            let container = container.clone();
-            std::thread::spawn(move || container.wait().unwrap().code)
-        })
-        .collect();
-    assert!(waiting.into_iter().all(|thread| thread.join().unwrap() == 5));
-}
-
-#[test]
-fn a_prepared_command_waits_for_its_start() {
-    let bed = Bed::new();
-    let mut request = bed.request();
-    request.process = Some(shell("echo ran > /tmp/ran; exit 4"));
-    let container = Container::create(bed.host(), request).unwrap();
-    assert_eq!(container.state().unwrap().status, Status::Created);
-    assert!(container.state().unwrap().started_unix_ns.is_none());
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(!bed.in_root("tmp/ran").exists());
-    let error = container.command("true").spawn().unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
-    container.start().unwrap();
-    assert_eq!(container.wait().unwrap().code, 4);
-    assert!(bed.in_root("tmp/ran").exists());
-}
-
-#[test]
-fn a_prepared_command_can_be_removed_without_a_start() {
-    let bed = Bed::new();
-    let mut request = bed.request();
-    request.process = Some(shell("echo ran > /tmp/ran"));
-    let container = Container::create(bed.host(), request).unwrap();
-    container.delete(false).unwrap();
-    bed.assert_nothing_left("after a prepared container was removed");
-    assert!(!bed.in_root("tmp/ran").exists());
-}
-
-#[test]
-fn a_container_that_has_ended_runs_again() {
-    let bed = Bed::new();
-    let mut request = bed.request();
-    request.overlay = Overlay::Container;
-    request.process = Some(shell("echo run >> /runs; exit $(wc -l < /runs)"));
-    let container = Container::create(bed.host(), request).unwrap();
-    for run in 1..=5 {
-        container.start().unwrap();
-        assert_eq!(container.wait().unwrap().code, run);
-        let state = container.state().unwrap();
-        assert_eq!((state.status, state.exit.unwrap().code), (Status::Exited, run));
-        assert!(state.pid.is_none());
-    }
-    let keeper = bed.keeper(|_| {});
-    keeper.stop(None).unwrap();
-    keeper.start().unwrap();
-    assert_eq!(keeper.state().unwrap().status, Status::Running);
-    assert!(keeper.command("true").status().unwrap().success());
-    // A second start of what runs changes nothing.
-    let before = keeper.state().unwrap();
-    keeper.start().unwrap();
-    assert_eq!(keeper.state().unwrap(), before);
-}
-
-#[test]
 fn the_first_process_of_an_attached_container_decides_its_state() {
     let bed = Bed::new();
     let mut request = bed.request();
@@ -209,20 +114,6 @@ fn the_first_process_of_an_attached_container_decides_its_state() {
     assert_eq!(child.wait().unwrap().signal(), Some(9));
     let exit = container.state().unwrap().exit.unwrap();
     assert_eq!((exit.code, exit.signal, exit.out_of_memory), (137, Some(9), false));
-}
-
-#[test]
-fn looking_at_an_attached_command_changes_nothing() {
-    let bed = Bed::new();
-    let mut request = bed.request();
-    request.process = Some(shell("read x; exit 6"));
-    let mut stdio = StdioSet::null();
-    stdio.stdin = containerv::Stdio::Piped;
-    let (container, mut child) = Container::run_attached(bed.host(), request, stdio).unwrap();
-    assert_eq!(child.try_wait().unwrap(), None);
-    assert_eq!(container.state().unwrap().status, Status::Running);
-    assert_eq!(child.wait().unwrap().code(), Some(6));
-    assert_eq!(container.state().unwrap().exit.unwrap().code, 6);
 }
 
 #[test]

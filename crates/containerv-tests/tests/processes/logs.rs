@@ -63,32 +63,6 @@ fn long_lines_are_parted_and_complete() {
 }
 
 #[test]
-fn files_are_rotated_by_size_and_the_oldest_go() {
-    let bed = Bed::new();
-    let log = Log { driver: LogDriver::JsonFile, max_bytes: 4096, max_files: 3 };
-    let container = finished(&bed, "seq -f 'line %g' 1 1000 2>/dev/null || seq 1 1000", log);
-    let directory = container.directory().unwrap();
-    let mut names: Vec<String> = fs::read_dir(&directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .filter(|name| name.starts_with("container.log"))
-        .collect();
-    names.sort();
-    assert_eq!(names, ["container.log", "container.log.1", "container.log.2"]);
-    for name in &names {
-        let size = fs::metadata(directory.join(name)).unwrap().len();
-        assert!(size < 4096 + 256, "{name}: {size}");
-    }
-    let lines: Vec<u32> = ["container.log.2", "container.log.1", "container.log"]
-        .iter()
-        .flat_map(|name| entries(&container, name))
-        .map(|entry| entry["log"].as_str().unwrap().trim().rsplit(' ').next().unwrap().parse().unwrap())
-        .collect();
-    assert_eq!(lines.last(), Some(&1000));
-    assert!(lines.windows(2).all(|pair| pair[1] == pair[0] + 1), "{lines:?}");
-}
-
-#[test]
 fn one_file_never_grows_beyond_its_size() {
     let bed = Bed::new();
     let log = Log { driver: LogDriver::JsonFile, max_bytes: 4096, max_files: 1 };
@@ -96,20 +70,4 @@ fn one_file_never_grows_beyond_its_size() {
     let size = fs::metadata(container.directory().unwrap().join("container.log")).unwrap().len();
     assert!(size < 4096 + 256, "{size}");
     assert_eq!(entries(&container, "container.log").last().unwrap()["log"], "5000\n");
-}
-
-#[test]
-fn a_second_run_goes_on_in_the_same_log() {
-    let bed = Bed::new();
-    let container = finished(&bed, "echo run", Log::default());
-    container.start().unwrap();
-    container.wait().unwrap();
-    assert_eq!(entries(&container, "container.log").len(), 2);
-}
-
-#[test]
-fn no_log_is_no_file() {
-    let bed = Bed::new();
-    let container = finished(&bed, "echo x", Log { driver: LogDriver::None, ..Log::default() });
-    assert!(!container.directory().unwrap().join("container.log").exists());
 }
