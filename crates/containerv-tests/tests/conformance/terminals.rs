@@ -97,7 +97,8 @@ fn the_containers_own_command_has_a_terminal() {
 fn what_has_no_terminal_cannot_be_resized() {
     let bed = Bed::with_program();
     let container = bed.keeper(|_| {});
-    let mut plain = command(&container, "line + terminal").stdin(containerv::Stdio::Piped).spawn().unwrap();
+    let plain = command(&container, "line + terminal").stdin(containerv::Stdio::Piped);
+    let mut plain = plain.stdout(containerv::Stdio::Null).spawn().unwrap();
     assert!(plain.take_terminal_streams().unwrap().is_none());
     assert_eq!(plain.resize(SIZE).unwrap_err().kind(), ErrorKind::InvalidState);
     assert!(plain.wait().unwrap().success());

@@ -187,6 +187,9 @@ fn check_rest(bed: &Bed, case: &Case) {
 
 #[test]
 fn each_failure_is_told_and_leaves_nothing() {
+    if !StandIns::are_here() {
+        return;
+    }
     let _alone = alone();
     let here = Place::here();
     let cases: Vec<&Case> = CASES.iter().filter(|case| case.places.contains(&here)).collect();
