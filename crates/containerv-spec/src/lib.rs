@@ -9,6 +9,7 @@ pub mod errno;
 pub mod facts;
 pub mod hcs;
 pub mod id;
+pub mod image;
 pub mod limits;
 pub mod machine;
 pub mod os_text;

@@ -7,6 +7,7 @@
 //!
 //! Beside them are the rules of Windows that are text as well: error codes, command lines, paths, signals.
 
+pub mod build;
 pub mod codes;
 pub mod command_line;
 pub mod exit;

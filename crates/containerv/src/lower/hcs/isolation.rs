@@ -1,5 +1,6 @@
 //! Which isolation a container gets, and why.
 
+use containerv_spec::hcs::build::{self, lowest_sharing, shares_kernel};
 use containerv_spec::hcs::machine::{Product, Rights, WindowsMachine};
 use containerv_spec::plan::hcs::HcsIsolation;
 use containerv_spec::request::{Isolation, Request, Root};
@@ -8,11 +9,6 @@ use crate::{Error, ErrorKind};
 
 /// The first build with computecore.dll and schema 2.1: Windows 10 1809, Server 2019.
 const FIRST_BUILD: u32 = 17763;
-/// From here on a host runs images of some builds before its own in process isolation.
-const FIRST_TOLERANT: u32 = 20348;
-/// Builds that later hosts count back to, newest first.
-const LOWER_BOUNDS: [u32; 2] = [26100, 20348];
-
 /// Chooses. What cannot be chosen is a problem, and processes stand in.
 pub(super) fn choose(
     request: &Request,
@@ -35,11 +31,12 @@ pub(super) fn choose(
 fn image_build(request: &Request) -> Result<Option<u32>, Error> {
     let Root::Layers(layers) = &request.root else { return Ok(None) };
     let Some(version) = &layers.os_version else { return Ok(None) };
-    let numbers: Option<Vec<u32>> = version.split('.').map(|part| part.parse().ok()).collect();
-    match numbers.as_deref() {
-        Some([10, 0, build] | [10, 0, build, _]) => Ok(Some(*build)),
-        _ => Err(Error::new(ErrorKind::InvalidArgument, format!("`{version}` is not a version of Windows"))
-            .with_hint("write it as an image has it: `10.0.20348.2527`")),
+    match build::of_version(version) {
+        Some(build) => Ok(Some(build)),
+        None => {
+            Err(Error::new(ErrorKind::InvalidArgument, format!("`{version}` is not a version of Windows"))
+                .with_hint("write it as an image has it: `10.0.20348.2527`"))
+        }
     }
 }
 
@@ -76,21 +73,8 @@ fn wanted(asked: Isolation, image: Option<u32>, machine: &WindowsMachine) -> (Hc
     }
 }
 
-/// Says whether a host runs an image of this build in process isolation.
-fn shares_kernel(host: u32, image: u32) -> bool {
-    lowest(host) <= image && image <= host
-}
-
-/// The oldest build that a host shares its kernel with.
-fn lowest(host: u32) -> u32 {
-    if host < FIRST_TOLERANT {
-        return host;
-    }
-    LOWER_BOUNDS.into_iter().find(|bound| *bound < host).unwrap_or(FIRST_TOLERANT)
-}
-
 fn sharing(host: u32) -> String {
-    match lowest(host) {
+    match lowest_sharing(host) {
         lowest if lowest == host => format!("images of build {host}"),
         lowest => format!("images of the builds {lowest} to {host}"),
     }
@@ -164,32 +148,4 @@ fn possible(chosen: HcsIsolation, image: Option<u32>, machine: &WindowsMachine) 
         _ => {}
     }
     problems
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The published table: Server 2019, 2022, 23H2, 2025 and Windows 11 with its images.
-    #[test]
-    fn builds_share_a_kernel_by_the_table() {
-        for (host, image, fits) in [
-            (17763, 17763, true),
-            (17763, 14393, false),
-            (19045, 17763, false),
-            (20348, 20348, true),
-            (20348, 17763, false),
-            (20348, 26100, false),
-            (22621, 20348, true),
-            (22631, 17763, false),
-            (25398, 20348, true),
-            (26100, 20348, true),
-            (26100, 26100, true),
-            (26100, 17763, false),
-            (26200, 26100, true),
-            (26200, 20348, false),
-        ] {
-            assert_eq!(shares_kernel(host, image), fits, "host {host}, image {image}");
-        }
-    }
 }
