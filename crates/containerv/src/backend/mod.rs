@@ -12,6 +12,9 @@ pub(crate) mod hcs;
 // The fuzz targets are programs of Linux, and want the parsers alone.
 #[cfg(all(feature = "fuzzing", not(any(windows, test))))]
 pub(crate) mod hcs {
+    pub(crate) mod doctor {
+        pub(crate) mod access;
+    }
     #[allow(dead_code, reason = "copies for Windows use it")]
     pub(crate) mod transfer;
 }
