@@ -8,6 +8,7 @@ mod mount;
 mod network;
 mod windows;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -118,6 +119,17 @@ impl Request {
     /// Returns what messages call the container: its name, or the short id.
     pub fn called(&self) -> &str {
         self.name.as_deref().unwrap_or(self.id.short())
+    }
+
+    /// Returns the host name: the one that is asked for, else the short id, with a `c` before it if that has
+    /// digits alone. A number is no computer name to Windows, and elsewhere it may be read as an address.
+    pub fn host_name(&self) -> Cow<'_, str> {
+        let short = self.id.short();
+        match &self.hostname {
+            Some(name) => name.into(),
+            None if short.bytes().all(|byte| byte.is_ascii_digit()) => format!("c{short}").into(),
+            None => short.into(),
+        }
     }
 }
 

@@ -60,6 +60,7 @@ mod features;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+pub mod images;
 mod logs;
 #[cfg_attr(
     not(target_os = "linux"),

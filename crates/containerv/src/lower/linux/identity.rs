@@ -103,7 +103,7 @@ impl Draft<'_> {
             self.inside(Action::NewCgroupNamespace);
         }
         if namespaces.uts == Share::Private {
-            let name = self.request.hostname.clone().unwrap_or_else(|| self.request.id.short().to_owned());
+            let name = self.request.host_name().into_owned();
             self.inside(Action::SetHostname { name });
             if let Some(name) = self.request.domainname.clone() {
                 self.inside(Action::SetDomainname { name });

@@ -101,7 +101,7 @@ impl Draft<'_> {
         if !self.writes_network_files() {
             return;
         }
-        let name = self.request.hostname.clone().unwrap_or_else(|| self.request.id.short().to_owned());
+        let name = self.request.host_name().into_owned();
         let mut hosts = String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
         let own = match &self.request.network {
             Network::Veth(veth) => veth.container_address.to_string(),
