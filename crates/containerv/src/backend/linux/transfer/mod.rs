@@ -16,17 +16,17 @@
 //! for each MiB, and the calls that set owner, mode and times.
 
 mod archive;
-mod attributes;
+pub(crate) mod attributes;
 mod changes;
-mod content;
-mod listing;
-mod make;
-mod node;
-mod owners;
-mod place;
+pub(crate) mod content;
+pub(crate) mod listing;
+pub(crate) mod make;
+pub(crate) mod node;
+pub(crate) mod owners;
+pub(crate) mod place;
 mod plain;
 mod remove;
-mod stack;
+pub(crate) mod stack;
 mod tree;
 mod walk;
 mod writer;
@@ -231,6 +231,7 @@ fn rules(owners: Owners, direction: Direction, root: &Root<'_>, options: &CopyOp
     let carried = Carried {
         capabilities: rustix::process::geteuid().is_root(),
         lists: options.keep_owner && root.uids.is_empty(),
+        privileged: false,
     };
     let extent = if direction == Direction::In { Extent::ToEnd } else { Extent::AsOpened };
     Rules { owners, carried, extent, devices: options.devices }
@@ -356,4 +357,4 @@ fn open_regular(from: Side<'_>, source: &Source) -> Result<(OwnedFd, Node), Obst
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
