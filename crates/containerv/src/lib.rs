@@ -49,6 +49,7 @@
 mod archive;
 mod attach;
 mod backend;
+mod base64;
 mod builder;
 mod container;
 mod copy;
@@ -60,6 +61,7 @@ mod features;
 #[doc(hidden)]
 pub mod fuzzing;
 mod host;
+pub mod images;
 mod logs;
 #[cfg_attr(
     not(target_os = "linux"),

@@ -1,6 +1,5 @@
 //! Files in and out of containers.
 
-mod base64;
 mod changes;
 #[cfg(windows)]
 mod container;

@@ -1,0 +1,3 @@
+//! Images: registries that they come from and go to.
+
+pub mod registry;
