@@ -53,6 +53,7 @@ targets! {
     subordinate_ids,
     template,
     values,
+    windows_access,
     windows_files,
     windows_path,
 }

@@ -8,6 +8,7 @@ mod command;
 mod dll;
 mod failure;
 mod install;
+mod order;
 mod pages;
 mod product;
 mod setup;
@@ -32,7 +33,8 @@ commands:
   man [DIRECTORY]        manual pages and completion scripts, into target/man unless told otherwise
   vm -- COMMAND..        run a command in a virtual machine with cgroup v2 only
   wine -- PROGRAM..      run a Windows program, with the stand-ins of `sim/` beside it
-  bench [OPTION..]       compare with other runtimes and with the floor; `bench --help`";
+  bench [OPTION..]       compare with other runtimes and with the floor; `bench --help`
+  order                  write the order of the functions in `cv` anew: how fast it starts";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         "vm" => vm::run(rest),
         "wine" => wine::run(rest),
         "bench" => bench::run(rest),
+        "order" => order::run(rest),
         "help" | "--help" | "-h" => {
             println!("{USAGE}");
             Ok(())

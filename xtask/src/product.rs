@@ -1,6 +1,6 @@
 //! The program that people install: `cv`, static and optimized.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command;
 use crate::failure::Result;
@@ -10,6 +10,9 @@ use crate::workspace;
 /// The target of static programs.
 pub(crate) const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
 
+const BUILD_CV: [&str; 9] =
+    ["build", "--quiet", "--release", "--target", STATIC_TARGET, "--package", "cv", "--bin", "cv"];
+
 /// How tests are told where `cv` is.
 pub(crate) const CV_VARIABLE: &str = "CONTAINERV_CV";
 
@@ -18,10 +21,16 @@ pub(crate) fn build_cv() -> Result<Option<PathBuf>> {
     if !workspace::has_crate("cv") {
         return Ok(None);
     }
-    let arguments =
-        ["build", "--quiet", "--release", "--target", STATIC_TARGET, "--package", "cv", "--bin", "cv"];
-    command::run(command::cargo().args(arguments))?;
+    command::run(command::cargo().args(BUILD_CV))?;
     Ok(built_cv())
+}
+
+/// Builds the same program with the names of its functions.
+pub(crate) fn build_cv_with_names(target: &Path) -> Result<PathBuf> {
+    let mut cargo = command::cargo();
+    cargo.args(BUILD_CV).arg("--target-dir").arg(target).env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    command::run(&mut cargo)?;
+    Ok(target.join(STATIC_TARGET).join("release/cv"))
 }
 
 /// Builds `cv.exe` for tests.

@@ -3,10 +3,12 @@
 //! The builder, the command line, the C options and, later, an OCI `config.json` all end here.
 //! A request is also what is stored with a container, so that it can be started again.
 
+mod layers;
 mod mount;
 mod network;
 mod windows;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::seccomp::Profile;
 use crate::{CapabilitySet, ContainerId, Limits, OsText};
 
+pub use layers::{ImageName, Layers};
 pub use mount::{Mount, MountOptions, MountSource, Propagation};
 pub use network::{Dns, NamedNetwork, Protocol, PublishedPort};
-pub use windows::{AssignedDevice, CredentialSpec, Layers};
+pub use windows::{AssignedDevice, CredentialSpec};
 
 /// A container, as asked for. Checked as a whole while lowering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -117,6 +120,17 @@ impl Request {
     pub fn called(&self) -> &str {
         self.name.as_deref().unwrap_or(self.id.short())
     }
+
+    /// Returns the host name: the one that is asked for, else the short id, with a `c` before it if that has
+    /// digits alone. A number is no computer name to Windows, and elsewhere it may be read as an address.
+    pub fn host_name(&self) -> Cow<'_, str> {
+        let short = self.id.short();
+        match &self.hostname {
+            Some(name) => name.into(),
+            None if short.bytes().all(|byte| byte.is_ascii_digit()) => format!("c{short}").into(),
+            None => short.into(),
+        }
+    }
 }
 
 /// What keeps a container apart from the host.
@@ -147,7 +161,7 @@ pub enum Root {
     Host,
     /// A directory of the host, absolute.
     Directory(OsText),
-    /// Layers of a Windows image.
+    /// Layers of an image.
     Layers(Layers),
 }
 

@@ -364,7 +364,10 @@ fn answers_are_read_and_unknown_fields_are_passed_over() {
     .unwrap();
     assert_eq!(instances.properties[0].instances[0].credential_guard.cookie, "x".into());
     let crash: CrashReport =
-        serde_json::from_value(json!({"SystemId": "c1", "CrashParameters": [1]})).unwrap();
+        serde_json::from_value(json!({"SystemId": "c1", "ActivityId": "8d2b6d6e-0c3b-4f0e-9d59-4b1f2a7c9d10",
+            "CrashParameters": [1], "CrashLog": "x", "Status": -5, "PreOSId": 1, "CrashStackUnavailable": true,
+            "WindowsCrashInfo": {"DumpFile": "C:\\x.dmp", "OsBuildNumber": 20348, "FinalPhase": "Complete"}}))
+        .unwrap();
     written(&["docs.CrashReport"], &crash);
 }
 

@@ -20,13 +20,18 @@ pub struct Event {
     /// Its name at that time.
     pub name: String,
     /// What happened, in Docker's words: `create`, `start`, `kill`, `oom`, `die`, `stop`, `pause`,
-    /// `unpause`, `update`, `rename` or `destroy`; `exec_start` and `exec_die` of a further process
+    /// `unpause`, `update`, `rename` or `destroy`; `crash` of a container of Windows whose whole system
+    /// crashed, before the `die`; `exec_start` and `exec_die` of a further process
     /// that was started with [`ExecOptions::announced`](crate::ExecOptions::announced).
     pub action: String,
     /// The container's labels, and what belongs to the action: `exitCode` of `die` and `oomKills`
     /// of `oom` (processes killed since the container's start), if they are known, `signal` of
     /// `kill`, `oldName` of `rename`; `execID` of both `exec_`, a number of 64 hexadecimal digits,
-    /// `execCommand` of `exec_start`, cut off after 256 bytes, and `exitCode` of `exec_die`.
+    /// `execCommand` of `exec_start`, cut off after 256 bytes, and `exitCode` of `exec_die`. Of a
+    /// `crash`, as far as the compute service reports it: `crashParameters` (the bug check and its four
+    /// parameters, in hexadecimal digits with `0x`, parted by commas), `crashStatus` (the service's code, as
+    /// `0x8037011C`), `crashLog` (the last 4 KiB at most of what a Linux guest wrote) and `dumpFile` (where the
+    /// host keeps the guest's memory).
     #[serde(default)]
     pub attributes: BTreeMap<String, String>,
 }
@@ -75,7 +80,9 @@ impl Host {
     ///
     /// On Windows the supervisor of a command tells all this of it; only where it was killed, or
     /// there is none, others do, a follower within a second. There is no `oom`: processes are not
-    /// ended for want of memory.
+    /// ended for want of memory. A `crash` is told by the supervisor, and of a container without a command by
+    /// who waits for it ([`Container::wait`](crate::Container::wait)); of one that nobody waits for there is no
+    /// report.
     ///
     /// A damaged line is an error of kind `Corrupt`; the iteration goes on behind it. After any
     /// other error it ends.

@@ -6,3 +6,32 @@ pub use crate::backend::linux::fuzzing::*;
 pub mod windows_files {
     pub use crate::backend::hcs::transfer::fuzzing::*;
 }
+
+/// Owners and access lists of Windows in text form.
+pub mod windows_access {
+    use crate::backend::hcs::doctor::access::{self, Verdict};
+
+    /// What an access list comes to.
+    #[derive(Debug)]
+    pub enum Judgement {
+        /// Nobody but those who are trusted may write.
+        Private,
+        /// These may: the owner alone, or who the list names.
+        Strangers(Vec<String>),
+        /// Everybody may.
+        Open,
+        /// The text is none.
+        Unreadable,
+    }
+
+    /// Judges a list as the user with this identifier.
+    pub fn judge(text: &str, user: &str) -> Judgement {
+        match access::judge(text, user) {
+            Verdict::Private => Judgement::Private,
+            Verdict::Owner(owner) => Judgement::Strangers(vec![owner]),
+            Verdict::Writable(strangers) => Judgement::Strangers(strangers),
+            Verdict::Open => Judgement::Open,
+            Verdict::Unreadable => Judgement::Unreadable,
+        }
+    }
+}

@@ -114,13 +114,7 @@ impl Host {
     ///
     /// If the system has no random source.
     pub fn new_id(&self) -> Result<ContainerId> {
-        loop {
-            let id = self.system.new_id()?;
-            // The short form is a host name, and to Windows a number is none.
-            if id.short().bytes().any(|byte| !byte.is_ascii_digit()) {
-                return Ok(id);
-            }
-        }
+        self.system.new_id()
     }
 
     /// Lowers a request for this machine without doing anything. `attached` plans for a command

@@ -346,7 +346,7 @@ impl Draft {
 
 impl Draft {
     fn default_environment(&self) -> Vec<OsText> {
-        let hostname = self.request.hostname.clone().unwrap_or_else(|| self.request.id.short().to_owned());
+        let hostname = self.request.host_name();
         let mut defaults = containerv::default_environment();
         defaults.push(OsText::from(format!("HOSTNAME={hostname}")));
         if self.process.terminal.is_some() {

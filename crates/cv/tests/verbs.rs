@@ -35,7 +35,6 @@ fn a_life_in_the_background() {
     insta::assert_snapshot!(Stage::new().transcript(include_str!("verbs/life.txt")));
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn what_was_written_and_what_has_happened() {
     insta::assert_snapshot!(Stage::new().transcript(include_str!("verbs/telling.txt")));

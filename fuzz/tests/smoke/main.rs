@@ -140,6 +140,7 @@ targets! {
     subordinate_ids,
     template,
     values,
+    windows_access,
     windows_files,
     windows_path,
 }

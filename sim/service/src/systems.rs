@@ -18,6 +18,7 @@ use crate::{disks, machine, modify, network, properties, schema};
 
 /// Kinds of events on systems and processes.
 const SYSTEM_EXITED: u32 = 1;
+const CRASH_INITIATED: u32 = 2;
 const CRASH_REPORT: u32 = 3;
 const PROCESS_EXITED: u32 = 0x0001_0000;
 
@@ -316,10 +317,15 @@ fn ended(context: &Context<'_>, prepared: Answer<u64>, exit: Exit) -> Work {
 
 /// Ends the system, and tells everybody. A system that has stopped stays as it is.
 pub fn stop(service: &Arc<Service>, number: u64, exit: &Exit) {
-    let container = {
+    let crashes = exit.kind == "UnexpectedExit";
+    let (container, report) = {
         let mut world = service.world();
         let Ok(system) = live(&mut world, number) else { return };
-        system.container.clone()
+        let (container, report) = (system.container.clone(), crash_report(&system.id, exit));
+        if crashes {
+            announce(service, &world, number, "SystemCrashInitiated", CRASH_INITIATED, &report);
+        }
+        (container, report)
     };
     if let Some(container) = container {
         container.kill();
@@ -339,8 +345,7 @@ pub fn stop(service: &Arc<Service>, number: u64, exit: &Exit) {
     for process in running {
         announce_process(service, &mut world, number, process, CONTROL_C_EXIT);
     }
-    if exit.kind == "UnexpectedExit" {
-        let report = serde_json::json!({"SystemId": id, "Status": exit.status as i32});
+    if crashes {
         announce(service, &world, number, "SystemCrashReport", CRASH_REPORT, &report);
     }
     announce(service, &world, number, "SystemExited", SYSTEM_EXITED, &exit.document());
@@ -348,6 +353,16 @@ pub fn stop(service: &Arc<Service>, number: u64, exit: &Exit) {
     drop(world);
     network::settle(service);
     service.changed.notify_all();
+}
+
+/// The bug check that a critical process has died, with its four parameters.
+fn crash_report(id: &str, exit: &Exit) -> Value {
+    serde_json::json!({
+        "SystemId": id,
+        "ActivityId": machine::new_guid(),
+        "CrashParameters": [0xEF, 0, 0, 0, 0],
+        "Status": exit.status as i32,
+    })
 }
 
 fn announce(service: &Service, world: &World, number: u64, name: &str, kind: u32, data: &Value) {

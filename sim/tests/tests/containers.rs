@@ -151,6 +151,10 @@ fn a_second_client_opens_it_and_a_crash_is_told() {
     service.faults(&id, json!([{"call": "HcsGetComputeSystemProperties", "with": id, "crash": true}]));
     api::properties(container.system, None);
     service.faults(&id, json!([]));
+    for kind in [2, 3] {
+        let report: serde_json::Value = serde_json::from_str(&events.wait(kind).unwrap()).unwrap();
+        assert_eq!((&report["SystemId"], &report["CrashParameters"][0]), (&json!(id), &json!(0xEF)));
+    }
     assert!(events.wait(1).unwrap().contains("UnexpectedExit"));
     wait_until("it is gone", || api::open(&id).0 == codes::SYSTEM_NOT_FOUND);
     api::close(other);

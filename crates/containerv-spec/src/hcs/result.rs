@@ -169,18 +169,50 @@ pub enum ExitType {
     Unknown,
 }
 
-/// The event of a crashed guest.
+/// The event of a guest that crashes or has crashed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct CrashReport {
     /// Identifier of the system.
     pub system_id: String,
-    /// The bug check and its four parameters.
+    /// GUID of this crash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub activity_id: Option<String>,
+    /// What a Windows guest has written of itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub windows_crash_info: Option<WindowsCrashReport>,
+    /// The bug check and its four parameters; schema 2.3 and later.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crash_parameters: Vec<u64>,
-    /// What a Linux guest wrote last.
+    /// What a Linux guest wrote last; schema 2.3 and later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub crash_log: Option<String>,
+    /// Code as a signed number; schema 2.4 and later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<i32>,
+    /// What ran before an operating system did; schema 2.4 and later.
+    #[serde(rename = "PreOSId", skip_serializing_if = "Option::is_none")]
+    pub pre_os_id: Option<u32>,
+    /// Nothing is known of where in its program it crashed; schema 2.4 and later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub crash_stack_unavailable: Option<bool>,
+}
+
+/// What a Windows guest writes of itself when it crashes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct WindowsCrashReport {
+    /// Where its memory was written, on the host.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dump_file: Option<String>,
+    /// Build of its Windows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub os_build_number: Option<u32>,
+    /// How writing that went: code as a signed number.
+    pub status: i32,
+    /// How far writing that came, as `Complete`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub final_phase: Option<String>,
 }
 
 /// What a failed call to the network service says besides its HRESULT.

@@ -117,6 +117,11 @@ impl Notices {
         self.0.take(limit, |notice| notice.kind == kind)
     }
 
+    /// Waits for a notice that is wanted, and leaves it there with the others.
+    pub fn see(&self, limit: Option<Duration>, wanted: impl Fn(&Notice) -> bool) -> Option<Notice> {
+        self.0.find(limit, |notices| notices.iter().find(|notice| wanted(notice)).cloned())
+    }
+
     /// Says how many were lost, because too many waited for a reader.
     pub fn lost(&self) -> usize {
         self.0.lost()
@@ -195,6 +200,8 @@ mod tests {
             deliver(registration.context(), notice(kind));
         }
         assert!(wait::wait(&notices, NOW).unwrap());
+        assert_eq!(notices.see(NOW, |notice| notice.kind == 3), Some(notice(3)));
+        assert_eq!(notices.see(NOW, |notice| notice.kind == 4), None);
         assert_eq!(notices.next_of(2, NOW), Some(notice(2)));
         assert_eq!(notices.next(None), Some(notice(1)));
         assert_eq!(notices.next(None), Some(notice(3)));

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod cases;
+mod crashes;
 mod silence;
 
 use std::panic::AssertUnwindSafe;

@@ -62,8 +62,9 @@ pub(crate) struct Member {
     #[cfg_attr(windows, allow(dead_code, reason = "Windows has no extended attributes of this kind"))]
     pub(crate) attributes: Vec<Attribute>,
     /// Records of Windows: keyword and value.
-    #[cfg_attr(not(windows), allow(dead_code, reason = "read by the backend for Windows"))]
     pub(crate) foreign: Vec<Attribute>,
+    /// Times of access and of change, where the archive states them.
+    pub(crate) stated: (Option<Time>, Option<Time>),
     /// Bytes of content in the archive.
     pub(crate) stored: u64,
     /// Where they belong, if the file has holes.
@@ -95,7 +96,8 @@ pub(super) fn assemble(header: &Header, long: LongNames, pax: &Records) -> Resul
     }
     let metadata = metadata_of(header, kind, stored, pax)?;
     let (attributes, foreign) = (pax.attributes.clone(), pax.foreign.clone());
-    Ok(Member { kind, name, link, metadata, attributes, foreign, stored, sparse: None })
+    let stated = (pax.accessed, pax.changed);
+    Ok(Member { kind, name, link, metadata, attributes, foreign, stated, stored, sparse: None })
 }
 
 fn one_of(what: &str, gnu: Option<Vec<u8>>, pax: Option<&Vec<u8>>) -> Result<Option<Vec<u8>>, Complaint> {

@@ -12,8 +12,8 @@ mod reader;
 mod sparse;
 mod write;
 
-pub(crate) use member::{Kind, Member, Metadata};
-#[cfg(all(test, target_os = "linux"))]
+pub(crate) use member::{Kind, Member, Metadata, Time};
+#[cfg(test)]
 pub(crate) use pax::write as write_record;
 pub(crate) use reader::{Fault, Reader};
 #[cfg(target_os = "linux")]
@@ -29,7 +29,7 @@ const LONGEST_NAME: usize = 64 * 1024;
 pub(crate) type Attribute = (Vec<u8>, Vec<u8>);
 
 /// Returns how many bytes follow `size` bytes of content to fill the last block.
-fn padding(size: u64) -> u64 {
+pub(crate) fn padding(size: u64) -> u64 {
     size.wrapping_neg() % BLOCK as u64
 }
 

@@ -13,6 +13,7 @@ pub(super) struct Records {
     pub(super) gid: Option<u64>,
     pub(super) modified: Option<Time>,
     pub(super) accessed: Option<Time>,
+    pub(super) changed: Option<Time>,
     pub(super) attributes: Vec<Attribute>,
     /// What archives of Windows say of a member, which only Windows understands.
     pub(super) foreign: Vec<Attribute>,
@@ -64,6 +65,7 @@ impl Records {
             b"gid" => self.gid = Some(number(keyword, value)?),
             b"mtime" => self.modified = Some(time(keyword, value)?),
             b"atime" => self.accessed = Some(time(keyword, value)?),
+            b"ctime" => self.changed = Some(time(keyword, value)?),
             b"LIBARCHIVE.creationtime" => self.foreign.push((keyword.to_vec(), value.to_vec())),
             _ if keyword.starts_with(b"MSWINDOWS.") => {
                 self.foreign.push((keyword.to_vec(), value.to_vec()));

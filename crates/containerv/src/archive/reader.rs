@@ -69,16 +69,40 @@ pub(crate) struct Reader<R> {
     content: u64,
     padding: u64,
     global: Records,
+    /// What was read besides content since it was last taken, for who keeps it.
+    kept: Option<Vec<u8>>,
 }
 
 impl<R: Read> Reader<R> {
     pub(crate) fn new(stream: R) -> Self {
-        Self { stream, content: 0, padding: 0, global: Records::default() }
+        Self { stream, content: 0, padding: 0, global: Records::default(), kept: None }
+    }
+
+    /// Keeps every byte that is not content, for [`Reader::take_kept`].
+    pub(crate) fn keeping(stream: R) -> Self {
+        Self { kept: Some(Vec::new()), ..Self::new(stream) }
+    }
+
+    /// Takes the bytes that were read since the last time and are not content: what pads the content
+    /// of the member before, and the headers of the last one. Content that was skipped is not among them.
+    pub(crate) fn take_kept(&mut self) -> Vec<u8> {
+        self.kept.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Gives the stream back, wherever it is.
+    pub(crate) fn into_stream(self) -> R {
+        self.stream
+    }
+
+    /// Says whether a header for all members that follow was read.
+    pub(crate) fn has_global(&self) -> bool {
+        self.global != Records::default()
     }
 
     /// Returns the next member, after skipping what is left of the one before.
     pub(crate) fn next(&mut self) -> Result<Option<Member>, Fault> {
-        self.skip(self.content + self.padding)?;
+        self.skip(self.content)?;
+        self.pass(self.padding)?;
         (self.content, self.padding) = (0, 0);
         let mut extended = Extended::new(&self.global);
         loop {
@@ -121,7 +145,17 @@ impl<R: Read> Reader<R> {
     /// Reads what follows the end of the archive, so that who writes it into a pipe can finish.
     pub(crate) fn drain(&mut self) -> Result<(), Fault> {
         let mut rest = (&mut self.stream).take(MOST_TRAILING);
-        io::copy(&mut rest, &mut io::sink()).map(drop).map_err(Fault::Stream)
+        let drained = match &mut self.kept {
+            Some(kept) => io::copy(&mut rest, kept),
+            None => io::copy(&mut rest, &mut io::sink()),
+        };
+        match drained.map_err(Fault::Stream)? {
+            // Who keeps everything cannot leave something out.
+            MOST_TRAILING if self.kept.is_some() => {
+                Err(format!("{MOST_TRAILING} bytes or more behind its end").into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a header; none at the end of the archive. `may_end` says that no member was begun.
@@ -137,6 +171,9 @@ impl<R: Read> Reader<R> {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(Fault::Stream(error)),
             }
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(block);
         }
         if block.iter().all(|&byte| byte == 0) {
             return match may_end {
@@ -157,7 +194,10 @@ impl<R: Read> Reader<R> {
             .ok_or_else(|| format!("extended headers of more than {MOST_EXTENDED} bytes"))?;
         let mut bytes = vec![0; usize::try_from(size).unwrap_or(0)];
         self.stream.read_exact(&mut bytes).map_err(Fault::Stream)?;
-        self.skip(padding(size))?;
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(&bytes);
+        }
+        self.pass(padding(size))?;
         Ok(bytes)
     }
 
@@ -185,8 +225,8 @@ impl<R: Read> Reader<R> {
         if old {
             let gnu = header.as_gnu().ok_or_else(|| "a map of holes without a GNU header".to_string())?;
             let size = gnu.real_size().map_err(|_| "a size that is not a number".to_string())?;
-            let stream = &mut self.stream;
-            let runs = sparse::gnu_runs(gnu, || read_block(stream))?;
+            let (stream, kept) = (&mut self.stream, &mut self.kept);
+            let runs = sparse::gnu_runs(gnu, || read_block(stream, kept))?;
             return Ok(Some(Map::new(size, runs, *stored)?));
         }
         match (pax.sparse.major.unwrap_or(0), pax.sparse.minor.unwrap_or(0)) {
@@ -198,14 +238,25 @@ impl<R: Read> Reader<R> {
 
     fn leading_map(&mut self, pax: &Records, stored: &mut u64) -> Result<Map, Fault> {
         let size = pax.sparse.real_size.ok_or_else(|| "a sparse file without its size".to_string())?;
-        let (stream, content) = (&mut self.stream, &mut self.content);
+        let (stream, content, kept) = (&mut self.stream, &mut self.content, &mut self.kept);
         let (runs, taken) = sparse::leading_runs(|| {
             let left = content.checked_sub(BLOCK as u64);
             *content = left.ok_or_else(|| "a map of a sparse file that does not end".to_string())?;
-            read_block(stream)
+            read_block(stream, kept)
         })?;
         *stored -= taken;
         Ok(Map::new(size, runs, *stored)?)
+    }
+
+    /// Reads bytes that pad something, fewer than a block.
+    fn pass(&mut self, count: u64) -> Result<(), Fault> {
+        let mut block = [0; BLOCK];
+        let padding = &mut block[..usize::try_from(count).unwrap_or(0)];
+        self.stream.read_exact(padding).map_err(Fault::Stream)?;
+        if let Some(kept) = &mut self.kept {
+            kept.extend_from_slice(padding);
+        }
+        Ok(())
     }
 
     fn skip(&mut self, count: u64) -> Result<(), Fault> {
@@ -250,9 +301,12 @@ impl<R: BufRead> Reader<R> {
     }
 }
 
-fn read_block(stream: &mut impl Read) -> Result<[u8; BLOCK], Fault> {
+fn read_block(stream: &mut impl Read, kept: &mut Option<Vec<u8>>) -> Result<[u8; BLOCK], Fault> {
     let mut block = [0; BLOCK];
     stream.read_exact(&mut block).map_err(Fault::Stream)?;
+    if let Some(kept) = kept {
+        kept.extend_from_slice(&block);
+    }
     Ok(block)
 }
 

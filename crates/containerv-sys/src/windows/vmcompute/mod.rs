@@ -39,6 +39,8 @@ pub const RESUME_COMPLETED: u32 = 0x5;
 pub const CRASH_REPORT: u32 = 0x6;
 /// `HcsNotificationSystemSaveCompleted`.
 pub const SAVE_COMPLETED: u32 = 0x8;
+/// `HcsNotificationSystemCrashInitiated`.
+pub const CRASH_INITIATED: u32 = 0xD;
 /// `HcsNotificationProcessExited`.
 pub const PROCESS_EXITED: u32 = 0x0001_0000;
 /// `HcsNotificationServiceDisconnect`: the service is gone and every handle is dead.

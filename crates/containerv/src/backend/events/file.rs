@@ -171,6 +171,17 @@ impl Held<'_> {
         found.unwrap_or(0)
     }
 
+    /// Says whether a crash was told since the container's last start.
+    #[cfg(any(windows, test))]
+    pub(super) fn told_crash(&self, id: &ContainerId) -> bool {
+        let found = self.search(id, &|event| match event.action.as_str() {
+            action::CRASH => Some(true),
+            action::START | action::CREATE | action::DESTROY => Some(false),
+            _ => None,
+        });
+        found.unwrap_or(false)
+    }
+
     /// Returns what the newest event of a container says to which `read` gives an answer.
     fn search<T>(&self, id: &ContainerId, read: &dyn Fn(&Event) -> Option<T>) -> Option<T> {
         search(self.file.file(), self.size, id, read).or_else(|| {

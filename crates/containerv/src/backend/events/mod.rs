@@ -30,7 +30,18 @@ const MAX_LINE: usize = 64 << 10;
 const MAX_LABELS: usize = 32 << 10;
 
 /// Attributes that belong to one event and not to its container.
-const OWN_ATTRIBUTES: [&str; 6] = ["exitCode", "signal", "oldName", OOM_KILLS, "execID", "execCommand"];
+const OWN_ATTRIBUTES: [&str; 10] = [
+    "exitCode",
+    "signal",
+    "oldName",
+    OOM_KILLS,
+    "execID",
+    "execCommand",
+    "crashParameters",
+    "crashStatus",
+    "crashLog",
+    "dumpFile",
+];
 /// Attribute of `oom`: processes killed since the container's last start, this one included.
 const OOM_KILLS: &str = "oomKills";
 /// Most bytes of a command in an event.
@@ -42,6 +53,8 @@ pub(crate) mod action {
     pub(crate) const START: &str = "start";
     pub(crate) const KILL: &str = "kill";
     pub(crate) const OOM: &str = "oom";
+    #[cfg(any(windows, test))]
+    pub(crate) const CRASH: &str = "crash";
     pub(crate) const DIE: &str = "die";
     pub(crate) const STOP: &str = "stop";
     pub(crate) const PAUSE: &str = "pause";
@@ -154,6 +167,17 @@ pub(crate) trait Announce {
         let _ = file::append(self, |log| match kills > log.told_kills(&subject.id) {
             true => vec![subject.event(action::OOM, now_unix_ns(), &[(OOM_KILLS, kills.to_string())])],
             false => Vec::new(),
+        });
+    }
+
+    /// Writes down that a container has crashed as a whole, unless that was done since its start. Linux has no
+    /// reports of that.
+    #[cfg(any(windows, test))]
+    fn announce_crash(&self, request: &Request, report: &[(&str, String)]) {
+        let subject = Subject::of(request);
+        let _ = file::append(self, |log| match log.told_crash(&subject.id) {
+            true => Vec::new(),
+            false => vec![subject.event(action::CRASH, now_unix_ns(), report)],
         });
     }
 

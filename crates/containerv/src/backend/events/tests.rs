@@ -98,6 +98,25 @@ fn an_end_is_told_once_whoever_sees_it() {
 }
 
 #[test]
+fn a_crash_is_told_once_in_each_run() {
+    let scratch = Scratch::new("crash");
+    let one = subject(1);
+    let request = serde_json::json!({"id": one.id, "name": "c1", "root": "host"});
+    let request: Request = serde_json::from_value(request).unwrap();
+    for time in [10, 20] {
+        scratch.add(&one, action::START, time);
+        for _ in 0..2 {
+            scratch.log().announce_crash(&request, &[("crashStatus", "0x8037011C".to_owned())]);
+        }
+        scratch.add(&one, action::DIE, time + 1);
+    }
+    assert_eq!(scratch.actions(), ["start", "crash", "die", "start", "crash", "die", "destroy"]);
+    let events: Vec<Event> = scratch.read().into_iter().map(Result::unwrap).collect();
+    assert_eq!(events[1].attributes["crashStatus"], "0x8037011C");
+    assert!(Subject::of_event(&events[1]).attributes.is_empty());
+}
+
+#[test]
 fn every_run_has_an_end_of_its_own() {
     let scratch = Scratch::new("runs");
     let one = subject(1);

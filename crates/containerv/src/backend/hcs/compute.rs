@@ -7,6 +7,7 @@ use containerv_spec::hcs::process::{
     CloseHandle, ConsoleSize, ModifyProcess, ProcessParameters, ProcessStatus, SignalProcess, StandardHandle,
 };
 use containerv_spec::hcs::properties::{Properties, PropertyQuery};
+use containerv_spec::hcs::result::CrashReport;
 use containerv_spec::hcs::signal::WindowsSignal;
 use containerv_spec::plan::hcs::HcsIsolation;
 use containerv_spec::request::TerminalSize;
@@ -53,6 +54,10 @@ pub(crate) enum System {
 /// How long to believe that nothing has happened because nothing is told: what the service tells may be
 /// lost.
 const LOOK: Duration = Duration::from_secs(10);
+
+/// How long the end of a system may take to be told once it has crashed or stopped: a dump of its memory may be
+/// written before. The report comes before that.
+const REPORT: Duration = Duration::from_secs(10);
 
 /// Until the next look.
 fn round(deadline: Deadline) -> Duration {
@@ -172,12 +177,13 @@ impl System {
     fn await_end(&self, events: &Notices, limit: Option<Duration>) -> Result<bool> {
         let (ended, deadline) = (self.kind_of_end(), Deadline::after(limit));
         loop {
-            match events.next(Some(round(deadline))) {
+            // All stay: an end is one for whoever asks later, and reports of crashes are asked for then.
+            let wanted = |notice: &Notice| notice.kind == ended || is_disconnection(notice);
+            match events.see(Some(round(deadline)), wanted) {
                 Some(notice) if notice.kind == ended => return Ok(true),
-                Some(notice) if is_disconnection(&notice) => {
+                Some(notice) => {
                     return Err(Failure::code("HcsWaitForComputeSystemExit", DISCONNECTED, notice.data));
                 }
-                Some(_) => {}
                 None if deadline.is_over() => return Ok(false),
                 None if self.has_stopped()? => return Ok(true),
                 None => {}
@@ -190,6 +196,25 @@ impl System {
             Err(failure) if failure.is_no_system() => Ok(true),
             properties => Ok(properties?.stopped == Some(true)),
         }
+    }
+
+    /// What was told of a crash of the system since this handle listens. Asked after the end of a process, or
+    /// the system's own: the report comes after the first and before the second.
+    pub(crate) fn crash(&self) -> Result<Option<CrashReport>> {
+        let events = self.events()?;
+        let (initiated, report) = match self {
+            Self::Current { .. } => (hcs::SYSTEM_CRASH_INITIATED, hcs::SYSTEM_CRASH_REPORT),
+            Self::First(_) => (vmcompute::CRASH_INITIATED, vmcompute::CRASH_REPORT),
+        };
+        let told = |kind| events.next_of(kind, Some(Duration::ZERO));
+        let begun = told(initiated);
+        if begun.is_some() || self.has_stopped()? {
+            self.await_end(&events, Some(REPORT))?;
+        }
+        Ok(told(report).or(begun).map(|notice| {
+            // That it crashed is known whatever the report looks like.
+            serde_json::from_str(&notice.data.unwrap_or_default()).unwrap_or_default()
+        }))
     }
 
     fn kind_of_end(&self) -> u32 {

@@ -11,7 +11,6 @@ use containerv_spec::plan::hcs::Stage;
 use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, Request};
 
-use super::compute;
 use super::execute::{self, Record};
 use super::found::Values;
 use super::journal::Journal;
@@ -22,6 +21,7 @@ use super::running::Process;
 use super::store::Directory;
 use super::supervise::{UNKNOWN, exit_now};
 use super::system::System;
+use super::{compute, crash};
 use crate::backend::events::{Announce, End, action};
 use crate::container::State;
 use crate::process::{Ends, StdioSet};
@@ -358,7 +358,13 @@ impl System {
                 let ended = process.wait(None).map_err(failed)?;
                 code = ended.and_then(|ended| ended.0).unwrap_or(UNKNOWN);
             }
-            Some(Running { process: None, system, .. }) => drop(system.wait(None).map_err(failed)?),
+            Some(Running { process: None, system, .. }) => {
+                system.wait(None).map_err(failed)?;
+                // No supervisor tells it.
+                if let (Ok(Some(report)), Ok(request)) = (system.crash(), directory.request()) {
+                    self.announce_crash(&request, &crash::attributes(&report));
+                }
+            }
             None => {}
         }
         self.settle(id, true, false)?;

@@ -11,6 +11,7 @@ mod bed;
 mod change;
 #[cfg(windows)]
 mod compute;
+mod crash;
 #[cfg(windows)]
 mod delete;
 mod doctor;

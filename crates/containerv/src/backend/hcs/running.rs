@@ -37,7 +37,7 @@ pub(crate) struct Child {
     process: compute::Process,
     /// Kept open by a system's owner, with whose last handle it may be bound to end; nobody else's handle
     /// should keep it.
-    _system: Option<compute::System>,
+    system: Option<compute::System>,
     /// Signaled at its end, or before.
     events: Notices,
     ended: Mutex<Option<ExitStatus>>,
@@ -70,7 +70,12 @@ impl Child {
     /// Records the end, once. The container is held by the caller, who tidies up, or by nobody.
     fn settle(&self, status: ExitStatus, held: bool) -> Result<()> {
         let Some(supervised) = locked(&self.supervised).take() else { return Ok(()) };
-        let exit = exit_now(status.code.cast_unsigned());
+        let code = status.code.cast_unsigned();
+        let supervised = match &self.system {
+            Some(system) => supervised.with_crash_of(system, code),
+            None => supervised,
+        };
+        let exit = exit_now(code);
         if held { supervised.record(&exit) } else { supervised.finish(&exit) }
     }
 }
@@ -120,7 +125,7 @@ impl Process {
             number: info.id,
             terminal,
             process,
-            _system: system,
+            system,
             events,
             ended: Mutex::default(),
             supervised: Mutex::new(supervised),

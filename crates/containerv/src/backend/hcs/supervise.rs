@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use containerv_spec::Request;
+use containerv_spec::hcs::result::CrashReport;
 use containerv_spec::plan::hcs::{HcsIsolation, HcsPlan, Stage};
 use containerv_spec::request::{Isolation, Lifetime};
 use containerv_spec::state::Exit;
@@ -14,6 +15,7 @@ use super::perform::{Hold, Live, Performer};
 use super::probe;
 use super::store::{Alive, Directory};
 use super::system::System;
+use super::{compute, crash};
 use crate::backend::clock::now_unix_ns;
 use crate::backend::events::{Announce, End};
 use crate::lower::hcs::lower;
@@ -37,6 +39,8 @@ pub(crate) struct Supervised {
     directory: Directory,
     request: Request,
     alive: Alive,
+    /// What was told of a crash, if that ended it.
+    crash: Option<CrashReport>,
 }
 
 impl System {
@@ -118,12 +122,23 @@ impl System {
 
 impl Supervised {
     pub(super) fn new(system: &Arc<System>, directory: Directory, request: Request, alive: Alive) -> Self {
-        Self { system: Arc::clone(system), directory, request, alive }
+        Self { system: Arc::clone(system), directory, request, alive, crash: None }
+    }
+
+    /// Adds why the command ended with this code, if the whole system has crashed. One that has succeeded was not
+    /// ended by that.
+    pub(super) fn with_crash_of(self, compute: &compute::System, code: u32) -> Self {
+        // It has ended whether or not more of it can be found out.
+        let crash = if code == 0 { None } else { compute.crash().unwrap_or_default() };
+        Self { crash, ..self }
     }
 
     /// Records how the command ended. The container is held by somebody who tidies up.
     pub(crate) fn record(self, exit: &Exit) -> Result<()> {
         self.directory.record_exit(&self.alive, exit)?;
+        if let Some(report) = &self.crash {
+            self.system.announce_crash(&self.request, &crash::attributes(report));
+        }
         self.system.announce_end(&self.request, End { started: true, exit: Some(*exit), ..End::default() });
         Ok(())
     }

@@ -45,7 +45,7 @@ impl Entrance {
     fn open(system: &System, id: &ContainerId) -> Result<Self> {
         let directory = system.directory(id)?;
         let (request, journal) = (directory.request()?, directory.journal()?);
-        let first = process::first_of(&system.store, id)?;
+        let first = process::first_in(&directory, &journal)?;
         let groups = open_groups(&directory)?;
         let machine = probe::caller(None);
         let Membership { namespaces, privileges, no_new_privileges, filter } =

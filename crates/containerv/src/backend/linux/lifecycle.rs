@@ -423,9 +423,11 @@ impl System {
             return Err(Error::new(ErrorKind::InvalidState, message)
                 .with_hint("stop it with `cv stop`, or remove it with `cv rm --force`"));
         }
-        let name = directory.called();
-        self.dismantle_and_tell(&directory, &journal, self.fault)
-            .map_err(|error| error.context(format!("cannot remove container `{name}`")))
+        let request = directory.request().ok();
+        self.dismantle_and_tell(&directory, &journal, request.as_ref(), self.fault).map_err(|error| {
+            let name = request.as_ref().map_or(id.short(), Request::called);
+            error.context(format!("cannot remove container `{name}`"))
+        })
     }
 }
 

@@ -21,6 +21,7 @@ mod mounts_below;
 mod observe;
 mod probe;
 mod process;
+mod remembered;
 mod repair;
 mod running;
 mod store;

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
-use super::store::{ProcessRecord, Store};
+use super::store::{Directory, Journal, ProcessRecord, Store};
 use crate::{Error, ErrorKind, Result};
 
 /// Returns when a process started, in clock ticks since the machine did; `None` if it is gone.
@@ -81,7 +81,11 @@ pub(crate) fn first_of(store: &Store, id: &ContainerId) -> Result<First> {
         Error::new(ErrorKind::NotFound, format!("no container `{}`", id.short()))
             .with_hint("`cv ps -a` lists all containers")
     })?;
-    let journal = directory.journal()?;
+    first_in(&directory, &directory.journal()?)
+}
+
+/// Finds the first process of a container that must be running, in its journal.
+pub(crate) fn first_in(directory: &Directory, journal: &Journal) -> Result<First> {
     let record = journal.process.as_ref();
     let running = open_running(record)?.zip(record).map(|(pidfd, record)| First { pidfd, pid: record.pid });
     running.ok_or_else(|| not_running(&directory.called()))

@@ -73,7 +73,7 @@ impl System {
             note(removal.to_string());
         }
         if !dry_run {
-            self.dismantle_and_tell(directory, &journal, None)?;
+            self.dismantle_and_tell(directory, &journal, directory.request().ok().as_ref(), None)?;
         }
         Ok(())
     }

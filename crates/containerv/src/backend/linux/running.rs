@@ -200,7 +200,7 @@ impl System {
         let request = directory.request()?;
         let name = request.called().to_owned();
         let journal = directory.journal()?;
-        let first = process::first_of(&self.store, id)?;
+        let first = process::first_in(&directory, &journal)?;
         if journal.started_unix_ns.is_none() {
             return Err(process::not_running(&name));
         }

@@ -18,10 +18,11 @@ use containerv_spec::machine::MountsBelow;
 use containerv_spec::plan::IdMaps;
 use containerv_spec::state::Exit;
 use containerv_spec::{ContainerId, OsText, Request};
-use rustix::fs::{FlockOperation, Mode, OFlags};
+use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
+use super::remembered::{Remembered, Version};
 use crate::lower::linux::Places;
 use crate::{Error, ErrorKind, Result};
 
@@ -35,6 +36,7 @@ pub(crate) struct Store {
     pub(crate) run: PathBuf,
     /// What stays.
     pub(crate) data: PathBuf,
+    requests: Remembered,
 }
 
 /// One line of a journal.
@@ -135,7 +137,7 @@ impl Journal {
 impl Store {
     /// A store at these roots, made when first needed.
     pub(crate) fn new(run: PathBuf, data: PathBuf) -> Self {
-        Self { run, data }
+        Self { run, data, requests: Remembered::default() }
     }
 
     /// The directory of a container's kind: those removed at their end live in `run`.
@@ -189,7 +191,10 @@ impl Store {
             let path = self.parent(auto_remove).join(id.as_str());
             match Directory::open(path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
-                other => return other.map(Some),
+                opened => {
+                    return opened
+                        .map(|opened| Some(Directory { requests: self.requests.clone(), ..opened }));
+                }
             }
         }
         Ok(None)
@@ -248,6 +253,7 @@ pub(crate) struct Directory {
     /// Its path.
     pub(crate) path: PathBuf,
     fd: OwnedFd,
+    requests: Remembered,
 }
 
 /// An operation's hold on a container; let go when dropped.
@@ -281,7 +287,7 @@ impl Directory {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::open(&path, flags, Mode::empty())
             .map_err(|errno| Error::os(errno.raw_os_error(), format!("cannot open `{}`", path.display())))?;
-        Ok(Self { path, fd })
+        Ok(Self { path, fd, requests: Remembered::default() })
     }
 
     /// Returns the descriptor.
@@ -327,6 +333,19 @@ impl Directory {
 
     /// Reads the request.
     pub(crate) fn request(&self) -> Result<Request> {
+        let version = rustix::fs::statat(&self.fd, "config.json", AtFlags::SYMLINK_NOFOLLOW);
+        let version = version.ok().map(|stat| Version::of(&stat));
+        if let Some(request) = version.and_then(|version| self.requests.get(version)) {
+            return Ok(request);
+        }
+        let request = self.read_request()?;
+        if let Some(version) = version {
+            self.requests.keep(version, &request);
+        }
+        Ok(request)
+    }
+
+    fn read_request(&self) -> Result<Request> {
         let bytes = self.read("config.json")?.ok_or_else(|| {
             let message = format!("container `{}` has no stored request", self.name());
             Error::new(ErrorKind::Corrupt, message)

@@ -128,8 +128,11 @@ impl Draft<'_> {
         let is_name = (1..=MAX_NAME).contains(&named.name.len()) && named.name.bytes().all(plain);
         if !named.name.eq_ignore_ascii_case(NAT) || !is_name {
             let names: Vec<&str> = self.machine.networks.iter().map(|known| known.name.as_str()).collect();
-            let hint =
-                format!("networks of the machine: {}; `nat` is made if it is missing", names.join(", "));
+            let there_are = match names.is_empty() {
+                true => "the machine has no networks".to_owned(),
+                false => format!("networks of the machine: {}", names.join(", ")),
+            };
+            let hint = format!("{there_are}; `nat` is made if it is missing");
             self.problem(NotFound, format!("`--network {}`: there is no such network", named.name), &hint);
         }
         NetworkType::Nat

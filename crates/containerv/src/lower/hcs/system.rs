@@ -1,6 +1,5 @@
 //! The compute system: its document, and making and starting it.
 
-use containerv_spec::ContainerId;
 use containerv_spec::hcs::service::{
     AddCredentials, CredentialOperation, ModifyService, RemoveCredentials, ServicePropertyType, ServiceQuery,
 };
@@ -85,12 +84,12 @@ impl Draft<'_> {
 
     /// The computer name; without one, a container with a namespace cannot be made.
     fn host_name(&mut self) -> String {
-        let Some(name) = self.request.hostname.clone() else { return default_host_name(&self.request.id) };
+        let name = self.request.host_name().into_owned();
         let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if name.is_empty()
             || name.len() > MAX_HOST_NAME
             || !plain
-            || is_numeric(&name)
+            || name.bytes().all(|byte| byte.is_ascii_digit())
             || name.starts_with('-')
         {
             self.problem(
@@ -197,16 +196,6 @@ impl Draft<'_> {
             credential_spec: spec,
         }
     }
-}
-
-/// The short identifier, unless that has digits alone, which no computer name has.
-fn default_host_name(id: &ContainerId) -> String {
-    let short = id.short();
-    if is_numeric(short) { format!("c{short}") } else { short.to_owned() }
-}
-
-fn is_numeric(name: &str) -> bool {
-    name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn is_guid(text: &str) -> bool {

@@ -3,6 +3,7 @@
 //! These are types and not made-up JSON values because a command that people call in loops is
 //! printed straight from what was read.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use containerv::{Container, State};
@@ -149,7 +150,7 @@ impl<'a> MountDocument<'a> {
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct ConfigDocument<'a> {
-    hostname: &'a str,
+    hostname: Cow<'a, str>,
     domainname: &'a str,
     user: &'a str,
     tty: bool,
@@ -171,7 +172,7 @@ impl<'a> ConfigDocument<'a> {
             process.map(|process| texts(which(process))).unwrap_or_default()
         };
         Self {
-            hostname: request.hostname.as_deref().unwrap_or(container.id().short()),
+            hostname: request.host_name(),
             domainname: request.domainname.as_deref().unwrap_or(""),
             user: process.map_or("", |process| process.user.as_str()),
             tty: process.is_some_and(|process| process.terminal.is_some()),

@@ -2,7 +2,7 @@
 
 /// What an access list comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Only the system, administrators and the caller may write.
     Private,
     /// It belongs to this stranger, who may give himself every right.
@@ -36,7 +36,7 @@ const WRITING_BITS: u32 = 0x5000_0000 | 0x000D_0000 | 0x0000_0156;
 /// Longest text that is looked at.
 const MAX_TEXT: usize = 64 << 10;
 
-pub(super) fn judge(text: &str, user: &str) -> Verdict {
+pub(crate) fn judge(text: &str, user: &str) -> Verdict {
     if text.len() > MAX_TEXT {
         return Verdict::Unreadable;
     }

@@ -230,7 +230,8 @@ impl Command {
     /// Lets go of everything but the record, and returns that with the exit code.
     pub(super) fn into_record(self) -> (Supervised, u32) {
         self.log.into_iter().for_each(Log::finish);
-        (self.supervised, self.ended.map_or(UNKNOWN, |ended| ended.code))
+        let code = self.ended.map_or(UNKNOWN, |ended| ended.code);
+        (self.supervised.with_crash_of(&self.system, code), code)
     }
 }
 

@@ -1,7 +1,6 @@
 //! Files in and out of containers.
 
-mod base64;
-mod changes;
+pub(crate) mod changes;
 #[cfg(windows)]
 mod container;
 #[cfg(windows)]
@@ -14,10 +13,10 @@ pub(crate) mod fuzzing;
 mod guest;
 #[cfg(windows)]
 mod layer;
-mod path;
-mod reparse;
+pub(crate) mod path;
+pub(crate) mod reparse;
 mod resolve;
-mod time;
+pub(crate) mod time;
 
 #[cfg(windows)]
 pub(crate) use guest::serve as serve_guest_copy;

@@ -129,6 +129,37 @@ impl Link {
         }
         Ok(link)
     }
+
+    /// Reads a target of an image's layer, which may lead anywhere: whoever opens it in a container finds the
+    /// container's own drives there.
+    ///
+    /// # Errors
+    ///
+    /// In words, what is wrong with it.
+    pub(crate) fn of_layer(text: &[u8], junction: bool) -> Result<Self, String> {
+        let text = std::str::from_utf8(text).map_err(|_| "a link target that is not UTF-8")?;
+        let text = text.replace('/', "\\");
+        let drive = text.chars().next().is_some_and(|drive| drive.is_ascii_alphabetic());
+        let absolute = match text.strip_prefix(r"\\?\").or_else(|| text.strip_prefix(ABSOLUTE)) {
+            Some(rest) => Some(rest.to_owned()),
+            None if text.starts_with(r"\\") => Some(format!(r"UNC\{}", &text[2..])),
+            None if drive && text.get(1..3) == Some(":\\") => Some(text.clone()),
+            None if drive && text.get(1..2) == Some(":") => {
+                return Err("a link target that is relative to the working directory of a drive".into());
+            }
+            None => None,
+        };
+        if junction && absolute.is_none() {
+            return Err("a junction whose target is relative".into());
+        }
+        let relative = absolute.is_none();
+        let target = absolute.map_or_else(|| units(&text), |rest| units(&format!("{ABSOLUTE}{rest}")));
+        let link = Self { target, relative, junction };
+        if text.is_empty() || text.contains('\0') || link.write().is_none() {
+            return Err("a link target that is empty, has a NUL, or is too long for Windows".into());
+        }
+        Ok(link)
+    }
 }
 
 fn units(text: &str) -> Vec<u16> {
@@ -184,6 +215,25 @@ mod tests {
         }
         assert!(Link::of_text(b"relative", true).is_err() && Link::of_text(b"\xff", false).is_err());
         assert!(Link::of_text(&[b'x'; 9000], false).is_err());
+    }
+
+    #[test]
+    fn targets_of_layers_may_lead_anywhere() {
+        for (text, target, relative) in [
+            ("a/b", "a\\b", true),
+            ("/a", "\\a", true),
+            ("C:/ProgramData", "\\??\\C:\\ProgramData", false),
+            ("//?/Volume{1}/", "\\??\\Volume{1}\\", false),
+            ("//server/share", "\\??\\UNC\\server\\share", false),
+            ("/??/C:/x", "\\??\\C:\\x", false),
+        ] {
+            let link = Link::of_layer(text.as_bytes(), false).unwrap();
+            assert_eq!((link.target, link.relative), (units(target), relative), "{text}");
+            assert_eq!(Link::of_layer(text.as_bytes(), true).is_ok(), !relative, "{text}");
+        }
+        for text in [&b""[..], b"C:x", b"a\0b", b"\xff", &[b'x'; 9000]] {
+            assert!(Link::of_layer(text, false).is_err(), "{}", text.escape_ascii());
+        }
     }
 
     #[test]

@@ -14,17 +14,18 @@ impl System {
         &self,
         directory: &Directory,
         journal: &Journal,
+        request: Option<&Request>,
         fault: Fault,
     ) -> Result<()> {
         let started = journal.started_unix_ns.is_some();
         // One that was never finished was not told either.
-        let request = if started || journal.ready { directory.request().ok() } else { None };
+        let request = request.filter(|_| started || journal.ready);
         let witness = directory.witness().ok();
         let kills = cgroup::oom_kills(&journal.intent.groups);
         self.dismantle(directory, journal, fault)?;
         if let Some(request) = request {
             let exit = witness.and_then(|witness| witness.exit());
-            self.announce_end(&request, End { started, exit, kills, destroyed: true });
+            self.announce_end(request, End { started, exit, kills, destroyed: true });
         }
         Ok(())
     }

@@ -224,6 +224,7 @@ fn each_machine_that_cannot_says_what_it_lacks() {
             changed(|r| r.assigned_devices = vec![AssignedDevice::Location("PCIROOT(0)".into())]),
             WindowsMachine { build: 17763, ..server() },
         ),
+        (changed(|r| r.network = on("lan")), WindowsMachine { networks: Vec::new(), ..server() }),
     ];
     let mut said = String::new();
     for (request, machine) in cases {
