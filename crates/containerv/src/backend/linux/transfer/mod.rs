@@ -15,9 +15,9 @@
 //! Speed: one listing for about a thousand entries, and per file an open, stat, one read and write
 //! for each MiB, and the calls that set owner, mode and times.
 
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod attributes;
-mod changes;
+pub(crate) mod changes;
 pub(crate) mod content;
 pub(crate) mod listing;
 pub(crate) mod make;
@@ -28,7 +28,7 @@ mod plain;
 mod remove;
 pub(crate) mod stack;
 mod tree;
-mod walk;
+pub(crate) mod walk;
 mod writer;
 
 use std::ffi::CString;

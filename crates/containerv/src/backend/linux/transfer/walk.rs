@@ -27,7 +27,7 @@ const PENDING_TOGETHER: usize = 16 << 20;
 const DEEPEST: usize = 1 << 17;
 
 /// How a directory of the source is opened to be read.
-const READ: OFlags = OFlags::RDONLY
+pub(crate) const READ: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
@@ -42,28 +42,28 @@ const READ_FILE: OFlags = OFlags::RDONLY
 
 /// A path that the caller gave, for messages.
 #[derive(Clone, Copy)]
-pub(super) struct Side<'a> {
-    pub(super) place: Place<'a>,
-    pub(super) path: &'a [u8],
+pub(crate) struct Side<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) path: &'a [u8],
 }
 
 impl Side<'_> {
     /// Names an entry below this side's path.
-    pub(super) fn name(self, below: &[u8]) -> String {
+    pub(crate) fn name(self, below: &[u8]) -> String {
         let slash = if self.path.ends_with(b"/") || below.is_empty() { &b""[..] } else { b"/" };
         self.place.name(&[self.path, slash, below].concat())
     }
 }
 
 /// An entry that is no directory, opened as far as needed.
-pub(super) enum Item {
+pub(crate) enum Item {
     File(OwnedFd),
     Link(Vec<u8>),
     Special,
 }
 
 /// What takes the entries of a tree. Paths are below the top of the source.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     /// Begins a directory, which becomes the current one.
     fn enter(
         &mut self,
@@ -101,7 +101,7 @@ struct Frame {
     all_read: bool,
 }
 
-pub(super) struct Walk<'a, S> {
+pub(crate) struct Walk<'a, S> {
     sink: &'a mut S,
     from: Side<'a>,
     source: Stack,
@@ -114,7 +114,7 @@ pub(super) struct Walk<'a, S> {
 
 impl<'a, S: Sink> Walk<'a, S> {
     /// Hands everything below `source` to `sink`, and its end; beginning it was the caller's part.
-    pub(super) fn run(sink: &'a mut S, from: Side<'a>, source: OwnedFd, node: Node) -> Result<()> {
+    pub(crate) fn run(sink: &'a mut S, from: Side<'a>, source: OwnedFd, node: Node) -> Result<()> {
         let mut walk = Self {
             sink,
             from,
@@ -288,7 +288,7 @@ fn is_device(node: &Node) -> bool {
 }
 
 /// What an entry of a source directory turned out to be.
-enum Found {
+pub(crate) enum Found {
     Item(Item, Node),
     Directory,
     Nothing(SkipReason),
@@ -296,7 +296,12 @@ enum Found {
 
 /// Opens an entry that is listed as something other than a directory, without following a link.
 /// `device` is the device of the directory.
-fn open_item(directory: BorrowedFd<'_>, name: &CStr, kind: FileType, device: u64) -> Result<Found, Obstacle> {
+pub(crate) fn open_item(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    kind: FileType,
+    device: u64,
+) -> Result<Found, Obstacle> {
     if kind == FileType::RegularFile {
         return open_file(directory, name, device);
     }
