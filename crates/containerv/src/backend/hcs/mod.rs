@@ -24,6 +24,8 @@ mod explain;
 mod facts;
 mod features;
 mod found;
+#[cfg(windows)]
+mod images;
 mod journal;
 mod leaked;
 #[cfg(windows)]
@@ -59,6 +61,7 @@ pub(crate) use {
     events::Events,
     logs::Logs,
     monitor::serve,
+    perform::die_at,
     running::Process,
     system::System,
     transfer::serve_guest_copy,
