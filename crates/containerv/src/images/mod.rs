@@ -2,11 +2,14 @@
 
 mod asking;
 mod documents;
+mod exchange;
 mod fit;
 mod image;
 #[allow(dead_code, reason = "packing uses the rest, and Windows unpacks layers of its own kind alone")]
 pub(crate) mod layers;
 mod listing;
+mod local;
+mod making;
 mod options;
 mod pull;
 pub mod registry;
@@ -26,9 +29,11 @@ use crate::{Error, ErrorKind, Host, Result};
 use registry::{Client, Settings};
 use store::{Fault, Record, Store};
 
+pub use exchange::{LoadOptions, SaveFormat};
 pub use fit::{Answer, Fit};
 pub use image::{HistoryEntry, Image, ImageLayer};
 pub use listing::{ImageSummary, ImageUsage, ImagesUsage};
+pub use making::MakeOptions;
 pub use options::{PullEvent, PullOptions, PullPolicy, PullProgress};
 pub use removal::{PruneOptions, RemovedImages};
 pub use run::ImageOverrides;

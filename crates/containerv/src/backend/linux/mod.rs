@@ -20,6 +20,7 @@ mod lifecycle;
 mod logs;
 mod mounts_below;
 mod observe;
+mod pack;
 mod probe;
 mod process;
 mod remembered;

@@ -89,6 +89,11 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &images::HISTORY,
             &images::TAG,
             &images::RMI,
+            &images::COMMIT,
+            &images::SAVE,
+            &images::LOAD,
+            &images::IMPORT,
+            &images::EXPORT,
             &images::IMAGE_PRUNE,
         ],
     ),
@@ -116,21 +121,10 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
 /// Docker's verbs that come later, and what to do instead.
 const LATER_VERBS: &[(&str, &str)] = &[
     ("push", IMAGES),
-    ("save", IMAGES),
-    ("load", IMAGES),
-    ("import", IMAGES),
     ("login", IMAGES),
     ("logout", IMAGES),
     ("search", IMAGES),
     ("build", IMAGES),
-    ("commit", IMAGES),
-    (
-        "export",
-        choose(
-            "`cv cp CONTAINER:/ -` writes the files as a tar archive",
-            r"`cv cp CONTAINER:C:\ -` writes the files as a tar archive",
-        ),
-    ),
     ("volume", "bind a directory instead: `cv run -v HOST:INSIDE ...`"),
     (
         "network",
