@@ -49,6 +49,7 @@
 mod archive;
 mod attach;
 mod backend;
+mod base64;
 mod builder;
 mod container;
 mod copy;

@@ -26,7 +26,7 @@ mod repair;
 mod running;
 mod store;
 mod streams;
-mod transfer;
+pub(crate) mod transfer;
 mod veth;
 mod view;
 

@@ -36,7 +36,7 @@ pub(in super::super) fn pack(
     subject: Subject,
     options: &CopyOptions,
 ) -> Result<CopySummary> {
-    let carried = Carried { capabilities: true, lists: false };
+    let carried = Carried { capabilities: true, lists: false, privileged: false };
     let mut archive = Archive {
         output: Output::new(io::BufWriter::with_capacity(BUFFER, stream)),
         root,
