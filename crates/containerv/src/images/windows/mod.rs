@@ -10,7 +10,7 @@ mod hive;
 mod import;
 mod path;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unpack;
 mod view;
 

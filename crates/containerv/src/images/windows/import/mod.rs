@@ -5,6 +5,8 @@
 //! layers below, tombstones and hard links, is done in the layer afterwards, and times of directories last.
 
 mod folder;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod utility;
 
