@@ -57,8 +57,10 @@ pub(crate) mod transfer;
 pub(crate) use {
     attach::{AttachedReader, AttachedWriter, Attachment},
     events::Events,
+    explain::Failure,
     logs::Logs,
     monitor::serve,
+    perform::{Windows, privileged},
     running::Process,
     system::System,
     transfer::serve_guest_copy,
