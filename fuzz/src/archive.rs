@@ -33,7 +33,7 @@ pub fn target(data: &[u8]) {
 }
 
 /// Sets the checksum of each header, going from one to the next by the size in it.
-fn mended(data: &[u8]) -> Vec<u8> {
+pub(crate) fn mended(data: &[u8]) -> Vec<u8> {
     let mut archive = data.to_vec();
     let mut at = 0;
     while let Some(header) = archive.get_mut(at..at + BLOCK) {

@@ -24,3 +24,12 @@ pub use hive::{HiveSummary, RegistryChange, RegistryValue};
 pub use import::{destroy, import};
 pub use unpack::{Unpacked, pack, unpack};
 pub use view::{Aspect, Difference, Differing, Entry, EntryKind, LayerSummary, View, differences, summary};
+
+/// Looks at all of a file of the registry: how much is in it.
+///
+/// # Errors
+///
+/// What is wrong with it, as the object of "has".
+pub fn count_hive(bytes: &[u8]) -> Result<HiveSummary, &'static str> {
+    hive::count(bytes)
+}

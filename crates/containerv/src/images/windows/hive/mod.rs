@@ -63,6 +63,11 @@ pub struct RegistryValue {
     pub data: Vec<u8>,
 }
 
+/// Counts what is in a hive, and looks at all of it.
+pub(super) fn count(bytes: &[u8]) -> Result<HiveSummary, &'static str> {
+    Read::new(bytes)?.count()
+}
+
 /// Two names that differ in letter case alone are one.
 fn same_name(one: &str, other: &str) -> bool {
     super::path::folded(one) == super::path::folded(other)
