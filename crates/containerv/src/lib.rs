@@ -89,8 +89,8 @@ pub use features::{Feature, FeatureLabel};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use images::{
     Answer, Fit, HistoryEntry, Image, ImageLayer, ImageOverrides, ImageSummary, ImageUsage, Images,
-    ImagesUsage, PruneOptions, PullEvent, PullOptions, PullPolicy, PullProgress, RemovedImages,
-    check_reference,
+    ImagesUsage, PruneOptions, PullEvent, PullOptions, PullPolicy, PullProgress, PushEvent, PushOptions,
+    PushProgress, RemovedImages, check_reference,
 };
 pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use lower::hcs::plan_windows;

@@ -9,6 +9,7 @@ pub(crate) mod layers;
 mod listing;
 mod options;
 mod pull;
+mod pushing;
 pub mod registry;
 mod removal;
 mod run;
@@ -29,7 +30,7 @@ use store::{Fault, Record, Store};
 pub use fit::{Answer, Fit};
 pub use image::{HistoryEntry, Image, ImageLayer};
 pub use listing::{ImageSummary, ImageUsage, ImagesUsage};
-pub use options::{PullEvent, PullOptions, PullPolicy, PullProgress};
+pub use options::{PullEvent, PullOptions, PullPolicy, PullProgress, PushEvent, PushOptions, PushProgress};
 pub use removal::{PruneOptions, RemovedImages};
 pub use run::ImageOverrides;
 
