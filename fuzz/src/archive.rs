@@ -33,7 +33,7 @@ pub fn target(data: &[u8]) {
 }
 
 /// Sets the checksum of each header, going from one to the next by the size in it.
-fn mended(data: &[u8]) -> Vec<u8> {
+pub(crate) fn mended(data: &[u8]) -> Vec<u8> {
     let mut archive = data.to_vec();
     let mut at = 0;
     while let Some(header) = archive.get_mut(at..at + BLOCK) {
@@ -161,7 +161,7 @@ fn is_root() -> bool {
 
 /// Everything but the root and the scratch directory itself, whose times the root's making changes.
 /// The time of the last change tells of every attribute.
-fn outside(scratch: &Path) -> Vec<String> {
+pub(crate) fn outside(scratch: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut pending = vec![scratch.join("canary"), scratch.join("file")];
     while let Some(path) = pending.pop() {

@@ -1,16 +1,22 @@
 //! Layers of Windows images, on any system: taken, kept, listed, compared, changed and written again.
 
+#[cfg_attr(not(windows), allow(dead_code, reason = "imports on Windows use it; elsewhere it is tested"))]
+mod backup;
 mod check;
 mod facts;
 mod form;
 mod hive;
+#[cfg(windows)]
+mod import;
 mod path;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod unpack;
 mod view;
 
 pub use facts::{Facts, FileTimes, Security};
 pub use hive::{HiveSummary, RegistryValue};
+#[cfg(windows)]
+pub use import::{destroy, import};
 pub use unpack::{Unpacked, pack, unpack};
 pub use view::{Aspect, Difference, Differing, Entry, EntryKind, LayerSummary, View, differences, summary};

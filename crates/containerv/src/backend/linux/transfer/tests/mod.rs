@@ -68,7 +68,7 @@ impl Drop for Scratch {
 }
 
 /// A root whose ids are those of the host, or whose only user is the caller if that is not root.
-pub(super) struct Opened(OwnedFd, Vec<IdRange>, Vec<IdRange>);
+pub(crate) struct Opened(OwnedFd, Vec<IdRange>, Vec<IdRange>);
 
 impl Opened {
     pub(crate) fn at(path: &Path) -> Self {

@@ -25,10 +25,9 @@ fn one_of_everything_is_as_it_was() {
         expected = fingerprint(&tree);
     }
     let mut archive = Vec::new();
-    let opened = fs::File::open(&tree).unwrap();
-    let root = transfer::Root { directory: opened.as_fd(), uids: &[], gids: &[] };
+    let opened = tests::Opened::at(&tree);
     let options = crate::CopyOptions::default();
-    transfer::download_tar(&root, &OsText::from("/."), &mut archive, &options).unwrap();
+    transfer::download_tar(&opened.root(), &OsText::from("/."), &mut archive, &options).unwrap();
     let unpacked = bed.add(&archive).unwrap();
     assert_eq!(fingerprint(&bed.layers[0]), expected);
     assert_eq!(unpacked.size, archive.len() as u64);
