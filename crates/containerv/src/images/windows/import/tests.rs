@@ -128,8 +128,8 @@ fn what_is_refused_leaves_nothing() {
     let error = import(&archive(&hostile)[..], &bed.layer("upper"), std::slice::from_ref(&base)).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     let bytes = archive(&upper());
-    let error =
-        import(&bytes[..bytes.len() / 2 + 100], &bed.layer("upper"), std::slice::from_ref(&base)).unwrap_err();
+    let error = import(&bytes[..bytes.len() / 2 + 100], &bed.layer("upper"), std::slice::from_ref(&base))
+        .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
     // A link to what no layer has is found only when the layer is there.
     let mut members = upper();
