@@ -161,7 +161,7 @@ fn is_root() -> bool {
 
 /// Everything but the root and the scratch directory itself, whose times the root's making changes.
 /// The time of the last change tells of every attribute.
-fn outside(scratch: &Path) -> Vec<String> {
+pub(crate) fn outside(scratch: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let mut pending = vec![scratch.join("canary"), scratch.join("file")];
     while let Some(path) = pending.pop() {

@@ -37,6 +37,7 @@ targets! {
     filters,
     frames,
     hcs_answers,
+    layer,
     log_entry,
     moments,
     names,

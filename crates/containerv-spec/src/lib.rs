@@ -16,6 +16,7 @@ pub mod os_text;
 pub mod plan;
 pub mod request;
 pub mod seccomp;
+pub mod signal;
 pub mod size;
 pub mod state;
 pub mod time;

@@ -56,6 +56,14 @@ impl Machine {
     pub fn is_privileged(&self) -> bool {
         self.uid == 0 && self.capabilities.contains(crate::Capability::SYS_ADMIN)
     }
+
+    /// Says why the caller has no ids to map besides its own, if so.
+    pub fn lacks_subordinate_ids(&self) -> Option<&str> {
+        match (&self.subordinate.helpers, &self.subordinate.missing) {
+            (Some(_), None) => None,
+            (_, missing) => Some(missing.as_deref().unwrap_or("newuidmap and newgidmap are not installed")),
+        }
+    }
 }
 
 /// Ids that an ordinary user may map besides its own; subuid(5).

@@ -3,6 +3,7 @@
 //! The builder, the command line, the C options and, later, an OCI `config.json` all end here.
 //! A request is also what is stored with a container, so that it can be started again.
 
+mod layers;
 mod mount;
 mod network;
 mod windows;
@@ -15,9 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::seccomp::Profile;
 use crate::{CapabilitySet, ContainerId, Limits, OsText};
 
+pub use layers::{ImageName, Layers};
 pub use mount::{Mount, MountOptions, MountSource, Propagation};
 pub use network::{Dns, NamedNetwork, Protocol, PublishedPort};
-pub use windows::{AssignedDevice, CredentialSpec, Layers};
+pub use windows::{AssignedDevice, CredentialSpec};
 
 /// A container, as asked for. Checked as a whole while lowering.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -159,7 +161,7 @@ pub enum Root {
     Host,
     /// A directory of the host, absolute.
     Directory(OsText),
-    /// Layers of a Windows image.
+    /// Layers of an image.
     Layers(Layers),
 }
 

@@ -10,10 +10,12 @@ use crate::Stage;
 const MOVE_MOUNT_F_EMPTY_PATH: usize = 4;
 const MOVE_MOUNT_T_SYMLINKS: usize = 0x10;
 
-/// `OVERLAY`: mount(2), because one option of fsconfig(2) holds at most 255 bytes.
+/// `OVERLAY`: mount(2), because one option of fsconfig(2) holds at most 255 bytes. Relative names of layers
+/// count from the working directory, which nothing else depends on before the root is changed.
 pub fn overlay(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     let path = program.text(o.arg(0));
     let kind = c"overlay".as_ptr();
+    call!(CHDIR, program.text(o.arg(3)))?;
     call!(MOUNT, kind, path, kind, 0, program.text(o.arg(1)))?;
     if o.arg(2) == 0 { Ok(()) } else { stage.set_register(ROOT, open_directory(path)?) }
 }

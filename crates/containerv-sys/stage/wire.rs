@@ -55,7 +55,8 @@ pub mod op {
     pub const TREE: u16 = 9;
     /// `reg, type, mount attributes, key list, value list`: makes a new file system, detached.
     pub const FILESYSTEM: u16 = 10;
-    /// `path, data, is root`: mounts an overlay at a host path; may make it the root.
+    /// `path, data, is root, directory`: mounts an overlay at a host path, with names of layers relative to a
+    /// directory; may make it the root.
     pub const OVERLAY: u16 = 11;
     /// `reg, path`: attaches a mount at a host path.
     pub const ATTACH_HOST: u16 = 12;

@@ -146,7 +146,7 @@ pub struct RunConfig {
 }
 
 /// How a container is found to be well.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Healthcheck {
     /// `NONE`, `CMD` and words, or `CMD-SHELL` and a text; empty for the base image's.

@@ -302,6 +302,13 @@ pub enum Action {
         /// Path of the copy.
         path: OsText,
     },
+    /// Makes links to layers in the container's directory, for names that are short, unless they are there.
+    LinkLayers {
+        /// The directory of the links.
+        path: OsText,
+        /// What each leads to; the names are their numbers, from 0.
+        targets: Vec<OsText>,
+    },
     /// Makes a missing directory of the host that a mount needs. It stays.
     MakeSource {
         /// Path.
@@ -398,6 +405,9 @@ pub enum Action {
         at: OsText,
         /// Read-only layers, topmost first.
         lower: Vec<OsText>,
+        /// Directory that the names of the read-only layers are relative to, where they are short ones.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        base: Option<OsText>,
         /// Writable layer.
         upper: OsText,
         /// Work directory of the overlay.

@@ -85,6 +85,7 @@ impl Action {
                 let but = if without.is_empty() { "" } else { ", without" };
                 write!(f, "copy `{}` to `{path}`{but}{}", below.directory, Paths(without))
             }
+            Self::LinkLayers { path, targets } => write!(f, "make links in `{path}` to{}", Paths(targets)),
             Self::MakeSource { path } => write!(f, "make directory `{path}` if it is missing"),
             Self::ReserveName { path } => write!(f, "reserve the name `{path}`"),
             Self::Cgroup { step } => write!(f, "{step}"),
@@ -167,9 +168,10 @@ impl Action {
                     })
                 })
             }
-            Self::MountOverlay { at, lower, upper, is_root, .. } => {
+            Self::MountOverlay { at, lower, base, upper, is_root, .. } => {
                 let root = if *is_root { " as the root" } else { "" };
-                write!(f, "mount overlay at `{at}`{root}, writes to `{upper}`, over{}", Paths(lower))
+                let base = base.as_ref().map_or(String::new(), |base| format!(" in `{base}`"));
+                write!(f, "mount overlay at `{at}`{root}, writes to `{upper}`, over{}{base}", Paths(lower))
             }
             Self::MakePrivateDirectory { path, mode } => write!(f, "make `{path}` mode {mode:04o}"),
             Self::AttachOutside { slot, at } => write!(f, "attach {slot} at `{at}` of the host"),

@@ -4,17 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::OsText;
 
-/// Layers of an image, unpacked into folders.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Layers {
-    /// Absolute paths of the folders, the topmost first, the base layer last.
-    pub folders: Vec<OsText>,
-    /// Version of Windows that the base layer is of, as an image has it: `10.0.20348.2527`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub os_version: Option<String>,
-}
-
 /// A device of a Windows host.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,5 +1,7 @@
 //! The members of a tar stream, one after the other, in bounded memory.
 
+#[cfg(target_os = "linux")]
+use std::io::BufRead;
 use std::io::{self, Read};
 
 use containerv_spec::OsText;
@@ -262,6 +264,39 @@ impl<R: Read> Reader<R> {
         match io::copy(&mut rest, &mut io::sink()).map_err(Fault::Stream)? {
             skipped if skipped == count => Ok(()),
             _ => Err(Fault::Stream(io::ErrorKind::UnexpectedEof.into())),
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+impl<R: BufRead> Reader<R> {
+    /// Lends what is there of the current member's content, at most `most` bytes; nothing at its end.
+    pub(crate) fn lend(&mut self, most: u64) -> Result<&[u8], Fault> {
+        let most = usize::try_from(self.content.min(most)).unwrap_or(usize::MAX);
+        if most == 0 {
+            return Ok(&[]);
+        }
+        let bytes = self.stream.fill_buf().map_err(Fault::Stream)?;
+        match bytes.len() {
+            0 => Err(Fault::Stream(io::ErrorKind::UnexpectedEof.into())),
+            count => Ok(&bytes[..count.min(most)]),
+        }
+    }
+
+    /// Takes so many of the bytes that were lent.
+    pub(crate) fn take(&mut self, count: usize) {
+        self.stream.consume(count);
+        self.content -= count as u64;
+    }
+
+    /// Checks, at the end of the archive, that no members follow what ended it: programs disagree
+    /// whether one empty block is the end.
+    pub(crate) fn check_end(&mut self) -> Result<(), Fault> {
+        let mut block = Vec::with_capacity(BLOCK);
+        (&mut self.stream).take(BLOCK as u64).read_to_end(&mut block).map_err(Fault::Stream)?;
+        match block.iter().all(|&byte| byte == 0) {
+            true => Ok(()),
+            false => Err("something behind a single empty block, which ends it for some".to_string().into()),
         }
     }
 }

@@ -25,7 +25,7 @@ pub(crate) mod linux;
 mod logs;
 #[cfg(target_os = "linux")]
 pub(crate) mod system;
-mod transfer;
+pub(crate) mod transfer;
 #[cfg(windows)]
 pub(crate) use hcs as system;
 

@@ -76,6 +76,11 @@ impl Error {
 
     /// A failed operation of the standard library.
     pub fn io(source: io::Error, message: impl Into<String>) -> Self {
+        // Readers of ours pass their failures on in this form.
+        let source = match source.downcast::<Self>() {
+            Ok(own) => return own.context(message),
+            Err(source) => source,
+        };
         match source.raw_os_error() {
             Some(number) => Self::os(number, message),
             None => {

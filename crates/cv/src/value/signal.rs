@@ -1,56 +1,18 @@
-//! Signals by name and number: of Linux, as signal(7) has them on every architecture but MIPS, SPARC, Alpha and PA-RISC;
-//! of Windows, the events that its console programs get.
+//! Signals by name and number: those of Linux; of Windows, the events that its console programs get.
 
 use containerv::Error;
 use containerv_spec::hcs::signal as windows;
+use containerv_spec::signal as linux;
 
 use super::wrong;
 use crate::draft::Target;
 
-/// Names without `SIG`, and numbers, of Linux.
-const SIGNALS: [(&str, i32); 31] = [
-    ("HUP", 1),
-    ("INT", 2),
-    ("QUIT", 3),
-    ("ILL", 4),
-    ("TRAP", 5),
-    ("ABRT", 6),
-    ("BUS", 7),
-    ("FPE", 8),
-    ("KILL", 9),
-    ("USR1", 10),
-    ("SEGV", 11),
-    ("USR2", 12),
-    ("PIPE", 13),
-    ("ALRM", 14),
-    ("TERM", 15),
-    ("STKFLT", 16),
-    ("CHLD", 17),
-    ("CONT", 18),
-    ("STOP", 19),
-    ("TSTP", 20),
-    ("TTIN", 21),
-    ("TTOU", 22),
-    ("URG", 23),
-    ("XCPU", 24),
-    ("XFSZ", 25),
-    ("VTALRM", 26),
-    ("PROF", 27),
-    ("WINCH", 28),
-    ("POLL", 29),
-    ("PWR", 30),
-    ("SYS", 31),
-];
-
-const ALIASES: [(&str, i32); 4] = [("IOT", 6), ("CLD", 17), ("IO", 29), ("UNUSED", 31)];
-/// First real-time signal that programs may use; musl and glibc keep 32 to 34 for themselves.
-const RTMIN: i32 = 34;
-const RTMAX: i32 = 64;
+const MOST: i32 = 64;
 
 /// Returns the names that a system's signals have, with their numbers.
 pub fn names(target: Target) -> Vec<(&'static str, i32)> {
     match target {
-        Target::Linux => SIGNALS.to_vec(),
+        Target::Linux => linux::NAMES.to_vec(),
         Target::Windows => {
             windows::NUMBERS.iter().map(|(number, name)| (*name, i32::from(*number))).collect()
         }
@@ -87,32 +49,19 @@ fn of_windows(text: &str) -> Result<i32, Error> {
 
 fn of_linux(text: &str) -> Result<i32, Error> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return super::number(text, 1, RTMAX);
+        return super::number(text, 1, MOST);
     }
     let upper = text.to_ascii_uppercase();
     let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    let known = SIGNALS.iter().chain(&ALIASES).find(|(known, _)| *known == name).map(|(_, number)| *number);
     let unknown = || {
-        let likely = crate::syntax::nearest(name, SIGNALS.iter().map(|(name, _)| *name));
+        let likely = crate::syntax::nearest(name, linux::NAMES.iter().map(|(name, _)| *name));
         let error = wrong("no such signal; expected a name such as `TERM` or a number from 1 to 64");
         match likely {
             Some(likely) => error.with_hint(format!("did you mean `{likely}`?")),
             None => error,
         }
     };
-    known.or_else(|| real_time(name)).ok_or_else(unknown)
-}
-
-fn real_time(name: &str) -> Option<i32> {
-    let offset = |text: &str, sign: char| match text.strip_prefix(sign) {
-        Some(digits) => digits.parse::<u8>().ok().map(i32::from),
-        None => text.is_empty().then_some(0),
-    };
-    let number = match name.strip_prefix("RTMIN") {
-        Some(rest) => RTMIN + offset(rest, '+')?,
-        None => RTMAX - offset(name.strip_prefix("RTMAX")?, '-')?,
-    };
-    (RTMIN..=RTMAX).contains(&number).then_some(number)
+    linux::number_of(text).ok_or_else(unknown)
 }
 
 /// Returns the name of a system's signal without `SIG`, or its number.

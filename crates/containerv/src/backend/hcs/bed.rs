@@ -34,7 +34,7 @@ impl Bed {
     pub(super) fn image(&self) -> Root {
         let folders = fs::read_dir(&self.layers).unwrap().flatten();
         let folders = folders.map(|folder| OsText::from(folder.path().to_str().unwrap().to_owned()));
-        Root::Layers(Layers { folders: folders.collect(), os_version: None })
+        Root::Layers(Layers { folders: folders.collect(), os_version: None, image: None })
     }
 
     pub(super) fn keeper(&self, isolation: Isolation) -> Container {

@@ -48,7 +48,7 @@ pub(crate) fn resolve(mut request: Request, base: Option<&Path>) -> Result<Reque
         })?);
     let failed = |error: Error| error.context(format!("cannot use `{path}` as a root"));
     let (folders, entries) = look_at(&directory, base).map_err(failed)?;
-    request.root = Root::Layers(Layers { folders, os_version: None });
+    request.root = Root::Layers(Layers { folders, os_version: None, image: None });
     // The caller's own mounts may lie in these.
     request.mounts.splice(0..0, entries);
     Ok(request)

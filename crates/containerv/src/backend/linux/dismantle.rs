@@ -6,7 +6,7 @@
 use std::fs;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use containerv_spec::OsText;
@@ -137,7 +137,7 @@ impl System {
         match step {
             Removal::KillFirst => self.kill_first(directory, journal),
             Removal::AwaitSupervisor => await_supervisor(directory, journal.monitor),
-            Removal::Tree => self.remove_tree(directory, journal.intent.maps.as_ref()),
+            Removal::Tree => self.remove_owned(&directory.path, || journal.intent.maps.clone()),
             other => execute(other, directory),
         }
     }
@@ -157,29 +157,26 @@ impl System {
         Ok(())
     }
 
-    /// Removes the directory. What ids of the container's user namespace own is removed by a
-    /// process in such a namespace.
-    fn remove_tree(&self, directory: &Directory, maps: Option<&IdMaps>) -> Result<()> {
-        match (remove_all(&directory.path), maps) {
-            (Err(error), Some(maps)) if error.kind() == ErrorKind::PermissionDenied => {
-                self.remove_mapped(directory, maps).map_err(|error| {
-                    Error::io(
-                        error,
-                        format!("cannot remove `{}` in its user namespace", directory.path.display()),
-                    )
+    /// Removes a directory. What ids of a user namespace own is removed by a process in such a namespace.
+    pub(crate) fn remove_owned(&self, path: &Path, maps: impl FnOnce() -> Option<IdMaps>) -> Result<()> {
+        match remove_all(path) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                let Some(maps) = maps() else { return Err(error) };
+                self.remove_mapped(path, &maps).map_err(|error| {
+                    Error::io(error, format!("cannot remove `{}` in its user namespace", path.display()))
                 })?;
-                remove_all(&directory.path)
+                remove_all(path)
             }
-            (result, _) => result,
+            result => result,
         }
     }
 
-    fn remove_mapped(&self, directory: &Directory, maps: &IdMaps) -> std::io::Result<()> {
+    fn remove_mapped(&self, path: &Path, maps: &IdMaps) -> std::io::Result<()> {
         let mut program = Program::new();
         program.op(1, op::CLONE).int(Namespace::User.flag()).int(NO_FD).int(clone_mode::SIBLING);
         program.op(2, op::AWAIT);
         program.op(3, op::BECOME_ROOT);
-        program.op(4, op::REMOVE).text(super::store::text(&directory.path));
+        program.op(4, op::REMOVE).text(super::store::text(path));
         let stage = self.stage().map_err(std::io::Error::other)?;
         let spawned = stage.spawn(program, &[])?;
         let mut child = None;
@@ -196,7 +193,7 @@ impl System {
     }
 }
 
-fn remove_all(path: &std::path::Path) -> Result<()> {
+fn remove_all(path: &Path) -> Result<()> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     let parent = fs::File::open(parent)
         .map_err(|error| Error::io(error, format!("cannot open `{}`", parent.display())))?;
@@ -248,7 +245,7 @@ fn await_supervisor(directory: &Directory, monitor: Option<u32>) -> Result<()> {
 }
 
 /// A name is released only while it still leads to this container.
-fn remove_name(path: &std::path::Path, directory: &Directory) -> Result<()> {
+fn remove_name(path: &Path, directory: &Directory) -> Result<()> {
     let ours = fs::read_link(path).is_ok_and(|target| target.as_os_str() == directory.name().as_str());
     if !ours {
         return Ok(());

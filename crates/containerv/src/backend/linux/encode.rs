@@ -10,6 +10,8 @@ use containerv_spec::request::Propagation;
 use containerv_sys::linux::stage::Program;
 use containerv_sys::linux::stage::wire::{self, NO_FD, attach, clone_mode, monitor_flag, op};
 
+use crate::lower::linux::overlay_options;
+
 /// Descriptors that a program refers to, opened before it starts.
 #[derive(Default)]
 pub(crate) struct Handles {
@@ -246,9 +248,10 @@ impl Encoder<'_> {
                 let o = p.op(step, op::FILESYSTEM).int(register(*slot)).text(kind).int(attributes.bits());
                 o.list(options.iter().map(|option| &option.0)).list(options.iter().map(|option| &option.1));
             }
-            Action::MountOverlay { at, lower, upper, work, user_attributes, is_root } => {
-                let data = overlay_data(lower, upper, work, *user_attributes);
-                p.op(step, op::OVERLAY).text(at).text(data).int(u64::from(*is_root));
+            Action::MountOverlay { at, lower, base, upper, work, user_attributes, is_root } => {
+                let data = overlay_options(lower, upper, work, *user_attributes);
+                let base = base.clone().unwrap_or_else(|| "/".into());
+                p.op(step, op::OVERLAY).text(at).text(data).int(u64::from(*is_root)).text(base);
             }
             Action::MakePrivateDirectory { path, mode } => {
                 p.op(step, op::HOST_MKDIR).text(path).int(u64::from(*mode));
@@ -385,23 +388,6 @@ fn make_entry(p: &mut Program, step: u32, slot: Slot, name: &OsText, entry: &Ent
             p.op(step, op::SYMLINK).int(slot).text(name).text(target);
         }
     }
-}
-
-/// The option text of an overlay; kernel documentation, filesystems/overlayfs.
-fn overlay_data(lower: &[OsText], upper: &OsText, work: &OsText, user_attributes: bool) -> Vec<u8> {
-    let mut data = b"lowerdir=".to_vec();
-    for (index, layer) in lower.iter().enumerate() {
-        data.extend_from_slice(if index == 0 { b"" } else { b":" });
-        data.extend_from_slice(layer.as_bytes());
-    }
-    data.extend_from_slice(b",upperdir=");
-    data.extend_from_slice(upper.as_bytes());
-    data.extend_from_slice(b",workdir=");
-    data.extend_from_slice(work.as_bytes());
-    if user_attributes {
-        data.extend_from_slice(b",userxattr");
-    }
-    data
 }
 
 fn monitor(p: &mut Program, step: u32, handles: &Handles, supervisor: &Supervisor) {

@@ -104,6 +104,7 @@ pub(crate) fn again(plan: &LinuxPlan, request: &Request, fault: Fault) -> Result
 pub(crate) fn host_action(action: &Action, request: &Request) -> Result<()> {
     match action {
         Action::MakeDirectory { path, mode } => make_directory(path, *mode),
+        Action::LinkLayers { path, targets } => link_layers(path, targets),
         Action::MakeSource { path } => make_source(path),
         Action::CopyTree { below, path } => mounts_below::copy(below, path),
         Action::StoreRequest { path } => {
@@ -153,6 +154,22 @@ fn make_container_directory(text: &OsText, mode: u32, store: &Store) -> Result<(
 fn make_directory(text: &OsText, mode: u32) -> Result<()> {
     let made = fs::DirBuilder::new().mode(mode).create(path(text));
     made.map_err(|error| Error::io(error, format!("cannot make the directory `{text}`")))
+}
+
+fn link_layers(directory: &OsText, targets: &[OsText]) -> Result<()> {
+    let failed = |error, what: &OsText| Error::io(error, format!("cannot make `{what}`"));
+    match fs::DirBuilder::new().mode(0o700).create(path(directory)) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error, directory)),
+        _ => {}
+    }
+    for (number, target) in targets.iter().enumerate() {
+        let link = directory.join(number.to_string());
+        match std::os::unix::fs::symlink(path(target), path(&link)) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(failed(error, &link)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 fn make_source(text: &OsText) -> Result<()> {

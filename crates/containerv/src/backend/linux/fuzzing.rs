@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::ops::RangeInclusive;
 use std::os::fd::BorrowedFd;
+use std::path::PathBuf;
 
 use containerv_spec::OsText;
 use containerv_spec::machine::Machine;
@@ -15,6 +16,7 @@ use super::{probe, transfer};
 use crate::Result;
 use crate::backend::{frames, logs};
 use crate::copy::{CopyOptions, CopySummary};
+use crate::images::layers::{self, Limits};
 use crate::logs::LogEntry;
 use crate::lower::cgroup::check;
 use crate::lower::linux::{Launch, Places, lower as lower_for};
@@ -54,6 +56,17 @@ pub fn download_tar(
 /// Removes a tree by its name in a directory.
 pub fn remove_tree(directory: BorrowedFd<'_>, name: &OsText) -> Result<()> {
     transfer::remove_tree(directory, name)
+}
+
+/// Unpacks a layer of an image, of so many entries and bytes at most, into an empty directory.
+pub fn unpack_layer(
+    target: BorrowedFd<'_>,
+    layer: impl Read + Send,
+    parents: &[PathBuf],
+    (entries, size): (u64, u64),
+) -> Result<CopySummary> {
+    let limits = Limits { entries, size };
+    layers::unpack(layer, None, target, parents, limits, None).map(|unpacked| unpacked.summary)
 }
 
 fn plain_root(directory: BorrowedFd<'_>) -> transfer::Root<'_> {

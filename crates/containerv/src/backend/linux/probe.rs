@@ -6,10 +6,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 
 use containerv_spec::machine::{Machine, Subordinate, SystemRoot};
-use containerv_spec::request::{IdRange, Overlay, Process, Request, Root, UserNamespace};
+use containerv_spec::request::{IdRange, Network, Overlay, Process, Request, Root, UserNamespace};
 use containerv_spec::{CapabilitySet, OsText};
 
-use super::store::Journal;
+use super::store::{Journal, text as os_text};
 use super::{cgroup, mounts_below};
 use crate::lower::linux::{SYSTEM_DIRECTORIES, has_layers, wants_user_namespace};
 use crate::{Error, Result};
@@ -28,6 +28,9 @@ pub(crate) fn for_request(request: &Request) -> Result<Machine> {
     }
     if request.root == Root::Host {
         machine.system = system(machine.uid == 0)?;
+    }
+    if matches!(request.root, Root::Layers(_)) && request.network == Network::Host {
+        machine.system.resolver = fs::canonicalize("/etc/resolv.conf").ok().map(|path| os_text(&path));
     }
     if has_layers(request) && wants_user_namespace(request, &machine) {
         machine.mounts_below = mounts_below::find(&layers(request, &machine.system))?;
@@ -50,7 +53,7 @@ pub(crate) fn for_existing(request: &Request, journal: &Journal) -> Result<Machi
 fn layers(request: &Request, system: &SystemRoot) -> Vec<OsText> {
     match &request.root {
         Root::Directory(path) => vec![path.clone()],
-        // Of Windows, and refused.
+        // Nobody mounts anything in the store of images.
         Root::Layers(_) => Vec::new(),
         Root::Host => system.directories.iter().map(|name| OsText::from("/").join(name)).collect(),
     }

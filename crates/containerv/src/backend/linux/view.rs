@@ -114,7 +114,7 @@ impl System {
         let scratch = match &request.overlay {
             Overlay::Kept(path) => store::path(path).to_owned(),
             Overlay::Container => directory.path.join("scratch"),
-            Overlay::Default if request.root == Root::Host => directory.path.join("scratch"),
+            Overlay::Default if !matches!(request.root, Root::Directory(_)) => directory.path.join("scratch"),
             Overlay::Default | Overlay::None | Overlay::Memory => {
                 let message =
                     "its changes are not kept apart: the root is used in place, or writes go to memory";
@@ -147,6 +147,10 @@ type Layers = Vec<(Vec<File>, File, OsText)>;
 fn layers(request: &Request, own: &Path, scratch: &Path) -> Result<Layers> {
     if let Root::Directory(lower) = &request.root {
         return Ok(vec![(vec![open(store::path(lower))?], open(&scratch.join("upper"))?, "/".into())]);
+    }
+    if let Root::Layers(image) = &request.root {
+        let lower = image.folders.iter().map(|folder| open(store::path(folder))).collect::<Result<_>>()?;
+        return Ok(vec![(lower, open(&scratch.join("upper"))?, "/".into())]);
     }
     let mut layers = vec![(Vec::new(), open(&scratch.join("root"))?, "/".into())];
     let unreadable = |error| Error::io(error, format!("cannot read the layers in `{}`", scratch.display()));

@@ -3,7 +3,8 @@
 use containerv_spec::OsText;
 
 use crate::archive::{Attribute, Kind, Member, Time};
-use crate::backend::hcs::transfer::{base64, time};
+use crate::backend::hcs::transfer::time;
+use crate::base64;
 
 /// `FILE_ATTRIBUTE_DIRECTORY`.
 pub(crate) const DIRECTORY: u32 = 0x10;

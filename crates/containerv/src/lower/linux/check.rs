@@ -7,6 +7,7 @@ use containerv_spec::request::{
 };
 use containerv_spec::{CapabilitySet, OsText, id};
 
+use super::layers::{MAX_LAYERS, has_separator};
 use super::{Draft, Launch};
 use crate::{Error, ErrorKind};
 
@@ -87,14 +88,36 @@ fn root(draft: &mut Draft<'_>) {
     } else if !request.namespaces.mount {
         draft.problem(
             ErrorKind::InvalidArgument,
-            "the image `host` needs a mount namespace",
+            "an image needs a mount namespace",
             "give a root directory, or let the container have its own mounts",
         );
+    }
+    if let Root::Layers(layers) = &request.root
+        && !super::foreign::is_of_windows(layers)
+    {
+        image_layers(draft, &layers.folders);
     }
     if let Overlay::Kept(path) = &request.overlay {
         absolute(draft, "--overlay", path);
     }
     overlay(draft);
+}
+
+fn image_layers(draft: &mut Draft<'_>, folders: &[OsText]) {
+    if folders.is_empty() || folders.len() > MAX_LAYERS {
+        let message = format!("an image of {} layers: an overlay has from 1 to {MAX_LAYERS}", folders.len());
+        draft.problem(ErrorKind::Unsupported, message, "flatten the image");
+    }
+    for folder in folders {
+        absolute(draft, "--layer", folder);
+    }
+    if draft.request.overlay == Overlay::None {
+        draft.problem(
+            ErrorKind::InvalidArgument,
+            "`--overlay none`: containers share the layers of an image, and cannot write to them",
+            "leave it out, or use `--read-only`",
+        );
+    }
 }
 
 fn overlay(draft: &mut Draft<'_>) {
@@ -127,7 +150,7 @@ fn overlay(draft: &mut Draft<'_>) {
         paths.push(path.clone());
     }
     for path in paths {
-        if path.as_bytes().iter().any(|byte| matches!(byte, b',' | b':' | b'\\')) {
+        if has_separator(&path) {
             draft.problem(
                 ErrorKind::InvalidArgument,
                 format!("`--overlay`: the path `{path}` has a comma, colon or backslash, which an overlay cannot take"),

@@ -1,12 +1,19 @@
 //! What a request asks for and a Linux container cannot have: each by the name of its option.
 
-use containerv_spec::request::{Isolation, MountSource, Network, Root};
+use containerv_spec::OsText;
+use containerv_spec::request::{Isolation, Layers, MountSource, Network, Root};
 
 use super::Draft;
 use crate::ErrorKind::Unsupported;
 
 const WINDOWS: &str = "leave it out; it is for containers on Windows";
 const NETWORK: &str = "use `--network host`, or leave it out";
+
+/// Says whether layers are of an image for Windows: it has a version, and paths there begin with a drive.
+pub(super) fn is_of_windows(layers: &Layers) -> bool {
+    let drive = |path: &OsText| matches!(path.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
+    layers.os_version.is_some() || layers.folders.iter().any(drive)
+}
 
 /// Checks for options of other systems, and for those that Linux does not have yet.
 pub(super) fn request(draft: &mut Draft<'_>) {
@@ -23,7 +30,7 @@ pub(super) fn request(draft: &mut Draft<'_>) {
         "use `--isolation process`",
     );
     refuse(
-        matches!(request.root, Root::Layers(_)),
+        matches!(&request.root, Root::Layers(layers) if is_of_windows(layers)),
         "--layer",
         "layers of a Windows image cannot run on Linux",
         "use the image `host`, or `--rootfs DIR`",

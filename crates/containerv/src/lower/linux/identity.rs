@@ -17,6 +17,20 @@ pub(crate) fn wants_user_namespace(request: &Request, machine: &Machine) -> bool
     }
 }
 
+/// The usual mappings of an ordinary user: the caller as root, and all subordinate ids.
+pub(crate) fn automatic_maps(machine: &Machine) -> IdMaps {
+    let (uid, gid, subordinate) = (machine.uid, machine.gid, &machine.subordinate);
+    match &subordinate.helpers {
+        Some(helpers) if machine.lacks_subordinate_ids().is_none() => IdMaps {
+            uids: with_ranges(uid, &subordinate.uids),
+            gids: with_ranges(gid, &subordinate.gids),
+            helpers: Some(helpers.clone()),
+            deny_setgroups: false,
+        },
+        _ => single(0, uid, 0, gid, true),
+    }
+}
+
 impl Draft<'_> {
     /// An ordinary user can join another container's namespaces only from within that one's user
     /// namespace, and then has no other of its own.
@@ -74,19 +88,12 @@ impl Draft<'_> {
     }
 
     fn automatic_maps(&mut self) -> IdMaps {
-        let (uid, gid) = (self.machine.uid, self.machine.gid);
-        let subordinate = &self.machine.subordinate;
-        if let (Some(helpers), None) = (&subordinate.helpers, &subordinate.missing) {
-            return IdMaps {
-                uids: with_ranges(uid, &subordinate.uids),
-                gids: with_ranges(gid, &subordinate.gids),
-                helpers: Some(helpers.clone()),
-                deny_setgroups: false,
-            };
+        let machine = self.machine;
+        if let Some(why) = machine.lacks_subordinate_ids() {
+            let (uid, gid) = (machine.uid, machine.gid);
+            self.notes.push(format!("only uid {uid} and gid {gid} exist in the container, as 0: {why}"));
         }
-        let why = subordinate.missing.as_deref().unwrap_or("newuidmap and newgidmap are not installed");
-        self.notes.push(format!("only uid {uid} and gid {gid} exist in the container, as 0: {why}"));
-        single(0, uid, 0, gid, true)
+        automatic_maps(machine)
     }
 
     /// Host name, control group view and network, all of which need the new ids.

@@ -25,9 +25,9 @@ use containerv_spec::{Capability, OsText};
 use crate::lower::cgroup;
 use crate::{Error, ErrorKind, Result};
 
-pub(crate) use identity::wants_user_namespace;
+pub(crate) use identity::{automatic_maps, wants_user_namespace};
 pub(crate) use join::{Joined, Membership, join, membership};
-pub(crate) use layers::{has_layers, layer_directory, layer_name};
+pub(crate) use layers::{has_layers, layer_directory, layer_name, overlay_options};
 pub(crate) use process::DEFAULT_PATH;
 pub(crate) use root::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES};
 

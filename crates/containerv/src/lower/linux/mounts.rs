@@ -93,7 +93,7 @@ impl Draft<'_> {
     /// Says whether `/etc/hosts` and `/etc/hostname` are written for the container.
     fn writes_network_files(&self) -> bool {
         self.request.namespaces.mount
-            && (self.request.root == Root::Host || !self.request.extra_hosts.is_empty())
+            && (!matches!(self.request.root, Root::Directory(_)) || !self.request.extra_hosts.is_empty())
     }
 
     /// Host steps: the files that tell the container its name.
@@ -143,7 +143,9 @@ impl Draft<'_> {
         }
         if let (Network::Host, Some(path)) = (&self.request.network, self.machine.system.resolver.clone()) {
             let slot = self.clone_host(&path, MountAttributes { read_only: true, ..NOSUID_NODEV_NOEXEC });
-            sources.files.push((path, slot));
+            // Files of the built-in image that are links of the host lead to their targets.
+            let target = if self.request.root == Root::Host { path } else { "/etc/resolv.conf".into() };
+            sources.files.push((target, slot));
         }
         self.clone_device_nodes(&mut sources);
         sources.cgroup = self.clone_cgroup_view(groups);

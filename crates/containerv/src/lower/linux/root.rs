@@ -69,6 +69,9 @@ impl Draft<'_> {
             return;
         }
         let writes = self.writes();
+        if let Writes::Disk(path) | Writes::Memory(path) = &writes {
+            self.linked_layers(path);
+        }
         if self.attach_point() == self.file("rootfs") {
             self.host(Action::MakeDirectory { path: self.file("rootfs"), mode: 0o755 });
         }
@@ -119,8 +122,7 @@ impl Draft<'_> {
         match self.request.root.clone() {
             Root::Directory(path) => self.directory_root(path),
             Root::Host => self.host_root(),
-            // Refused already.
-            Root::Layers(_) => {}
+            Root::Layers(layers) => self.layers_root(&layers.folders),
         }
         self.system_mounts(&sources);
         self.user_mounts(&sources);
@@ -155,10 +157,24 @@ impl Draft<'_> {
             }
             writes => {
                 let scratch = self.scratch(writes);
-                self.overlay(self.file("rootfs"), path, scratch.join("upper"), scratch.join("work"), true);
+                self.overlay_root(vec![path], None, &scratch);
             }
         }
         self.become_root();
+    }
+
+    /// An image: all of its layers as one, below a layer of the container's own.
+    fn layers_root(&mut self, folders: &[OsText]) {
+        let scratch = self.scratch(self.writes());
+        let (lower, base) = self.named_layers(folders, &scratch);
+        self.overlay_root(lower, base, &scratch);
+        self.become_root();
+    }
+
+    fn overlay_root(&mut self, lower: Vec<OsText>, base: Option<OsText>, scratch: &OsText) {
+        let (at, user_attributes) = (self.file("rootfs"), self.user_namespace);
+        let (upper, work) = (scratch.join("upper"), scratch.join("work"));
+        self.inside(Action::MountOverlay { at, lower, base, upper, work, user_attributes, is_root: true });
     }
 
     /// Attaches memory where layers are wanted in memory; returns the directory of the layers.
@@ -186,11 +202,6 @@ impl Draft<'_> {
             }
             Writes::InPlace => self.file("scratch"),
         }
-    }
-
-    fn overlay(&mut self, at: OsText, lower: OsText, upper: OsText, work: OsText, is_root: bool) {
-        let (lower, user_attributes) = (vec![lower], self.user_namespace);
-        self.inside(Action::MountOverlay { at, lower, upper, work, user_attributes, is_root });
     }
 
     /// The built-in image: a private directory or memory, with the system directories over it.
@@ -227,7 +238,16 @@ impl Draft<'_> {
             let layer = |kind| scratch.join(layer_name(kind, &directory));
             let (upper, work) = (layer("upper"), layer("work"));
             self.inside(Action::MakePrivateDirectory { path: at.clone(), mode: 0o755 });
-            self.overlay(at, lower, upper, work, false);
+            let (lower, user_attributes) = (vec![lower], self.user_namespace);
+            self.inside(Action::MountOverlay {
+                at,
+                lower,
+                base: None,
+                upper,
+                work,
+                user_attributes,
+                is_root: false,
+            });
         }
         self.become_root();
         self.private_directories();

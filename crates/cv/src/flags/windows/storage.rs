@@ -36,7 +36,7 @@ fn host_path(text: &OsText) -> Result<OsText, Error> {
 pub(super) fn change_layers(draft: &mut Draft, change: impl FnOnce(&mut Layers)) {
     let mut layers = match std::mem::replace(&mut draft.request.root, Root::Host) {
         Root::Layers(layers) => layers,
-        Root::Host | Root::Directory(_) => Layers { folders: Vec::new(), os_version: None },
+        Root::Host | Root::Directory(_) => Layers::default(),
     };
     change(&mut layers);
     draft.request.root = Root::Layers(layers);

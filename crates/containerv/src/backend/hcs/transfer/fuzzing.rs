@@ -2,9 +2,10 @@
 
 use containerv_spec::OsText;
 
+use super::changes;
 use super::path::{self, Step};
 use super::reparse::Link;
-use super::{base64, changes};
+use crate::base64;
 
 /// Names in UTF-16.
 pub type Names = Vec<Vec<u16>>;

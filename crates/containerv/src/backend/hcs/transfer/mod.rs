@@ -1,6 +1,5 @@
 //! Files in and out of containers.
 
-pub(crate) mod base64;
 pub(crate) mod changes;
 #[cfg(windows)]
 mod container;

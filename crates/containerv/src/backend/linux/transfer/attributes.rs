@@ -15,26 +15,33 @@ const LARGEST: usize = 64 * 1024;
 
 /// Which extended attributes are copied.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Carried {
+pub(crate) struct Carried {
     /// `security.capability`: only root may set it, and it gives power like a set-user-ID bit.
-    pub(super) capabilities: bool,
+    pub(crate) capabilities: bool,
     /// POSIX access control lists, which name users and groups by number.
-    pub(super) lists: bool,
+    pub(crate) lists: bool,
+    /// Others of the namespaces `trusted` and `security`, which are the machine's administrator's.
+    pub(crate) privileged: bool,
 }
 
 impl Carried {
     /// Says whether the attribute of this name is copied.
-    pub(super) fn carries(self, name: &[u8]) -> bool {
+    pub(crate) fn carries(self, name: &[u8]) -> bool {
         match name {
             b"security.capability" => self.capabilities,
             b"system.posix_acl_access" | b"system.posix_acl_default" => self.lists,
+            // A label of this machine's policy.
+            b"security.selinux" => false,
+            // An overlay's own marks mean nothing elsewhere, and in another layer something else.
+            _ if name.starts_with(b"user.overlay.") || name.starts_with(b"trusted.overlay.") => false,
+            _ if name.starts_with(b"trusted.") || name.starts_with(b"security.") => self.privileged,
             _ => name.starts_with(b"user."),
         }
     }
 }
 
 /// Reads the attributes of an open file or directory that are to be copied.
-pub(super) fn read(file: BorrowedFd<'_>, carried: Carried) -> Result<Vec<Attribute>, Errno> {
+pub(crate) fn read(file: BorrowedFd<'_>, carried: Carried) -> Result<Vec<Attribute>, Errno> {
     // Most files have none, which one call with a small buffer says.
     let mut small = [0u8; 512];
     let large;
@@ -70,13 +77,15 @@ fn fill(call: impl Fn(&mut [u8]) -> Result<usize, Errno>) -> Result<Vec<u8>, Err
     Ok(buffer)
 }
 
-/// Sets attributes; false if the file system cannot hold one of them.
-pub(super) fn write(file: BorrowedFd<'_>, attributes: &[Attribute]) -> Result<bool, Obstacle> {
+/// Sets attributes; false if the file system cannot hold one of them, or the caller may not set it.
+pub(crate) fn write(file: BorrowedFd<'_>, attributes: &[Attribute]) -> Result<bool, Obstacle> {
     let mut complete = true;
     for (name, value) in attributes {
         match rustix::fs::fsetxattr(file, &name[..], value, XattrFlags::empty()) {
             Ok(()) => {}
-            Err(Errno::OPNOTSUPP | Errno::NOSPC | Errno::TOOBIG | Errno::RANGE) => complete = false,
+            Err(Errno::OPNOTSUPP | Errno::NOSPC | Errno::TOOBIG | Errno::RANGE | Errno::PERM) => {
+                complete = false;
+            }
             Err(errno) => return Err(Obstacle::System("set an extended attribute of", errno)),
         }
     }
@@ -88,7 +97,7 @@ pub(super) fn write(file: BorrowedFd<'_>, attributes: &[Attribute]) -> Result<bo
 ///
 /// The order matters: chown(2) clears set-user-ID bits and capabilities, setting an access control
 /// list changes the mode's group bits to the same value, and everything changes times.
-pub(super) fn give(
+pub(crate) fn give(
     file: BorrowedFd<'_>,
     belonging: &Belonging,
     attributes: &[Attribute],
@@ -104,7 +113,7 @@ pub(super) fn give(
 }
 
 /// Gives a symbolic link, FIFO or node, opened with `O_PATH`, its owner, mode and times.
-pub(super) fn give_opened(
+pub(crate) fn give_opened(
     file: BorrowedFd<'_>,
     belonging: &Belonging,
     is_link: bool,

@@ -10,7 +10,7 @@ use super::node::Node;
 use crate::backend::transfer::Meter;
 
 /// Bytes moved by one pair of calls: more bring nothing, and many more leave the processor's cache.
-pub(super) const BUFFER: usize = 128 << 10;
+pub(crate) const BUFFER: usize = 128 << 10;
 
 /// Size from which on files are copied by copy_file_range(2). For small ones the call only costs time.
 const BY_KERNEL: u64 = 256 << 10;
@@ -20,7 +20,7 @@ const STRIDE: u64 = 1 << 20;
 
 /// How much of a source is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Extent {
+pub(crate) enum Extent {
     /// To its end, wherever that is by then.
     ToEnd,
     /// No more than its size when it was opened: whoever appends faster than we read must not keep
@@ -29,7 +29,7 @@ pub(super) enum Extent {
 }
 
 /// Copies the content of `from`, which `node` describes, to the empty file `to`.
-pub(super) fn copy(
+pub(crate) fn copy(
     from: BorrowedFd<'_>,
     node: &Node,
     to: BorrowedFd<'_>,
@@ -56,6 +56,13 @@ pub(super) fn copy(
             break;
         }
     }
+    Ok(())
+}
+
+/// Writes the whole content of a file that was read before.
+pub(super) fn write(to: BorrowedFd<'_>, content: &[u8], meter: &mut Meter) -> Result<(), Obstacle> {
+    write_all(to, content)?;
+    meter.moved(content.len() as u64);
     Ok(())
 }
 
@@ -97,7 +104,7 @@ fn copy_sparse(
 }
 
 /// Returns the next run of data at or after `position`; a file system without holes says it is all data.
-pub(super) fn next_data(
+pub(crate) fn next_data(
     file: BorrowedFd<'_>,
     position: u64,
     size: u64,
@@ -143,7 +150,7 @@ fn copy_range(
 }
 
 /// Writes all bytes where the file stands.
-pub(super) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Obstacle> {
+pub(crate) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Obstacle> {
     while !bytes.is_empty() {
         let count = retry_on_intr(|| rustix::io::write(to, bytes)).map_err(wrote)?;
         bytes = &bytes[count.max(1).min(bytes.len())..];
@@ -152,7 +159,7 @@ pub(super) fn write_all(to: BorrowedFd<'_>, mut bytes: &[u8]) -> Result<(), Obst
 }
 
 /// Writes all bytes at a position.
-pub(super) fn write_all_at(to: BorrowedFd<'_>, mut bytes: &[u8], mut position: u64) -> Result<(), Obstacle> {
+pub(crate) fn write_all_at(to: BorrowedFd<'_>, mut bytes: &[u8], mut position: u64) -> Result<(), Obstacle> {
     while !bytes.is_empty() {
         let count = retry_on_intr(|| rustix::io::pwrite(to, bytes, position)).map_err(wrote)?;
         let count = count.max(1).min(bytes.len());

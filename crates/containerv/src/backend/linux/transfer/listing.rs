@@ -12,15 +12,15 @@ const BUFFER: usize = 32 * 1024;
 
 /// Names, stored one after the other.
 #[derive(Default)]
-pub(super) struct Names(Vec<u8>);
+pub(crate) struct Names(Vec<u8>);
 
 impl Names {
-    pub(super) fn push(&mut self, name: &CStr) {
+    pub(crate) fn push(&mut self, name: &CStr) {
         self.0.extend_from_slice(name.to_bytes_with_nul());
     }
 
     /// Takes the name that was added last.
-    pub(super) fn pop(&mut self) -> Option<CString> {
+    pub(crate) fn pop(&mut self) -> Option<CString> {
         let content = self.0.len().checked_sub(1)?;
         let start = self.0[..content].iter().rposition(|&byte| byte == 0).map_or(0, |index| index + 1);
         let name = CStr::from_bytes_with_nul(&self.0[start..]).ok()?.to_owned();
@@ -29,33 +29,33 @@ impl Names {
     }
 
     /// Returns how many bytes are stored.
-    pub(super) fn size(&self) -> usize {
+    pub(crate) fn size(&self) -> usize {
         self.0.len()
     }
 }
 
 /// The entries of one listing, without `.` and `..`.
-pub(super) struct Listing {
+pub(crate) struct Listing {
     buffer: Vec<MaybeUninit<u8>>,
     names: Vec<u8>,
     entries: Vec<(usize, FileType)>,
     /// Where the next listing of the same directory starts, for lseek(2).
-    pub(super) position: u64,
+    pub(crate) position: u64,
 }
 
 impl Listing {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let buffer = vec![MaybeUninit::uninit(); BUFFER];
         Self { buffer, names: Vec::new(), entries: Vec::new(), position: 0 }
     }
 
     /// Holds no buffer: stands in for a listing that is in use.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         Self { buffer: Vec::new(), names: Vec::new(), entries: Vec::new(), position: 0 }
     }
 
     /// Reads on in `directory`; false at its end.
-    pub(super) fn read(&mut self, directory: BorrowedFd<'_>) -> Result<bool, Errno> {
+    pub(crate) fn read(&mut self, directory: BorrowedFd<'_>) -> Result<bool, Errno> {
         self.names.clear();
         self.entries.clear();
         let mut raw = RawDir::new(directory, &mut self.buffer);
@@ -76,12 +76,12 @@ impl Listing {
         Ok(any)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Returns an entry of the last listing. The type is a hint: the entry may be another by now.
-    pub(super) fn entry(&self, index: usize) -> Option<(&CStr, FileType)> {
+    pub(crate) fn entry(&self, index: usize) -> Option<(&CStr, FileType)> {
         let (start, kind) = *self.entries.get(index)?;
         CStr::from_bytes_until_nul(&self.names[start..]).ok().map(|name| (name, kind))
     }

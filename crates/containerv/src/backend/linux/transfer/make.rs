@@ -18,7 +18,7 @@ const MOST_TRIES: usize = 100;
 
 /// Why an entry could not be made, for the caller to say of which entry.
 #[derive(Debug)]
-pub(super) enum Obstacle {
+pub(crate) enum Obstacle {
     /// A system call on the destination failed.
     System(&'static str, Errno),
     /// Reading the source failed.
@@ -37,7 +37,7 @@ pub(super) enum Obstacle {
 
 impl Obstacle {
     /// Writes the failure of copying `source` to `destination`, both ready to print.
-    pub(super) fn into_error(self, source: &str, destination: &str) -> Error {
+    pub(crate) fn into_error(self, source: &str, destination: &str) -> Error {
         let invalid = |text: String| Error::new(ErrorKind::InvalidArgument, text);
         match self {
             Self::System(step, errno) => {
@@ -119,7 +119,7 @@ fn clear(parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Obstacle> {
 ///
 /// A file that is there gives its name to the new one, so other names of it, and who has it open,
 /// keep the old content. One that is a mount point is written in place.
-pub(super) fn file(parent: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd, Obstacle> {
+pub(crate) fn file(parent: BorrowedFd<'_>, name: &CStr, mode: u32) -> Result<OwnedFd, Obstacle> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mode = Mode::from_raw_mode(mode);
     let made =
@@ -150,17 +150,17 @@ fn mounted_file(parent: BorrowedFd<'_>, name: &CStr) -> Result<OwnedFd, Obstacle
 }
 
 /// A directory of the destination.
-pub(super) struct Directory {
-    pub(super) file: OwnedFd,
-    pub(super) node: Node,
+pub(crate) struct Directory {
+    pub(crate) file: OwnedFd,
+    pub(crate) node: Node,
     /// How `file` was opened.
-    pub(super) flags: OFlags,
+    pub(crate) flags: OFlags,
     /// It was not there before.
-    pub(super) new: bool,
+    pub(crate) new: bool,
 }
 
 /// Makes a directory that only the caller may enter, or opens the one that is there.
-pub(super) fn directory(parent: BorrowedFd<'_>, name: &CStr) -> Result<Directory, Obstacle> {
+pub(crate) fn directory(parent: BorrowedFd<'_>, name: &CStr) -> Result<Directory, Obstacle> {
     for _ in 0..MOST_TRIES {
         match rustix::fs::mkdirat(parent, name, Mode::RWXU) {
             Ok(()) => return new_directory(parent, name),
@@ -199,13 +199,13 @@ fn existing_directory(file: OwnedFd) -> Result<Directory, Obstacle> {
 }
 
 /// Makes a symbolic link and returns it, opened with `O_PATH`.
-pub(super) fn symlink(parent: BorrowedFd<'_>, name: &CStr, target: &[u8]) -> Result<OwnedFd, Obstacle> {
+pub(crate) fn symlink(parent: BorrowedFd<'_>, name: &CStr, target: &[u8]) -> Result<OwnedFd, Obstacle> {
     replacing(parent, name, FileType::Symlink, || rustix::fs::symlinkat(target, parent, name))?;
     adopt(parent, name, FileType::Symlink)
 }
 
 /// Makes a FIFO or a device node and returns it, opened with `O_PATH`.
-pub(super) fn special(
+pub(crate) fn special(
     parent: BorrowedFd<'_>,
     name: &CStr,
     kind: FileType,
@@ -231,7 +231,7 @@ fn adopt(parent: BorrowedFd<'_>, name: &CStr, kind: FileType) -> Result<OwnedFd,
 
 /// Gives a file one more name. `Ok(None)` when the file system cannot, or when the first name now
 /// belongs to another file than `id`.
-pub(super) fn hard_link(
+pub(crate) fn hard_link(
     first: (BorrowedFd<'_>, &[u8]),
     id: super::node::FileId,
     parent: BorrowedFd<'_>,
@@ -252,7 +252,7 @@ pub(super) fn hard_link(
 }
 
 /// Sets the mode of a file that is open with `O_PATH` only, which fchmod(2) does not take.
-pub(super) fn chmod_opened(file: impl AsFd, mode: u32) -> Result<(), Errno> {
+pub(crate) fn chmod_opened(file: impl AsFd, mode: u32) -> Result<(), Errno> {
     use std::os::fd::AsRawFd;
     let path = format!("/proc/self/fd/{}", file.as_fd().as_raw_fd());
     rustix::fs::chmod(path, Mode::from_raw_mode(mode))

@@ -15,18 +15,19 @@
 //! Speed: one listing for about a thousand entries, and per file an open, stat, one read and write
 //! for each MiB, and the calls that set owner, mode and times.
 
+mod ahead;
 mod archive;
-mod attributes;
+pub(crate) mod attributes;
 mod changes;
-mod content;
-mod listing;
-mod make;
-mod node;
-mod owners;
-mod place;
+pub(crate) mod content;
+pub(crate) mod listing;
+pub(crate) mod make;
+pub(crate) mod node;
+pub(crate) mod owners;
+pub(crate) mod place;
 mod plain;
 mod remove;
-mod stack;
+pub(crate) mod stack;
 mod tree;
 mod walk;
 mod writer;
@@ -231,6 +232,7 @@ fn rules(owners: Owners, direction: Direction, root: &Root<'_>, options: &CopyOp
     let carried = Carried {
         capabilities: rustix::process::geteuid().is_root(),
         lists: options.keep_owner && root.uids.is_empty(),
+        privileged: false,
     };
     let extent = if direction == Direction::In { Extent::ToEnd } else { Extent::AsOpened };
     Rules { owners, carried, extent, devices: options.devices }
@@ -327,7 +329,7 @@ fn copy_entry(
 }
 
 /// One entry that is no directory, opened.
-type Single = (Item, Node);
+type Single = (Item<'static>, Node);
 
 /// Opens a source that is no directory; none if it is a socket.
 fn open_single(from: Side<'_>, source: &Source) -> Result<Option<Single>, Obstacle> {
@@ -356,4 +358,4 @@ fn open_regular(from: Side<'_>, source: &Source) -> Result<(OwnedFd, Node), Obst
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -6,53 +6,53 @@ use rustix::fs::{AtFlags, FileType, Stat, Timespec, Timestamps};
 use rustix::io::Errno;
 
 /// Permission bits with set-user-ID, set-group-ID and sticky.
-pub(super) const ALL_BITS: u32 = 0o7777;
+pub(crate) const ALL_BITS: u32 = 0o7777;
 /// The set-user-ID bit.
-pub(super) const SET_USER_ID: u32 = 0o4000;
+pub(crate) const SET_USER_ID: u32 = 0o4000;
 /// The set-group-ID bit.
-pub(super) const SET_GROUP_ID: u32 = 0o2000;
+pub(crate) const SET_GROUP_ID: u32 = 0o2000;
 
-pub(super) use crate::backend::transfer::FileId;
+pub(crate) use crate::backend::transfer::FileId;
 
 /// Type, owner, times and size of one file.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
-    pub(super) kind: FileType,
+pub(crate) struct Node {
+    pub(crate) kind: FileType,
     /// Lower twelve bits of the mode.
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) id: FileId,
-    pub(super) links: u64,
-    pub(super) size: u64,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) id: FileId,
+    pub(crate) links: u64,
+    pub(crate) size: u64,
     /// Allocated blocks of 512 bytes.
-    pub(super) blocks: u64,
+    pub(crate) blocks: u64,
     /// Device number of a device node.
-    pub(super) device: u64,
-    pub(super) accessed: Timespec,
-    pub(super) modified: Timespec,
+    pub(crate) device: u64,
+    pub(crate) accessed: Timespec,
+    pub(crate) modified: Timespec,
 }
 
 impl Node {
-    pub(super) fn of(file: impl AsFd) -> Result<Self, Errno> {
+    pub(crate) fn of(file: impl AsFd) -> Result<Self, Errno> {
         rustix::fs::fstat(file).map(Self::from)
     }
 
     /// Looks at `name` itself when it is a symbolic link.
-    pub(super) fn at(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<Self, Errno> {
+    pub(crate) fn at(directory: impl AsFd, name: impl rustix::path::Arg) -> Result<Self, Errno> {
         rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map(Self::from)
     }
 
-    pub(super) fn is_directory(&self) -> bool {
+    pub(crate) fn is_directory(&self) -> bool {
         self.kind == FileType::Directory
     }
 
     /// Says whether the file has holes, judged by the blocks it occupies.
-    pub(super) fn is_sparse(&self) -> bool {
+    pub(crate) fn is_sparse(&self) -> bool {
         self.blocks.saturating_mul(512) < self.size
     }
 
-    pub(super) fn times(&self) -> Timestamps {
+    pub(crate) fn times(&self) -> Timestamps {
         Timestamps { last_access: self.accessed, last_modification: self.modified }
     }
 }

@@ -6,7 +6,7 @@ use super::node::{Node, SET_GROUP_ID, SET_USER_ID};
 
 /// The rule that gives a copy its owner.
 #[derive(Clone, Debug)]
-pub(super) enum Owners {
+pub(crate) enum Owners {
     /// Everything belongs to one user and group, as ids of the host.
     Fixed { uid: u32, gid: u32 },
     /// Ids of the host become the same ids inside the container.
@@ -17,17 +17,17 @@ pub(super) enum Owners {
 
 /// The owner and mode of one copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Belonging {
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) mode: u32,
+pub(crate) struct Belonging {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) mode: u32,
     /// The owner is the source's, so that what gives the owner's power to others may stay.
-    pub(super) same_user: bool,
+    pub(crate) same_user: bool,
 }
 
 /// An id that has no counterpart on the other side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unmapped {
+pub(crate) enum Unmapped {
     User(u32),
     Group(u32),
 }
@@ -38,7 +38,7 @@ impl Owners {
     /// A set-user-ID bit gives away the power of the file's owner, so it stays only where the
     /// owner stays: a container that maps its root to uid 100000 must not be able to make a
     /// program that is set-user-ID root on the host.
-    pub(super) fn of(&self, node: &Node) -> Result<Belonging, Unmapped> {
+    pub(crate) fn of(&self, node: &Node) -> Result<Belonging, Unmapped> {
         let (uid, gid) = match self {
             Self::Fixed { uid, gid } => (*uid, *gid),
             Self::IntoContainer { uids, gids } => (
@@ -63,12 +63,12 @@ impl Owners {
 }
 
 /// Translates an id inside the container to the host's; no ranges means that ids are the same.
-pub(super) fn outside(ranges: &[IdRange], id: u32) -> Option<u32> {
+pub(crate) fn outside(ranges: &[IdRange], id: u32) -> Option<u32> {
     translate(ranges, id, |range| (range.inside, range.outside))
 }
 
 /// Translates an id of the host to that inside the container.
-pub(super) fn inside(ranges: &[IdRange], id: u32) -> Option<u32> {
+pub(crate) fn inside(ranges: &[IdRange], id: u32) -> Option<u32> {
     translate(ranges, id, |range| (range.outside, range.inside))
 }
 

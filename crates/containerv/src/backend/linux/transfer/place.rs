@@ -17,11 +17,11 @@ const MOST_LINKS: usize = 40;
 const MOST_TRIES: usize = 1000;
 
 /// A directory that is looked at but not read.
-pub(super) const LOOK: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+pub(crate) const LOOK: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 
 /// Where a path is looked up.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     /// The caller's file system and working directory.
     Host,
     /// Below this directory, the container's root.
@@ -31,7 +31,7 @@ pub(super) enum Place<'a> {
 impl Place<'_> {
     /// Opens a path, following symbolic links unless `flags` say no. In a container neither `..`
     /// nor a symbolic link leaves the root, and the links in procfs that jump are refused.
-    pub(super) fn open(self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
+    pub(crate) fn open(self, path: &[u8], flags: OFlags) -> Result<OwnedFd, Errno> {
         let flags = flags | OFlags::CLOEXEC;
         match self {
             Self::Host => rustix::fs::openat(CWD, path, flags, Mode::empty()),
@@ -41,7 +41,7 @@ impl Place<'_> {
     }
 
     /// Names a path for a message.
-    pub(super) fn name(self, path: &[u8]) -> String {
+    pub(crate) fn name(self, path: &[u8]) -> String {
         let path = OsText::from_bytes(path);
         match self {
             Self::Host => format!("`{path}`"),
@@ -84,7 +84,7 @@ fn open_confined(
 
 /// Opens a directory below `directory` by a relative path of any length in which no component may
 /// be a symbolic link.
-pub(super) fn open_below(directory: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_below(directory: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
     let mut at: Option<OwnedFd> = None;
     let mut rest = path;
@@ -144,17 +144,17 @@ fn check_text(place: Place<'_>, path: &[u8]) -> Result<()> {
 }
 
 /// What is to be copied.
-pub(super) struct Source {
+pub(crate) struct Source {
     /// Opened with `O_PATH`.
-    pub(super) file: OwnedFd,
-    pub(super) node: Node,
+    pub(crate) file: OwnedFd,
+    pub(crate) node: Node,
     /// Its name in a directory that it is copied into; empty when only its content is copied.
-    pub(super) name: Vec<u8>,
+    pub(crate) name: Vec<u8>,
 }
 
 /// Finds the source of a copy. A path that ends in `/.`, in `..` or is the root means the content
 /// of the directory; one that ends in `/` must be a directory.
-pub(super) fn find_source(place: Place<'_>, path: &[u8], follow: bool) -> Result<Source> {
+pub(crate) fn find_source(place: Place<'_>, path: &[u8], follow: bool) -> Result<Source> {
     check_text(place, path)?;
     let flags = if follow { OFlags::PATH } else { OFlags::PATH | OFlags::NOFOLLOW };
     let file = place.open(path, flags).map_err(|errno| match errno {
@@ -174,7 +174,7 @@ pub(super) fn find_source(place: Place<'_>, path: &[u8], follow: bool) -> Result
 }
 
 /// Where a copy goes.
-pub(super) enum Destination {
+pub(crate) enum Destination {
     /// A directory that is there.
     Directory(OwnedFd),
     /// A name in a directory.
@@ -190,7 +190,7 @@ pub(super) enum Destination {
 
 /// Finds the destination of a copy; symbolic links are followed to what they name, even if that
 /// is not there yet.
-pub(super) fn find_destination(place: Place<'_>, path: &[u8]) -> Result<Destination> {
+pub(crate) fn find_destination(place: Place<'_>, path: &[u8]) -> Result<Destination> {
     check_text(place, path)?;
     let mut path = path.to_vec();
     for _ in 0..MOST_LINKS {
@@ -252,13 +252,13 @@ fn no_parent(place: Place<'_>, errno: Errno, parent: &[u8]) -> Error {
 }
 
 /// Reads the target of an open symbolic link.
-pub(super) fn link_target(link: impl AsFd) -> Result<Vec<u8>, Errno> {
+pub(crate) fn link_target(link: impl AsFd) -> Result<Vec<u8>, Errno> {
     rustix::fs::readlinkat(link, c"", Vec::new()).map(std::ffi::CString::into_bytes)
 }
 
 /// Says whether the files of this file system are the kernel's: what is read there is no content,
 /// and what is written there is a command.
-pub(super) fn is_kernel_file_system(file: impl AsFd) -> Result<bool, Errno> {
+pub(crate) fn is_kernel_file_system(file: impl AsFd) -> Result<bool, Errno> {
     // From linux/magic.h and the file systems' own headers; statfs(2) lists them.
     const KERNEL: [u64; 17] = [
         0x9fa0,      // proc
@@ -290,7 +290,7 @@ pub(super) fn is_kernel_file_system(file: impl AsFd) -> Result<bool, Errno> {
 }
 
 /// Removes a name that is not a directory.
-pub(super) fn unlink(parent: impl AsFd, name: impl rustix::path::Arg) -> Result<(), Errno> {
+pub(crate) fn unlink(parent: impl AsFd, name: impl rustix::path::Arg) -> Result<(), Errno> {
     rustix::fs::unlinkat(parent, name, AtFlags::empty())
 }
 

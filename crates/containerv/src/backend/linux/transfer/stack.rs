@@ -22,34 +22,34 @@ struct Level {
 }
 
 /// An open path of directories; never empty.
-pub(super) struct Stack {
+pub(crate) struct Stack {
     top: OwnedFd,
     below: Vec<Level>,
 }
 
 impl Stack {
-    pub(super) fn new(top: OwnedFd) -> Self {
+    pub(crate) fn new(top: OwnedFd) -> Self {
         Self { top, below: Vec::new() }
     }
 
     /// Returns the directory that the walk began in.
-    pub(super) fn top(&self) -> BorrowedFd<'_> {
+    pub(crate) fn top(&self) -> BorrowedFd<'_> {
         self.top.as_fd()
     }
 
     /// Returns the directory that the walk is in.
-    pub(super) fn current(&self) -> BorrowedFd<'_> {
+    pub(crate) fn current(&self) -> BorrowedFd<'_> {
         let lowest = self.below.last().and_then(|level| level.directory.as_ref());
         lowest.unwrap_or(&self.top).as_fd()
     }
 
     /// Says how far below the top the walk is.
-    pub(super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.below.len()
     }
 
     /// Goes down into `directory`, which was opened with `flags`.
-    pub(super) fn push(&mut self, directory: OwnedFd, id: FileId, flags: OFlags) {
+    pub(crate) fn push(&mut self, directory: OwnedFd, id: FileId, flags: OFlags) {
         self.below.push(Level { directory: Some(directory), id, flags });
         if let Some(index) = self.below.len().checked_sub(OPEN + 1) {
             self.below[index].directory = None;
@@ -61,7 +61,7 @@ impl Stack {
     /// # Errors
     ///
     /// `ESTALE` if the child is no longer in the directory that it was found in.
-    pub(super) fn pop(&mut self) -> Result<bool, Errno> {
+    pub(crate) fn pop(&mut self) -> Result<bool, Errno> {
         let Some(child) = self.below.pop() else { return Ok(false) };
         let Some(parent) = self.below.last_mut() else { return Ok(false) };
         if parent.directory.is_some() {

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::archive::{Attribute, Entry, Kind, Metadata, Output};
-use crate::backend::hcs::transfer::base64;
+use crate::base64;
 
 /// An empty directory that is removed with it.
 pub(super) struct Scratch(pub(super) PathBuf);

@@ -68,6 +68,7 @@ pub(super) fn layers(folders: &[&str]) -> Root {
     Root::Layers(Layers {
         folders: folders.iter().map(|folder| (*folder).into()).collect(),
         os_version: None,
+        image: None,
     })
 }
 

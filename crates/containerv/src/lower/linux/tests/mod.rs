@@ -1,5 +1,6 @@
 //! Golden plans, refusals, and properties of lowering.
 
+mod images;
 mod properties;
 
 use containerv_spec::facts::{CgroupFacts, GroupAccess, V2Hierarchy};
@@ -400,7 +401,8 @@ fn what_only_windows_has_is_refused_by_name() {
     };
     let found = problems(&root_machine(), |request| {
         request.isolation = Isolation::Vm;
-        request.root = Root::Layers(Layers { folders: vec![r"C:\layers\base".into()], os_version: None });
+        request.root =
+            Root::Layers(Layers { folders: vec![r"C:\layers\base".into()], os_version: None, image: None });
         let source = MountSource::NamedPipe { path: r"\\.\pipe\a".into() };
         let target = "/run/pipe".into();
         request.mounts = vec![Mount { source, target, read_only: false, options: MountOptions::default() }];

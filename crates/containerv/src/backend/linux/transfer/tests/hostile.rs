@@ -11,17 +11,17 @@ use super::*;
 
 /// One member with everything as given, however wrong.
 #[derive(Clone, Debug)]
-struct Raw {
-    kind: u8,
-    name: Vec<u8>,
-    link: Vec<u8>,
-    size: u64,
-    content: Vec<u8>,
-    pax: Vec<(Vec<u8>, Vec<u8>)>,
+pub(crate) struct Raw {
+    pub(crate) kind: u8,
+    pub(crate) name: Vec<u8>,
+    pub(crate) link: Vec<u8>,
+    pub(crate) size: u64,
+    pub(crate) content: Vec<u8>,
+    pub(crate) pax: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Raw {
-    fn new(kind: EntryType, name: &[u8], link: &[u8]) -> Self {
+    pub(crate) fn new(kind: EntryType, name: &[u8], link: &[u8]) -> Self {
         let content = if kind == EntryType::Regular { b"written".to_vec() } else { Vec::new() };
         let size = content.len() as u64;
         Self {
@@ -34,11 +34,11 @@ impl Raw {
         }
     }
 
-    fn file(name: &str) -> Self {
+    pub(crate) fn file(name: &str) -> Self {
         Self::new(EntryType::Regular, name.as_bytes(), b"")
     }
 
-    fn with(mut self, keyword: &str, value: &str) -> Self {
+    pub(crate) fn with(mut self, keyword: &str, value: &str) -> Self {
         self.pax.push((keyword.into(), value.into()));
         self
     }
@@ -74,7 +74,7 @@ impl Raw {
     }
 }
 
-fn pack(members: &[Raw]) -> Vec<u8> {
+pub(crate) fn pack(members: &[Raw]) -> Vec<u8> {
     let mut archive = Vec::new();
     members.iter().for_each(|member| member.append(&mut archive));
     archive.resize(archive.len() + 1024, 0);
@@ -120,7 +120,7 @@ impl Cage {
     }
 }
 
-fn links_and_names() -> (Vec<Vec<u8>>, Vec<EntryType>) {
+pub(crate) fn links_and_names() -> (Vec<Vec<u8>>, Vec<EntryType>) {
     let names = [
         "../canary/file",
         "../../canary/file",
@@ -158,7 +158,7 @@ fn links_and_names() -> (Vec<Vec<u8>>, Vec<EntryType>) {
 }
 
 /// Chains of links that a check of names alone does not see through.
-fn chains() -> Vec<Vec<Raw>> {
+pub(crate) fn chains() -> Vec<Vec<Raw>> {
     let link = |name: &str, target: &str| Raw::new(EntryType::Symlink, name.as_bytes(), target.as_bytes());
     vec![
         vec![],
@@ -341,7 +341,7 @@ fn memory_stays_bounded_whatever_is_announced() {
     assert!(peak_memory() - before < 64 << 20);
 }
 
-fn peak_memory() -> u64 {
+pub(crate) fn peak_memory() -> u64 {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024

@@ -1,7 +1,7 @@
 //! Transfers between real directories; one of them stands for a container's root.
 
 mod archives;
-mod hostile;
+pub(crate) mod hostile;
 mod layers;
 mod race;
 mod rules;
@@ -22,15 +22,15 @@ use rustix::fs::{CWD, FileType, Mode, OFlags, XattrFlags};
 use super::*;
 
 /// A directory of one test, removed at its end.
-pub(super) struct Scratch(PathBuf);
+pub(crate) struct Scratch(PathBuf);
 
 impl Scratch {
-    pub(super) fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         Self::below(&std::env::temp_dir(), name)
     }
 
     /// Makes one in memory where the machine has that: for tests that make very many entries.
-    pub(super) fn quick(name: &str) -> Self {
+    pub(crate) fn quick(name: &str) -> Self {
         let memory = Path::new("/dev/shm");
         if memory.is_dir() { Self::below(memory, name) } else { Self::new(name) }
     }
@@ -43,17 +43,17 @@ impl Scratch {
         Self(path)
     }
 
-    pub(super) fn path(&self, below: &str) -> PathBuf {
+    pub(crate) fn path(&self, below: &str) -> PathBuf {
         if below.is_empty() { self.0.clone() } else { self.0.join(below) }
     }
 
-    pub(super) fn dir(&self, below: &str) -> PathBuf {
+    pub(crate) fn dir(&self, below: &str) -> PathBuf {
         let path = self.path(below);
         fs::create_dir_all(&path).unwrap();
         path
     }
 
-    pub(super) fn file(&self, below: &str, content: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, below: &str, content: &[u8]) -> PathBuf {
         let path = self.path(below);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, content).unwrap();
@@ -68,10 +68,10 @@ impl Drop for Scratch {
 }
 
 /// A root whose ids are those of the host, or whose only user is the caller if that is not root.
-pub(super) struct Opened(OwnedFd, Vec<IdRange>, Vec<IdRange>);
+pub(crate) struct Opened(OwnedFd, Vec<IdRange>, Vec<IdRange>);
 
 impl Opened {
-    pub(super) fn at(path: &Path) -> Self {
+    pub(crate) fn at(path: &Path) -> Self {
         let mapping = |outside: u32| match outside {
             0 => Vec::new(),
             _ => vec![IdRange { inside: 0, outside, count: 1 }],
@@ -81,23 +81,23 @@ impl Opened {
         Self(directory, mapping(uid.as_raw()), mapping(gid.as_raw()))
     }
 
-    pub(super) fn root(&self) -> Root<'_> {
+    pub(crate) fn root(&self) -> Root<'_> {
         Root { directory: self.0.as_fd(), uids: &self.1, gids: &self.2 }
     }
 }
 
 /// Keeps all that the caller may keep.
-pub(super) fn archive() -> CopyOptions {
+pub(crate) fn archive() -> CopyOptions {
     let is_root = rustix::process::geteuid().is_root();
     CopyOptions { keep_owner: is_root, devices: is_root, ..CopyOptions::default() }
 }
 
-pub(super) fn text(text: &str) -> OsText {
+pub(crate) fn text(text: &str) -> OsText {
     OsText::from(text)
 }
 
 /// Says why the rest of a test cannot run, where it needs root.
-pub(super) fn not_root() -> bool {
+pub(crate) fn not_root() -> bool {
     let missing = !rustix::process::geteuid().is_root();
     if missing {
         println!("skipped: needs root");
@@ -105,7 +105,7 @@ pub(super) fn not_root() -> bool {
     missing
 }
 
-pub(super) fn run(program: &str, arguments: &[&dyn AsRef<std::ffi::OsStr>]) {
+pub(crate) fn run(program: &str, arguments: &[&dyn AsRef<std::ffi::OsStr>]) {
     let mut command = Command::new(program);
     for argument in arguments {
         command.arg(argument.as_ref());
@@ -114,7 +114,7 @@ pub(super) fn run(program: &str, arguments: &[&dyn AsRef<std::ffi::OsStr>]) {
     assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-pub(super) fn set_attribute(path: &Path, name: &str, value: &[u8]) {
+pub(crate) fn set_attribute(path: &Path, name: &str, value: &[u8]) {
     rustix::fs::setxattr(path, name, value, XattrFlags::empty()).unwrap();
 }
 
@@ -132,7 +132,7 @@ fn attributes_of(path: &Path) -> Vec<(String, Vec<u8>)> {
 }
 
 /// Everything that a faithful copy of a tree keeps, by path.
-pub(super) fn fingerprint(top: &Path) -> BTreeMap<Vec<u8>, String> {
+pub(crate) fn fingerprint(top: &Path) -> BTreeMap<Vec<u8>, String> {
     let mut found = BTreeMap::new();
     let mut first_names = HashMap::new();
     let mut pending = vec![top.to_path_buf()];
@@ -158,7 +158,7 @@ pub(super) fn fingerprint(top: &Path) -> BTreeMap<Vec<u8>, String> {
     found
 }
 
-fn describe(path: &Path) -> String {
+pub(crate) fn describe(path: &Path) -> String {
     let metadata = fs::symlink_metadata(path).unwrap();
     let kind = FileType::from_raw_mode(metadata.mode());
     let content = match kind {
@@ -178,7 +178,7 @@ fn describe(path: &Path) -> String {
 }
 
 /// A tree with one of everything.
-pub(super) fn varied_tree(scratch: &Scratch, below: &str) -> PathBuf {
+pub(crate) fn varied_tree(scratch: &Scratch, below: &str) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     let top = scratch.dir(below);
     let at = |name: &str| format!("{below}/{name}");
@@ -212,7 +212,7 @@ pub(super) fn varied_tree(scratch: &Scratch, below: &str) -> PathBuf {
 }
 
 /// Adds what only root can make.
-pub(super) fn add_what_root_makes(top: &Path) {
+pub(crate) fn add_what_root_makes(top: &Path) {
     let device = rustix::fs::makedev(1, 3);
     let mode = Mode::from_raw_mode(0o666);
     rustix::fs::mknodat(CWD, top.join("null"), FileType::CharacterDevice, mode, device).unwrap();
@@ -227,7 +227,7 @@ pub(super) fn add_what_root_makes(top: &Path) {
     std::os::unix::fs::lchown(top.join("bin/large"), Some(4_000_000_000), Some(7)).unwrap();
 }
 
-pub(super) fn sparse_file(path: &Path) {
+pub(crate) fn sparse_file(path: &Path) {
     use std::os::unix::fs::FileExt;
     let file = fs::File::create(path).unwrap();
     file.set_len(64 << 20).unwrap();
@@ -235,7 +235,7 @@ pub(super) fn sparse_file(path: &Path) {
     file.write_all_at(&vec![7; 300_000], 40 << 20).unwrap();
 }
 
-pub(super) fn stamp(path: &Path, seconds: i64) {
+pub(crate) fn stamp(path: &Path, seconds: i64) {
     let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: 123_456_789 };
     let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
     rustix::fs::utimensat(CWD, path, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW).unwrap();

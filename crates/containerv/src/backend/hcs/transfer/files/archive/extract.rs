@@ -20,8 +20,9 @@ use super::{ATTRIBUTES, CREATED, DESCRIPTOR, JUNCTION};
 use crate::archive::{Fault, Kind, Member, Reader, clean};
 use crate::backend::hcs::transfer::path::{self, Name};
 use crate::backend::hcs::transfer::reparse::Link;
-use crate::backend::hcs::transfer::{base64, time};
+use crate::backend::hcs::transfer::time;
 use crate::backend::transfer::{FileId, Meter};
+use crate::base64;
 use crate::copy::{CopyOptions, CopySummary, SkipReason};
 use crate::{Error, Result};
 

@@ -14,8 +14,9 @@ use super::super::walk::{Item, Reading, Sink, Walk, shown};
 use super::{ATTRIBUTES, CREATED, DESCRIPTOR, JUNCTION};
 use crate::archive::{Attribute, Entry, Kind, Metadata, Output};
 use crate::backend::hcs::transfer::path::Name;
-use crate::backend::hcs::transfer::{base64, time};
+use crate::backend::hcs::transfer::time;
 use crate::backend::transfer::{FileId, Links, Meter};
+use crate::base64;
 use crate::copy::{CopyOptions, CopySummary, SkipReason};
 use crate::{Error, Result};
 

@@ -1,0 +1,84 @@
+//! Layers of images: archives of changes, as image-spec's `layer.md` describes them.
+
+#[cfg(target_os = "linux")]
+mod apply;
+pub(crate) mod decode;
+mod names;
+
+#[cfg(target_os = "linux")]
+#[allow(unused_imports, reason = "the store unpacks layers, and comes after them")]
+pub(crate) use linux::unpack;
+
+use containerv_spec::image::Digest;
+
+use crate::copy::CopySummary;
+
+/// What a layer may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limits {
+    /// Bytes of the archive, decompressed.
+    pub(crate) size: u64,
+    /// Members, and directories that they imply.
+    pub(crate) entries: u64,
+}
+
+impl Default for Limits {
+    /// Far more than any image has. What ends a bomb before is the space that is free.
+    fn default() -> Self {
+        Self { size: 1 << 40, entries: 16 << 20 }
+    }
+}
+
+/// A layer that was unpacked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unpacked {
+    /// Digest of the archive, decompressed.
+    pub(crate) diff_id: Digest,
+    /// Bytes of the archive, decompressed.
+    pub(crate) size: u64,
+    /// What was made, and what could not be.
+    pub(crate) summary: CopySummary,
+}
+
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::io::Read;
+    use std::os::fd::BorrowedFd;
+    use std::path::PathBuf;
+
+    use super::decode::{Compression, decode};
+    use super::{Limits, Unpacked, apply};
+    use crate::Result;
+    use crate::copy::CopyProgress;
+
+    /// Unpacks a layer into an empty directory, in the form that overlayfs has for layers: a removal is a
+    /// character device 0:0, and a directory that hides those below has the attribute `overlay.opaque`.
+    ///
+    /// `compression` is what the descriptor's media type says, if there is one. `parents` are the unpacked
+    /// layers below, the topmost first. A directory that the archive does not name is as they have it; a
+    /// hard link to a file of theirs brings the file into this layer.
+    ///
+    /// # Errors
+    ///
+    /// A member that is refused or cannot be made, with its name and the reason; a stream that is damaged, or
+    /// larger than `limits` or the free space. Nothing is left in the directory then.
+    pub(crate) fn unpack(
+        source: impl Read + Send,
+        compression: Option<Compression>,
+        target: BorrowedFd<'_>,
+        parents: &[PathBuf],
+        limits: Limits,
+        progress: Option<CopyProgress>,
+    ) -> Result<Unpacked> {
+        let unpacked = decode(source, compression, limits.size, |plain| {
+            apply::apply(plain, target, parents, limits.entries, progress)
+        });
+        match unpacked {
+            Ok((summary, decoded)) => Ok(Unpacked { diff_id: decoded.diff_id, size: decoded.size, summary }),
+            Err(error) => match apply::empty(target) {
+                Ok(()) => Err(error),
+                Err(left) => Err(error.context(format!("{left}, after this failed"))),
+            },
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The documents `config.json` and `auth.json`, of which all that is not known is kept.
+
+use serde_json::{Map, Value, json};
+
+use super::{Credential, DEFAULT_KEY, DEFAULT_REGISTRY, TOKEN_USER};
+use crate::base64;
+
+/// A file with credentials.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Document(Map<String, Value>);
+
+impl Document {
+    /// Reads the text of a file; an empty one is an empty document.
+    pub(crate) fn parse(text: &[u8]) -> Result<Self, String> {
+        if text.trim_ascii().is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(text).map(Self).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        format!("{:#}\n", Value::Object(self.0.clone()))
+    }
+
+    /// Name of the program that keeps the credentials of a registry.
+    pub(crate) fn program(&self, registry: &str) -> Option<String> {
+        let own = self.0.get("credHelpers").and_then(Value::as_object).and_then(|helpers| {
+            helpers.iter().find(|(key, _)| Place::of(key).is_whole(registry)).map(|(_, name)| name)
+        });
+        let name = own.or_else(|| self.0.get("credsStore")).and_then(Value::as_str)?;
+        Some(name.to_owned()).filter(|name| !name.is_empty())
+    }
+
+    /// Looks up credentials by the longest part of a repository that has some.
+    pub(crate) fn find(&self, registry: &str, repository: &str) -> Result<Option<Credential>, &'static str> {
+        let Some(entries) = self.0.get("auths").and_then(Value::as_object) else { return Ok(None) };
+        let mut fitting: Vec<(usize, &Value)> = entries
+            .iter()
+            .filter_map(|(key, entry)| Some((Place::of(key).covers(registry, repository)?, entry)))
+            .collect();
+        fitting.sort_by_key(|(length, _)| std::cmp::Reverse(*length));
+        for (_, entry) in fitting {
+            if let Some(credential) = credential(entry)? {
+                return Ok(Some(credential));
+            }
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn store(&mut self, key: &str, credential: &Credential) {
+        let entry = match credential {
+            Credential::Basic { user, password } => {
+                json!({"auth": base64::encode(format!("{user}:{password}").as_bytes())})
+            }
+            Credential::IdentityToken(token) => {
+                json!({"auth": base64::encode(format!("{TOKEN_USER}:").as_bytes()), "identitytoken": token})
+            }
+            Credential::RegistryToken(token) => json!({"registrytoken": token}),
+        };
+        self.entry(key, entry);
+    }
+
+    /// Notes that a program has the credentials.
+    pub(crate) fn mark(&mut self, key: &str) {
+        self.entry(key, json!({}));
+    }
+
+    fn entry(&mut self, key: &str, entry: Value) {
+        let auths = self.0.entry("auths").or_insert_with(|| json!({}));
+        if !auths.is_object() {
+            *auths = json!({});
+        }
+        auths[key] = entry;
+    }
+
+    /// Removes what is there for the whole registry.
+    pub(crate) fn erase(&mut self, registry: &str) -> bool {
+        let Some(Value::Object(entries)) = self.0.get_mut("auths") else { return false };
+        let before = entries.len();
+        entries.retain(|key, _| !Place::of(key).is_whole(registry));
+        entries.len() < before
+    }
+}
+
+/// A key: a host and, in Podman's files, a part of a repository's path.
+struct Place<'a> {
+    host: &'a str,
+    path: &'a str,
+}
+
+impl<'a> Place<'a> {
+    fn of(key: &'a str) -> Self {
+        if key == DEFAULT_KEY {
+            return Self { host: DEFAULT_REGISTRY, path: "" };
+        }
+        let (url, rest) = match key.split_once("://") {
+            Some((_, rest)) => (true, rest),
+            None => (false, key),
+        };
+        let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let path = path.trim_end_matches('/');
+        let path = if url || matches!(path, "v1" | "v2") { "" } else { path };
+        let host = match host {
+            "index.docker.io" | "registry-1.docker.io" => DEFAULT_REGISTRY,
+            host => host,
+        };
+        Self { host, path }
+    }
+
+    fn is_whole(&self, registry: &str) -> bool {
+        self.path.is_empty() && self.host.eq_ignore_ascii_case(registry)
+    }
+
+    /// How much of the repository it names, if it is for it.
+    fn covers(&self, registry: &str, repository: &str) -> Option<usize> {
+        let rest = self.host.eq_ignore_ascii_case(registry).then(|| repository.strip_prefix(self.path))??;
+        (self.path.is_empty() || rest.is_empty() || rest.starts_with('/')).then_some(self.path.len())
+    }
+}
+
+fn credential(entry: &Value) -> Result<Option<Credential>, &'static str> {
+    let text = |name: &str| entry.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    if let Some(token) = text("identitytoken") {
+        return Ok(Some(Credential::IdentityToken(token.to_owned())));
+    }
+    if let Some(token) = text("registrytoken") {
+        return Ok(Some(Credential::RegistryToken(token.to_owned())));
+    }
+    if let Some(auth) = text("auth") {
+        let decoded = base64::decode(auth.trim().as_bytes()).ok_or("are not in base 64")?;
+        let decoded = String::from_utf8(decoded).map_err(|_| "are not text")?;
+        let (user, password) = decoded.split_once(':').ok_or("have no `:` after the user")?;
+        return Ok(Some(basic(user, password.trim_end_matches('\0'))));
+    }
+    match (text("username"), text("password")) {
+        (Some(user), Some(password)) => Ok(Some(basic(user, password))),
+        _ => Ok(None),
+    }
+}
+
+/// A pair as files and programs have it.
+pub(super) fn basic(user: &str, password: &str) -> Credential {
+    match user {
+        TOKEN_USER => Credential::IdentityToken(password.to_owned()),
+        user => Credential::Basic { user: user.to_owned(), password: password.to_owned() },
+    }
+}

@@ -1,0 +1,159 @@
+//! A server that answers for a registry.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use super::authorization::Authorizer;
+use super::hosts::Place;
+use super::location::Location;
+use super::transport::{Transport, Trust};
+use super::{Credential, Settings};
+use crate::{Error, ErrorKind, Result};
+
+/// Where the default registry answers.
+const DEFAULT_SERVER: &str = "https://registry-1.docker.io";
+const DEFAULT_REGISTRY: &str = "docker.io";
+
+/// It has TLS.
+const TLS: u8 = 0;
+/// It has none.
+const PLAIN: u8 = 1;
+/// It may have none, which shows when TLS fails.
+const EITHER: u8 = 2;
+
+/// A server that answers for a registry, or a mirror of it.
+pub(super) struct Endpoint {
+    /// What messages call it: the registry, and the mirror's address if it is one.
+    pub(super) registry: String,
+    /// Host and port, and the path before the repository, for TLS.
+    base: Location,
+    scheme: AtomicU8,
+    pub(super) pull: bool,
+    pub(super) resolve: bool,
+    pub(super) push: bool,
+    pub(super) headers: Vec<(String, String)>,
+    /// To the server itself.
+    pub(super) own: Transport,
+    /// To others that it names: the same trust, without the client's certificate.
+    pub(super) others: Transport,
+    pub(super) authorizer: Authorizer,
+    /// The registry that a mirror is asked for.
+    namespace: Option<String>,
+    pub(super) patience: super::Patience,
+}
+
+impl Endpoint {
+    pub(super) fn new(
+        registry: &str,
+        place: &Place,
+        settings: &Settings,
+        given: Option<Credential>,
+    ) -> Result<Self> {
+        let refuse = |text: &str| {
+            Error::new(ErrorKind::InvalidArgument, format!("`{text}` is no address of a registry"))
+                .with_hint("write HOST or HOST:PORT")
+        };
+        let own_server = match registry {
+            DEFAULT_REGISTRY => DEFAULT_SERVER.to_owned(),
+            registry => format!("https://{registry}"),
+        };
+        let url = place.url.clone().unwrap_or_else(|| own_server.clone());
+        let mut base = Location::parse(&url).ok_or_else(|| refuse(&url))?;
+        let mirror = Location::parse(&own_server)
+            .is_none_or(|own| (own.host, own.port) != (base.host.clone(), base.port));
+        base.path = prefix(&base.path, place.override_path);
+        let address =
+            base.origin().split_once("://").map_or_else(String::new, |(_, address)| address.to_owned());
+        let insecure =
+            settings.insecure.iter().any(|name| name == registry || *name == address || *name == base.host);
+        let scheme = match (base.https, insecure || place.skip_verify && place.url.is_none()) {
+            (false, _) => PLAIN,
+            (true, true) => EITHER,
+            (true, false) if base.is_loopback() && place.url.is_none() => EITHER,
+            (true, false) => TLS,
+        };
+        if scheme == PLAIN && !base.is_loopback() && !insecure && !place.skip_verify {
+            return Err(Error::new(
+                ErrorKind::PermissionDenied,
+                format!("`{url}` would be spoken to without TLS"),
+            )
+            .with_hint("use `https`, or say that it may be: `skip_verify = true` in hosts.toml"));
+        }
+        let mut authorities = place.authorities.clone();
+        authorities.extend(settings.authorities.iter().cloned());
+        let trust = Trust {
+            authorities: authorities.clone(),
+            client: place.client.clone(),
+            skip_verify: place.skip_verify || insecure,
+        };
+        let mut patience = settings.patience.clone();
+        patience.connect = place.connect.unwrap_or(patience.connect);
+        let transport = |trust: &Trust| Transport::new(trust, &settings.proxies, &patience);
+        let registered = if mirror { &*address } else { registry };
+        Ok(Self {
+            registry: if mirror { format!("{address} (for {registry})") } else { registry.to_owned() },
+            scheme: AtomicU8::new(scheme),
+            pull: place.pull,
+            resolve: place.resolve,
+            push: place.push,
+            headers: place.headers.clone(),
+            own: transport(&trust)?,
+            others: transport(&Trust { authorities, ..Trust::default() })?,
+            authorizer: Authorizer::new(registered, &settings.credentials, given),
+            namespace: (mirror && place.url.is_some()).then(|| registry.to_owned()),
+            patience,
+            base,
+        })
+    }
+
+    /// What is at this path behind `/v2/`.
+    pub(super) fn location(&self, path: &str) -> Location {
+        let mut location = self.base.clone();
+        location.path = format!("{}/{path}", self.base.path);
+        match &self.namespace {
+            Some(registry) => location.with_parameter("ns", registry),
+            None => location,
+        }
+    }
+
+    /// The protocols to try for a location, in this order: with TLS and without, as far as that is not known.
+    pub(super) fn ways(&self, location: &Location) -> (Location, Option<Location>) {
+        let plain = || Location { https: false, port: self.plain_port(), ..location.clone() };
+        match self.scheme.load(Ordering::Relaxed) {
+            PLAIN if location.same_origin(&self.base) => (plain(), None),
+            EITHER if location.same_origin(&self.base) => (location.clone(), Some(plain())),
+            _ => (location.clone(), None),
+        }
+    }
+
+    /// Notes by which protocol it has answered.
+    pub(super) fn answered(&self, location: &Location) {
+        let known = if location.https { TLS } else { PLAIN };
+        let _ = self.scheme.compare_exchange(EITHER, known, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_plain(&self) -> bool {
+        self.scheme.load(Ordering::Relaxed) == PLAIN
+    }
+
+    /// Says whether it is the server itself, and not one that it has named.
+    pub(super) fn is_own(&self, location: &Location) -> bool {
+        let port = if location.https || !self.base.https { self.base.port } else { self.plain_port() };
+        location.host == self.base.host
+            && location.port == port
+            && (location.https || self.is_plain_allowed())
+    }
+
+    fn is_plain_allowed(&self) -> bool {
+        self.scheme.load(Ordering::Relaxed) != TLS
+    }
+
+    fn plain_port(&self) -> u16 {
+        if self.base.port == 443 { 80 } else { self.base.port }
+    }
+}
+
+/// The path before `/library/debian/…`.
+fn prefix(path: &str, whole: bool) -> String {
+    let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
+    if whole || path.ends_with("/v2") { path.to_owned() } else { format!("{path}/v2") }
+}
