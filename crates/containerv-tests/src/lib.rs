@@ -13,6 +13,7 @@ pub mod differences;
 pub mod inside;
 pub mod network;
 mod operation;
+pub mod registry;
 mod skip;
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(windows, path = "windows/mod.rs")]

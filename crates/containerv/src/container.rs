@@ -15,7 +15,7 @@ use crate::builder::ContainerBuilder;
 use crate::copy::{Change, CopyOptions, CopySummary};
 use crate::host::generated_name;
 use crate::process::{Child, Command, ExecOptions, StdioSet};
-use crate::{Host, Result};
+use crate::{Host, Image, Result};
 
 /// A container. Dropping it leaves the container as it is.
 #[derive(Clone, Debug)]
@@ -45,6 +45,15 @@ impl Container {
     /// machine's own system, which needs no download.
     pub fn builder(root: containerv_spec::request::Root) -> ContainerBuilder {
         ContainerBuilder::new(root)
+    }
+
+    /// Begins a container of an image: with its files, and with what its configuration says of commands.
+    ///
+    /// # Errors
+    ///
+    /// As [`Image::root`].
+    pub fn builder_of(image: &Image) -> Result<ContainerBuilder> {
+        ContainerBuilder::of_image(image)
     }
 
     /// Makes a container. Without a command it runs at once, as a keeper into which processes are

@@ -7,7 +7,7 @@ use containerv_spec::plan::Plan;
 use containerv_spec::{ContainerId, Request};
 
 use crate::backend::system::System;
-use crate::{Container, Error, ErrorKind, Result};
+use crate::{Container, Error, ErrorKind, Images, Result};
 
 /// Environment variable that names the state root.
 pub const ROOT_VARIABLE: &str = "CONTAINERV_ROOT";
@@ -21,6 +21,7 @@ pub struct Host {
     pub(crate) system: Arc<System>,
     run: PathBuf,
     data: PathBuf,
+    fault: Option<u32>,
 }
 
 impl Host {
@@ -57,7 +58,7 @@ impl Host {
 
     fn with_roots(run: PathBuf, data: PathBuf) -> Self {
         let system = Arc::new(System::new(run.clone(), data.clone(), None));
-        Self { system, run, data }
+        Self { system, run, data, fault: None }
     }
 
     /// A host that ends this process with SIGKILL after the step of this number, for tests of the
@@ -65,7 +66,7 @@ impl Host {
     #[doc(hidden)]
     #[must_use]
     pub fn with_fault(&self, step: u32) -> Self {
-        self.with_system(self.system.with_fault(Some(step)))
+        Self { fault: Some(step), ..self.with_system(self.system.with_fault(Some(step))) }
     }
 
     /// A host whose detached commands are supervised by another `cv.exe` than the one beside the program
@@ -77,7 +78,12 @@ impl Host {
     }
 
     fn with_system(&self, system: System) -> Self {
-        Self { system: Arc::new(system), run: self.run.clone(), data: self.data.clone() }
+        Self { system: Arc::new(system), ..self.clone() }
+    }
+
+    /// Returns the images of this host.
+    pub fn images(&self) -> Images {
+        Images::new(self, self.fault)
     }
 
     /// Supervises a detached command, as its monitor tells over the pipe of this name.

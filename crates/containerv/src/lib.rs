@@ -87,6 +87,11 @@ pub use error::{Error, ErrorKind, Result};
 pub use events::{Event, Events};
 pub use features::{Feature, FeatureLabel};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
+pub use images::{
+    Answer, Fit, HistoryEntry, Image, ImageLayer, ImageOverrides, ImageSummary, ImageUsage, Images,
+    ImagesUsage, PruneOptions, PullEvent, PullOptions, PullPolicy, PullProgress, PushEvent, PushOptions,
+    PushProgress, RemovedImages, check_reference,
+};
 pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use lower::hcs::plan_windows;
 pub use process::{

@@ -448,6 +448,19 @@ pub(crate) fn os_text(text: &OsStr) -> OsText {
     OsText::from_bytes(text.as_encoded_bytes())
 }
 
+/// Returns a text of a request as a path of this platform; none for what is none.
+#[cfg(unix)]
+pub(crate) fn os_path(text: &OsText) -> Option<std::path::PathBuf> {
+    let text: &OsStr = std::os::unix::ffi::OsStrExt::from_bytes(text.as_bytes());
+    Some(text.into())
+}
+
+/// Returns a text of a request as a path of this platform; none for what is none.
+#[cfg(not(unix))]
+pub(crate) fn os_path(text: &OsText) -> Option<std::path::PathBuf> {
+    text.to_str().map(Into::into)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

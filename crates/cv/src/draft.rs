@@ -3,7 +3,8 @@
 //! Options come in any order and some only make sense together (`--cpus` and `--cpu-period`), so
 //! they are collected here and become a [`Request`] at the end.
 
-use containerv::{Error, ErrorKind};
+use containerv::{Error, ErrorKind, Image, ImageOverrides, PullPolicy};
+use containerv_spec::image::Platform;
 use containerv_spec::request::{
     Dns, IdRange, Isolation, Lifetime, Log, NamedNetwork, Namespaces, Network, Overlay, Process, Root,
     Security, Stop, UserNamespace,
@@ -14,7 +15,7 @@ use crate::failure::Failure;
 use crate::flags::windows;
 use crate::syntax::parse::wrong_value;
 use crate::syntax::{Action, Parsed};
-use crate::value::{native, quote, wrong};
+use crate::value::{native, wrong};
 
 /// Turns a reference to a container (id, prefix or name) into its id.
 pub type Resolve<'a> = &'a dyn Fn(&str) -> Result<ContainerId, Error>;
@@ -88,6 +89,23 @@ pub struct Draft {
     pub joined: Vec<(Joined, String)>,
     /// `--cidfile`.
     pub cidfile: Option<OsText>,
+    /// `--pull`.
+    pub pull: PullPolicy,
+    /// `--platform`.
+    pub platform: Option<Platform>,
+    /// What was said about the command in place of what its image says.
+    pub instead: Instead,
+}
+
+/// Surroundings of the command that were given: an image's do not count then.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Instead {
+    /// `--workdir`.
+    pub workdir: bool,
+    /// `--user`.
+    pub user: bool,
+    /// `--stop-signal`.
+    pub stop_signal: bool,
 }
 
 impl Default for Draft {
@@ -108,6 +126,9 @@ impl Default for Draft {
             gid_ranges: Vec::new(),
             joined: Vec::new(),
             cidfile: None,
+            pull: PullPolicy::Missing,
+            platform: None,
+            instead: Instead::default(),
         }
     }
 }
@@ -231,6 +252,10 @@ impl Draft {
     /// Checks the image and that there is a command, before anything is opened.
     fn check_operands(&self, operands: &[OsText]) -> Result<(), Error> {
         let command = self.split_image(operands)?;
+        if self.image_name(operands)?.is_some() {
+            // It has a command of its own, or says so when it is there.
+            return Ok(());
+        }
         let entrypoint = self.entrypoint.iter().filter(|program| !program.is_empty());
         match entrypoint.chain(command).next() {
             None => Err(wrong("no command was given").with_hint(match (self.rootfs, self.target) {
@@ -248,8 +273,29 @@ impl Draft {
         }
     }
 
+    /// Returns the reference to an image of a registry that the operands begin with, if they do: not `host`, and
+    /// on Windows not the folder of a layer.
+    ///
+    /// # Errors
+    ///
+    /// It is none.
+    pub fn image_name<'a>(&self, operands: &'a [OsText]) -> Result<Option<&'a str>, Error> {
+        let Some(image) = operands.first().filter(|_| !self.rootfs) else { return Ok(None) };
+        match self.target {
+            Target::Linux if image.as_bytes() == b"host" => Ok(None),
+            Target::Windows if windows::is_folder(image) => Ok(None),
+            Target::Windows if image.as_bytes() == b"host" => windows::check_image(image).map(|()| None),
+            _ => {
+                let name = crate::value::utf8(image)?;
+                containerv::check_reference(name)?;
+                Ok(Some(name))
+            }
+        }
+    }
+
     /// Completes the request: the image or root directory and the command from the operands, the
-    /// environment, the id, and the containers whose namespaces are joined.
+    /// environment, the id, and the containers whose namespaces are joined. `image` is that of
+    /// [`Draft::image_name`].
     ///
     /// # Errors
     ///
@@ -258,15 +304,19 @@ impl Draft {
         mut self,
         id: ContainerId,
         operands: &[OsText],
+        image: Option<&Image>,
         resolve: Resolve<'_>,
     ) -> Result<Request, Vec<Error>> {
         let mut problems = Vec::new();
+        let entrypoint = self.entrypoint.clone();
         match self.split_image(operands) {
             Ok(command) => {
                 let entrypoint = self.entrypoint.take().filter(|program| !program.is_empty());
                 self.process.args = entrypoint.into_iter().chain(command.iter().cloned()).collect();
-                if let (Target::Windows, false, Some(image)) = (self.target, self.rootfs, operands.first()) {
-                    problems.extend(windows::take_image(&mut self, image).err());
+                if let (Target::Windows, false, None, Some(folder)) =
+                    (self.target, self.rootfs, image, operands.first())
+                {
+                    problems.extend(windows::take_image(&mut self, folder).err());
                 }
             }
             Err(error) => problems.push(error),
@@ -279,12 +329,57 @@ impl Draft {
         }
         self.request.id = id;
         self.request.created_unix_ns = crate::value::time::now_unix_ns();
-        self.finish_environment();
+        let (defaults, given) = self.finish_environment();
+        problems.extend(self.check_platform(image).err());
+        if let (Some(image), true) = (image, problems.is_empty()) {
+            let command = operands.get(1..).unwrap_or_default().to_vec();
+            let asked = self.overrides(entrypoint, command, defaults, given);
+            let Self { mut request, process, .. } = self;
+            return match image.complete(&mut request, process, &asked) {
+                Ok(()) => Ok(request),
+                Err(error) => Err(vec![error]),
+            };
+        }
         if !problems.is_empty() {
             return Err(problems);
         }
+        self.process.env = merge_environment(defaults.into_iter().chain(given));
         self.request.process = Some(self.process);
         Ok(self.request)
+    }
+
+    /// What counts in place of what the image says.
+    fn overrides(
+        &self,
+        entrypoint: Option<OsText>,
+        command: Vec<OsText>,
+        default_env: Vec<OsText>,
+        env: Vec<OsText>,
+    ) -> ImageOverrides {
+        ImageOverrides {
+            entrypoint: entrypoint
+                .map(|program| Some(program).filter(|program| !program.is_empty()).into_iter().collect()),
+            command,
+            default_env,
+            env: merge_environment(env),
+            workdir: self.instead.workdir.then(|| self.process.cwd.clone()),
+            user: self.instead.user.then(|| self.process.user.clone()),
+            stop_signal: self.instead.stop_signal.then_some(self.request.stop.signal),
+        }
+    }
+
+    /// What has no platform of its own to be chosen is of this machine's.
+    fn check_platform(&self, image: Option<&Image>) -> Result<(), Error> {
+        let Some(platform) = self.platform.as_ref().filter(|_| image.is_none()) else { return Ok(()) };
+        let here = Platform::new(self.target.name(), std::env::consts::ARCH);
+        if platform.os == here.os
+            && (self.target == Target::Windows || platform.architecture == here.architecture)
+        {
+            return Ok(());
+        }
+        let message = format!("`--platform {platform}`: this machine runs `{here}`");
+        Err(Error::new(ErrorKind::Unsupported, message)
+            .with_hint("leave `--platform` away, or name an image that has it"))
     }
 
     /// Takes the image off the operands unless the root is named by options; returns the command.
@@ -293,7 +388,10 @@ impl Draft {
             return Ok(operands);
         }
         if let (Target::Windows, Some((image, command))) = (self.target, operands.split_first()) {
-            return windows::check_image(image).map(|()| command);
+            return match windows::is_folder(image) {
+                true => windows::check_image(image).map(|()| command),
+                false => self.image_name(operands).map(|_| command),
+            };
         }
         let Some((image, command)) = operands.split_first() else {
             return Err(wrong("no image was named").with_hint(match self.target {
@@ -303,18 +401,15 @@ impl Draft {
                 Target::Windows => "name the folder of an image's layer: `cv run C:\\layers\\nanoserver cmd`",
             }));
         };
-        if image.as_bytes() == b"host" {
-            return Ok(command);
+        if let Err(error) = self.image_name(operands) {
+            return Err(match std::path::Path::new(&native::to_os(image)?).is_dir() {
+                true => {
+                    error.with_hint(format!("for a directory with a root file system: `--rootfs {image}`"))
+                }
+                false => error,
+            });
         }
-        let message = format!("image {}: only the built-in image `host` is offered yet", quote(image));
-        let hint = if std::path::Path::new(&native::to_os(image)?).is_dir() {
-            format!("for a directory with a root file system: `--rootfs {image}`")
-        } else {
-            "use `host` (this machine's own system), or unpack a root file system into a directory and \
-             name it with `--rootfs DIR`"
-                .to_owned()
-        };
-        Err(Error::new(ErrorKind::Unsupported, message).with_hint(hint))
+        Ok(command)
     }
 
     fn join(&mut self, joined: Joined, id: ContainerId) {
@@ -326,8 +421,8 @@ impl Draft {
         }
     }
 
-    /// Puts the environment together: defaults, then files, then single entries.
-    fn finish_environment(&mut self) {
+    /// Returns the default environment, and what was given: files, then single entries.
+    fn finish_environment(&mut self) -> (Vec<OsText>, Vec<OsText>) {
         let defaults = match self.target {
             Target::Linux => self.default_environment(),
             // Windows gives each process the variables of the system and of the user.
@@ -335,12 +430,12 @@ impl Draft {
         };
         let given = std::mem::take(&mut self.process.env);
         let files = std::mem::take(&mut self.env_files);
-        self.process.env = merge_environment(defaults.into_iter().chain(files).chain(given));
         for entry in std::mem::take(&mut self.label_files) {
             let (name, value) = crate::value::fields::key_value(&entry);
             let value = value.unwrap_or_default().to_string();
             self.request.labels.entry(name.to_string()).or_insert(value);
         }
+        (defaults, files.into_iter().chain(given).collect())
     }
 }
 

@@ -65,7 +65,7 @@ pub static LATER: Section = Section {
             .refused("use `--blkio-weight`"),
         Flag::value("device-cgroup-rule", "RULE", "Device rule").refused("use `--device`"),
         Flag::switch("disable-content-trust", "Image signatures")
-            .refused("leave it away; images from registries are not offered yet"),
+            .refused("leave it away; every byte of an image is verified against its digest"),
         Flag::switch("use-api-socket", "API socket").refused("there is no daemon and no socket"),
     ],
 };

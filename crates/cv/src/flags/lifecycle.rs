@@ -1,7 +1,8 @@
 //! Options of a container's life: name, labels, log, stop, removal.
 
-use containerv::Error;
+use containerv::{Error, PullPolicy};
 use containerv_spec::OsText;
+use containerv_spec::image::Platform;
 use containerv_spec::request::{Lifetime, Log, LogDriver};
 
 use crate::draft::{Draft, Target};
@@ -38,10 +39,10 @@ pub static LIFE: Section = Section {
         Flag::value("restart", "no", "What happens when the command ends")
             .completed(Completion::Words(&["no"]))
             .sets(restart),
-        Flag::value("pull", "missing|never", "When images are fetched")
-            .completed(Completion::Words(&["missing", "never"]))
+        Flag::value("pull", "always|missing|never", "When the image is pulled (default: missing)")
+            .completed(Completion::Words(&["always", "missing", "never"]))
             .sets(pull),
-        Flag::value("platform", "OS/ARCH", "Refuse to run on another platform than this").sets(platform),
+        Flag::value("platform", "OS/ARCH", "Platform of the image (default: this machine's)").sets(platform),
     ],
 };
 
@@ -99,6 +100,7 @@ fn cidfile(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 fn stop_signal(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     let number = signal::parse(draft.target, value::utf8(text)?)?;
     draft.request.stop.signal = u8::try_from(number).map_err(|_| wrong("no such signal"))?;
+    draft.instead.stop_signal = true;
     Ok(())
 }
 
@@ -166,28 +168,30 @@ fn restart(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     }
 }
 
-fn pull(_: &mut Draft, text: &OsText) -> Result<(), Error> {
-    match value::utf8(text)? {
-        "missing" | "never" => Ok(()),
-        "always" => {
-            Err(not_offered("images from registries are not offered yet").with_hint("leave `--pull` away"))
-        }
-        _ => Err(wrong("expected `missing` or `never`")),
+fn pull(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
+    draft.pull = pull_policy(value::utf8(text)?)?;
+    Ok(())
+}
+
+/// Reads `always`, `missing` or `never`.
+pub fn pull_policy(text: &str) -> Result<PullPolicy, Error> {
+    match text {
+        "always" => Ok(PullPolicy::Always),
+        "missing" => Ok(PullPolicy::Missing),
+        "never" => Ok(PullPolicy::Never),
+        _ => Err(wrong("expected `always`, `missing` or `never`")),
     }
 }
 
-fn platform(_: &mut Draft, text: &OsText) -> Result<(), Error> {
-    let machine = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
-    let here = format!("{}/{machine}", std::env::consts::OS);
-    match value::utf8(text)? {
-        platform if platform == here => Ok(()),
-        _ => Err(not_offered(format!("this machine runs `{here}`, and others are not offered"))
-            .with_hint("leave `--platform` away")),
-    }
+fn platform(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
+    draft.platform = Some(read_platform(value::utf8(text)?)?);
+    Ok(())
+}
+
+/// Reads `os[(version)]/architecture[/variant]`, or a part of it that this machine completes.
+pub fn read_platform(text: &str) -> Result<Platform, Error> {
+    let here = Platform::new(std::env::consts::OS, std::env::consts::ARCH);
+    Platform::parse(text, &here).map_err(|error| wrong(error.to_string()))
 }
 
 #[cfg(test)]

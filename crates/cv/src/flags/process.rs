@@ -74,11 +74,13 @@ fn env_file(draft: &mut Draft, path: &OsText) -> Result<(), Error> {
 
 pub(super) fn user(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     draft.process.user = value::utf8(text)?.to_owned();
+    draft.instead.user = true;
     Ok(())
 }
 
 fn workdir(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     draft.process.cwd = value::inside_path(text)?;
+    draft.instead.workdir = true;
     Ok(())
 }
 

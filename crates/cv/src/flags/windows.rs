@@ -155,6 +155,11 @@ pub fn shown(flag: &'static Flag) -> Option<&'static Flag> {
     own.or_else(|| (!refused).then_some(flag))
 }
 
+/// Says whether an image is written as a path: the folder of a layer.
+pub fn is_folder(image: &OsText) -> bool {
+    storage::looks_relative(image) || storage::looks_absolute(image)
+}
+
 /// Checks that an image is the folder of a layer.
 ///
 /// # Errors
@@ -165,13 +170,9 @@ pub fn check_image(image: &OsText) -> Result<(), Error> {
         return platform::absolute_source(image).map(drop);
     }
     if !storage::looks_absolute(image) {
-        let why = if image.as_bytes() == b"host" {
-            "the built-in image is of Linux"
-        } else {
-            "images of registries are not offered yet"
-        };
-        return Err(not_offered(format!("image {}: {why}", quote(image))).with_hint(
-            "name the folder of a layer, as `C:\\layers\\nanoserver`, or `--layer TOP --layer BASE`",
+        let message = format!("image {}: the built-in image is of Linux", quote(image));
+        return Err(not_offered(message).with_hint(
+            "name an image of a registry, or the folder of a layer, as `C:\\layers\\nanoserver`",
         ));
     }
     Ok(())

@@ -150,6 +150,7 @@ impl Answer<'_> {
         }
         if group.is_none() {
             self.line("container", "The verbs for containers, as `cv container ls`");
+            self.line("image", "The verbs for images, as `cv image ls`");
             self.line("system", "Disk space, removal, repair");
         }
     }

@@ -177,7 +177,7 @@ fn has_label(request: &containerv_spec::Request, asked: &str) -> bool {
 }
 
 /// Asks on the terminal. Without one nobody can answer.
-fn confirmed(question: &str) -> Result<bool, Failure> {
+pub fn confirmed(question: &str) -> Result<bool, Failure> {
     let input = std::io::stdin();
     if !input.is_terminal() {
         let error = usage("nobody can be asked for confirmation: standard input is no terminal");

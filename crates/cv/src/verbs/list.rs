@@ -116,7 +116,10 @@ pub fn image(container: &Container) -> String {
     match &container.request().root {
         Root::Host => "host".to_owned(),
         Root::Directory(path) => path.to_string(),
-        Root::Layers(layers) => layers.folders.first().map(ToString::to_string).unwrap_or_default(),
+        Root::Layers(layers) => match &layers.image {
+            Some(image) => image.reference.clone(),
+            None => layers.folders.first().map(ToString::to_string).unwrap_or_default(),
+        },
     }
 }
 

@@ -5,6 +5,7 @@ mod table;
 pub mod copy;
 pub mod doctor;
 pub mod exec;
+pub mod images;
 pub mod inspect;
 pub mod life;
 pub mod list;

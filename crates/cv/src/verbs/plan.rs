@@ -1,6 +1,6 @@
 //! `plan`: what `run` and `create` would do, on this machine or on another system.
 
-use containerv::{Error, plan_windows};
+use containerv::{Error, PullPolicy, plan_windows};
 use containerv_spec::hcs::machine::{KnownNetwork, Product, Rights, WindowsMachine};
 use containerv_spec::hcs::network::NetworkType;
 use containerv_spec::plan::Plan;
@@ -44,7 +44,8 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let draft = Draft::read_container_for(&planned, target)?;
     let plan = match target {
         _ if here => {
-            let request = super::run::request(session, &planned, draft, id)?;
+            let draft = Draft { pull: PullPolicy::Never, ..draft };
+            let (request, _image) = super::run::request(session, &planned, draft, id)?;
             session.host()?.plan(&request, attached)?
         }
         Target::Linux => {
@@ -93,7 +94,11 @@ fn for_windows(
         })
     };
     let id = id.map_or_else(|| session.host().and_then(containerv::Host::new_id), Ok)?;
-    let request = draft.finish(id, &planned.operands, &resolve)?;
+    if let Some(name) = draft.image_name(&planned.operands)? {
+        let error = wrong(format!("`{name}`: a plan for another machine knows no images of registries"));
+        return Err(error.with_hint("name the folder of a layer, as `C:\\layers\\nanoserver`").into());
+    }
+    let request = draft.finish(id, &planned.operands, None, &resolve)?;
     Ok(plan_windows(&request, &machine.unwrap_or_else(WindowsMachine::assumed))?)
 }
 

@@ -3,11 +3,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 
-use containerv::{AttachOptions, Container, Error, Stdio, StdioSet};
+use containerv::{AttachOptions, Container, Error, Image, Stdio, StdioSet};
 use containerv_spec::{ContainerId, OsText, Request};
 
-use super::Session;
 use super::relay::{self, Passing};
+use super::{Session, images};
 use crate::draft::Draft;
 use crate::failure::Failure;
 use crate::output;
@@ -22,7 +22,7 @@ pub fn run(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let how = Running::read(parsed)?;
     let draft = Draft::read_container(parsed)?;
     let cidfile = CidFile::open(draft.cidfile.as_ref())?;
-    let request = request(session, parsed, draft, None)?;
+    let (request, _image) = request(session, parsed, draft, None)?;
     print_plan(session, &request, how.is_attached(&request))?;
     if how.detach {
         let container = Container::run_detached(session.host()?, request)?;
@@ -45,7 +45,7 @@ pub fn run(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 pub fn create(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let draft = Draft::read_container(parsed)?;
     let cidfile = CidFile::open(draft.cidfile.as_ref())?;
-    let request = request(session, parsed, draft, None)?;
+    let (request, _image) = request(session, parsed, draft, None)?;
     print_plan(session, &request, false)?;
     let container = Container::create(session.host()?, request)?;
     cidfile.write(container.id().as_str())?;
@@ -79,20 +79,25 @@ pub fn attach(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     relay::attach(&container, AttachOptions { stdin, stdout: true, stderr: true }, &passing)
 }
 
-/// Completes the request: the size of this terminal, the id (a new one unless given), joined containers.
+/// Completes the request: the image, pulled if it has to be, the size of this terminal, the id (a new one unless
+/// given), joined containers. The image comes along: nobody removes it before the container is made.
 pub fn request(
     session: &Session,
     parsed: &Parsed,
     mut draft: Draft,
     id: Option<ContainerId>,
-) -> Result<Request, Failure> {
+) -> Result<(Request, Option<Image>), Failure> {
     if let Some(size) = &mut draft.process.terminal {
         *size = terminal::size().unwrap_or(*size);
     }
     let host = session.host()?;
     let resolve = |reference: &str| Ok(host.container(reference)?.id().clone());
     let id = id.map_or_else(|| host.new_id(), Ok)?;
-    Ok(draft.finish(id, &parsed.operands, &resolve)?)
+    let image = match draft.image_name(&parsed.operands).map_err(Failure::usage)? {
+        Some(name) => Some(images::for_container(session, parsed, name, &draft)?),
+        None => None,
+    };
+    Ok((draft.finish(id, &parsed.operands, image.as_ref(), &resolve)?, image))
 }
 
 fn print_plan(session: &Session, request: &Request, attached: bool) -> Result<(), Error> {

@@ -24,6 +24,8 @@ mod explain;
 mod facts;
 mod features;
 mod found;
+#[cfg(windows)]
+mod images;
 mod journal;
 mod leaked;
 #[cfg(windows)]
@@ -60,6 +62,7 @@ pub(crate) use {
     explain::Failure,
     logs::Logs,
     monitor::serve,
+    perform::die_at,
     perform::{Windows, privileged},
     running::Process,
     system::System,

@@ -15,6 +15,7 @@ mod features;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod idmap;
+mod images;
 mod lifecycle;
 mod logs;
 mod mounts_below;
@@ -41,6 +42,7 @@ use crate::{Error, ErrorKind, Result};
 
 pub(crate) use control::{Attached, AttachedReader, AttachedWriter};
 pub(crate) use events::Events;
+pub(crate) use execute::die_at;
 pub(crate) use logs::Logs;
 pub(crate) use running::Process;
 use store::Store;

@@ -16,6 +16,7 @@ pub(super) fn platform(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     if !matches!(machine, "amd64" | "arm64") {
         return Err(expected());
     }
+    draft.platform = Some(crate::flags::lifecycle::read_platform(text)?);
     match system.strip_prefix("windows").ok_or_else(expected)? {
         "" => {}
         version => {

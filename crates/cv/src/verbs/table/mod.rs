@@ -1,6 +1,7 @@
 //! The table of verbs.
 
 mod control;
+mod images;
 mod looking;
 mod running;
 mod system;
@@ -79,6 +80,20 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
     ),
     ("Files", &[&looking::CP]),
     (
+        "Images",
+        &[
+            &images::PULL,
+            &images::PUSH,
+            &images::IMAGES,
+            &images::IMAGE_INSPECT,
+            &images::IMAGE_CHECK,
+            &images::HISTORY,
+            &images::TAG,
+            &images::RMI,
+            &images::IMAGE_PRUNE,
+        ],
+    ),
+    (
         "System",
         &[
             &system::INFO,
@@ -101,16 +116,9 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
 
 /// Docker's verbs that come later, and what to do instead.
 const LATER_VERBS: &[(&str, &str)] = &[
-    ("pull", IMAGES),
-    ("push", IMAGES),
-    ("images", IMAGES),
-    ("image", IMAGES),
-    ("rmi", IMAGES),
-    ("tag", IMAGES),
     ("save", IMAGES),
     ("load", IMAGES),
     ("import", IMAGES),
-    ("history", IMAGES),
     ("login", IMAGES),
     ("logout", IMAGES),
     ("search", IMAGES),
@@ -157,7 +165,7 @@ pub fn find(word: &str) -> Option<&'static Verb> {
 
 /// Returns the word if a verb follows it: `container ls`, `system df`.
 pub fn group(word: &str) -> Option<&'static str> {
-    ["container", "system"].into_iter().find(|group| *group == word)
+    ["container", "image", "system"].into_iter().find(|group| *group == word)
 }
 
 /// Finds a verb of two words.
@@ -188,7 +196,10 @@ pub(super) fn group_hint(group: &str) -> String {
 
 /// Returns the first word of every verb.
 pub(super) fn words() -> impl Iterator<Item = &'static str> {
-    all().filter(|verb| !verb.hidden).filter_map(|verb| verb.name.split(' ').next()).chain(["container"])
+    all()
+        .filter(|verb| !verb.hidden)
+        .filter_map(|verb| verb.name.split(' ').next())
+        .chain(["container", "image"])
 }
 
 /// Says what to do instead of a verb that comes later.
