@@ -10,6 +10,7 @@
 
 mod bed;
 pub mod differences;
+pub mod image;
 pub mod inside;
 pub mod network;
 mod operation;
