@@ -17,6 +17,7 @@ pub(crate) mod fuzzing;
 mod idmap;
 mod lifecycle;
 mod logs;
+mod mounts;
 mod mounts_below;
 mod observe;
 mod probe;

@@ -1,6 +1,7 @@
 //! Golden plans, refusals, and properties of lowering.
 
 mod properties;
+mod remount;
 
 use containerv_spec::facts::{CgroupFacts, GroupAccess, V2Hierarchy};
 use containerv_spec::machine::{Machine, MountsBelow, Subordinate, SystemRoot};
