@@ -10,9 +10,11 @@
 
 mod bed;
 pub mod differences;
+pub mod image;
 pub mod inside;
 pub mod network;
 mod operation;
+pub mod registry;
 mod skip;
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(windows, path = "windows/mod.rs")]

@@ -10,13 +10,14 @@ use containerv_spec::request::{
 use containerv_spec::{Bound, ByteSize, Capability, Limits, OsText, Request};
 
 use crate::process::{StdioSet, default_environment, os_text};
-use crate::{Child, Container, Error, ErrorKind, Host, Result};
+use crate::{Child, Container, Error, ErrorKind, Host, Image, ImageOverrides, Result};
 
 /// A container to be made. Setters do not fail; [`ContainerBuilder::create`] reports everything
 /// that is wrong.
 #[derive(Clone, Debug)]
 pub struct ContainerBuilder {
     root: Root,
+    image: Option<Image>,
     isolation: Isolation,
     name: Option<String>,
     labels: BTreeMap<String, String>,
@@ -40,6 +41,7 @@ impl ContainerBuilder {
     pub(crate) fn new(root: Root) -> Self {
         Self {
             root,
+            image: None,
             isolation: Isolation::Default,
             name: None,
             labels: BTreeMap::new(),
@@ -58,6 +60,10 @@ impl ContainerBuilder {
             auto_remove: false,
             stop: Stop::default(),
         }
+    }
+
+    pub(crate) fn of_image(image: &Image) -> Result<Self> {
+        Ok(Self { image: Some(image.clone()), ..Self::new(image.root()?) })
     }
 
     /// Says what keeps it apart from the host; the system's usual way unless set.
@@ -82,7 +88,8 @@ impl ContainerBuilder {
     }
 
     /// Sets the command that the container runs as its own. Without one it is a place to spawn
-    /// processes into.
+    /// processes into. For a container of an image these are further arguments of its entrypoint, in place of its
+    /// command; none, and the command is the image's own.
     #[must_use]
     pub fn command<S: AsRef<std::ffi::OsStr>>(mut self, arguments: impl IntoIterator<Item = S>) -> Self {
         let args = arguments.into_iter().map(|argument| os_text(argument.as_ref())).collect();
@@ -262,10 +269,11 @@ impl ContainerBuilder {
     ///
     /// # Errors
     ///
-    /// If the system has no random source.
+    /// If the system has no random source, or the image's configuration cannot be followed.
     pub fn request(self, host: &Host) -> Result<Request> {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Ok(Request {
+        let image = self.image;
+        let mut request = Request {
             id: host.new_id()?,
             name: self.name,
             created_unix_ns: now.map_or(0, |time| time.as_nanos() as u64),
@@ -296,7 +304,12 @@ impl ContainerBuilder {
             auto_remove: self.auto_remove,
             log: containerv_spec::request::Log::default(),
             stop: self.stop,
-        })
+        };
+        if let (Some(image), Some(process)) = (image, request.process.take()) {
+            let asked = overrides(&process, &request.stop);
+            image.complete(&mut request, process, &asked)?;
+        }
+        Ok(request)
     }
 
     /// Makes the container; see [`Container::create`].
@@ -305,6 +318,8 @@ impl ContainerBuilder {
     ///
     /// Everything that is wrong with the request, or the step that failed.
     pub fn create(self, host: &Host) -> Result<Container> {
+        // Nobody removes the image meanwhile.
+        let _image = self.image.clone();
         Container::create(host, self.request(host)?)
     }
 
@@ -318,6 +333,21 @@ impl ContainerBuilder {
             return Err(Error::new(ErrorKind::InvalidArgument, "the container has no command to run")
                 .with_hint("call `command` first, or `create` a container to spawn into"));
         }
+        let _image = self.image.clone();
         Container::run_attached(host, self.request(host)?, stdio)
+    }
+}
+
+/// What a command was given beyond what every command has: that counts in place of what its image says.
+fn overrides(process: &Process, stop: &Stop) -> ImageOverrides {
+    let usual = Process { env: default_environment(), ..Process::new(Vec::new()) };
+    ImageOverrides {
+        entrypoint: None,
+        command: process.args.clone(),
+        env: process.env.iter().filter(|entry| !usual.env.contains(entry)).cloned().collect(),
+        default_env: usual.env,
+        workdir: (process.cwd != usual.cwd).then(|| process.cwd.clone()),
+        user: (process.user != usual.user).then(|| process.user.clone()),
+        stop_signal: (*stop != Stop::default()).then_some(stop.signal),
     }
 }

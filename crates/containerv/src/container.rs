@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use containerv_spec::request::Process;
+use containerv_spec::request::{Mount, Process};
 use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, Limits, OsText, Request};
 
@@ -15,7 +15,7 @@ use crate::builder::ContainerBuilder;
 use crate::copy::{Change, CopyOptions, CopyProgress, CopySummary};
 use crate::host::generated_name;
 use crate::process::{Child, Command, ExecOptions, StdioSet};
-use crate::{Host, Result};
+use crate::{Host, Image, Result};
 
 /// A container. Dropping it leaves the container as it is.
 #[derive(Clone, Debug)]
@@ -45,6 +45,15 @@ impl Container {
     /// machine's own system, which needs no download.
     pub fn builder(root: containerv_spec::request::Root) -> ContainerBuilder {
         ContainerBuilder::new(root)
+    }
+
+    /// Begins a container of an image: with its files, and with what its configuration says of commands.
+    ///
+    /// # Errors
+    ///
+    /// As [`Image::root`].
+    pub fn builder_of(image: &Image) -> Result<ContainerBuilder> {
+        ContainerBuilder::of_image(image)
     }
 
     /// Makes a container. Without a command it runs at once, as a keeper into which processes are
@@ -267,6 +276,33 @@ impl Container {
     /// Everything that is wrong with the change; then nothing was changed.
     pub fn update(&self, change: &Limits) -> Result<()> {
         self.host.system.update(self.id(), change)
+    }
+
+    /// Mounts something in the container: at once if it runs, and at each start from now on. What is added, and
+    /// where, is checked as at a creation.
+    ///
+    /// A container that runs takes files and directories of the host ([`MountSource::Bind`]) and, on Windows with
+    /// process isolation, named pipes. Other kinds come with the next start, and are added while it does not run.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the mount, `Unsupported` for what cannot be added while the container runs;
+    /// then nothing was changed.
+    ///
+    /// [`MountSource::Bind`]: containerv_spec::request::MountSource::Bind
+    pub fn add_mount(&self, mount: &Mount) -> Result<()> {
+        self.host.system.add_mount(self.id(), mount)
+    }
+
+    /// Takes the mount at a target away: at once if the container runs, and at each start from now on. Files that
+    /// are open in the container stay open on Linux.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the request has no mount at that target, `Unsupported` for what cannot be taken away while
+    /// the container runs; then nothing was changed.
+    pub fn remove_mount(&self, target: impl Into<OsText>) -> Result<()> {
+        self.host.system.remove_mount(self.id(), &target.into())
     }
 
     /// Gives the container another name.

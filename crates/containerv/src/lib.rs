@@ -90,7 +90,7 @@ pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use images::{
     Answer, Fit, HistoryEntry, Image, ImageLayer, ImageOverrides, ImageSummary, ImageUsage, Images,
     ImagesUsage, LoadOptions, MakeOptions, PruneOptions, PullEvent, PullOptions, PullPolicy, PullProgress,
-    RemovedImages, SaveFormat, check_reference,
+    PushEvent, PushOptions, PushProgress, RemovedImages, SaveFormat, check_reference,
 };
 pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use lower::hcs::plan_windows;

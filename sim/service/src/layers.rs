@@ -14,6 +14,7 @@ use crate::machine::{self, Machine};
 use crate::overlay;
 use crate::schema;
 use crate::server::{Service, Work};
+use crate::transport;
 use crate::world::{State, System, World};
 
 #[derive(Default)]
@@ -145,7 +146,10 @@ pub fn perform(context: &Context<'_>) -> Option<Work> {
         "DestroyLayer" | "HcsDestroyLayer" => destroy(service, layer),
         "CreateLayer" => make_folder(machine, layer).map(|_| done),
         "CopyLayer" => refuse(codes::E_NOTIMPL, "layers are not copied here"),
-        "ImportLayer" | "HcsImportLayer" => import(machine, layer, text("source")),
+        "ImportLayer" => import(machine, layer, text("source"), &parents(call)),
+        "HcsImportLayer" => {
+            layer_data(text("data")).and_then(|parents| import(machine, layer, text("source"), &parents))
+        }
         "ExportLayer" | "HcsExportLayer" | "HcsExportLegacyWritableLayer" => {
             export(machine, layer, text("target"))
         }
@@ -368,12 +372,13 @@ fn destroy(service: &Service, layer: &str) -> Answer {
     Ok(Success::default())
 }
 
-/// A layer that came in the transport format: here its files as they are.
-fn import(machine: &Machine, layer: &str, source: &str) -> Answer {
-    let from = machine.path(source).and_then(|path| machine::entry(&path, "Files"));
-    let from = from.ok_or_else(|| Refusal::new(codes::PATH_NOT_FOUND, format!("{source} has no files")))?;
+fn import(machine: &Machine, layer: &str, source: &str, parents: &[String]) -> Answer {
+    let missing = |path: &str| Refusal::new(codes::PATH_NOT_FOUND, format!("no folder {path}"));
+    let from = machine.path(source).ok_or_else(|| missing(source))?;
+    let below = parents.iter().map(|path| machine.path(path).ok_or_else(|| missing(path)));
+    let below: Vec<PathBuf> = below.collect::<Answer<_>>()?;
     let to = make_folder(machine, layer)?;
-    copy(&from, &to.join("Files"))?;
+    transport::import(&from, &to, &below)?;
     Ok(Success::default())
 }
 
@@ -384,17 +389,8 @@ fn export(machine: &Machine, layer: &str, target: &str) -> Answer {
     let Ok(disk) = disks::find(machine, layer) else {
         return refuse(codes::E_INVALIDARG, format!("{layer} is no writable layer"));
     };
-    let to = make_folder(machine, target)?;
-    copy(&disk.files(), &to.join("Files"))?;
+    transport::export(&disk.files(), &make_folder(machine, target)?)?;
     Ok(Success::default())
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) -> Answer<()> {
-    let status = std::process::Command::new("cp").arg("-a").arg("--").args([from, to]).status();
-    match status.or_refuse("copying the layer's files")? {
-        status if status.success() => Ok(()),
-        status => refuse(codes::E_FAIL, format!("copying the layer's files: {status}")),
-    }
 }
 
 fn process_image(machine: &Machine, layer: &str, function: &str) -> Answer {
@@ -409,11 +405,34 @@ fn process_image(machine: &Machine, layer: &str, function: &str) -> Answer {
     if let Some(left) = made.iter().find(|name| machine::entry(&folder, name).is_some()) {
         return refuse(codes::FILE_EXISTS, format!("{layer} has {left}"));
     }
+    if function == "ProcessBaseImage" {
+        make_hives(&folder)?;
+    }
     for name in made {
         let content: &[u8] = if *name == "layout" { b"vhd-with-hives\n" } else { b"vhdxfile" };
         fs::write(folder.join(name), content).or_refuse("finishing the layer")?;
     }
     Ok(Success::default())
+}
+
+/// The registry of a base layer is that of the system in it.
+fn make_hives(layer: &std::path::Path) -> Answer<()> {
+    let hives = layer.join("Hives");
+    fs::create_dir_all(&hives).or_refuse("making the registry")?;
+    for (file, hive) in [
+        ("DEFAULT", "DefaultUser"),
+        ("SAM", "Sam"),
+        ("SECURITY", "Security"),
+        ("SOFTWARE", "Software"),
+        ("SYSTEM", "System"),
+    ] {
+        let path = std::path::Path::new("Files/Windows/System32/config").join(file);
+        let hive = hives.join(format!("{hive}_Base"));
+        if let Some(from) = transport::find(layer, &path).filter(|_| !hive.exists()) {
+            fs::copy(from, hive).or_refuse("making the registry")?;
+        }
+    }
+    Ok(())
 }
 
 fn setup_base(machine: &Machine, layer: &str) -> Answer {

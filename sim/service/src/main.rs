@@ -24,6 +24,7 @@ mod schema;
 mod server;
 mod streams;
 mod systems;
+mod transport;
 mod wire;
 mod world;
 

@@ -1,6 +1,8 @@
 //! Layers over the pristine installation, as one directory.
 
 use std::fs;
+use std::io;
+use std::os::unix::fs::DirEntryExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,6 +10,7 @@ use sim_protocol::codes;
 
 use crate::answer::{Answer, OrRefuse, Refusal};
 use crate::machine::{self, Machine};
+use crate::transport::{self, Ghosts};
 
 /// The mount options that show `layers` (topmost first) over the template's drive, with writes to
 /// the scratch. Copies of the layers' trees, made of links, go below `directory`.
@@ -20,7 +23,9 @@ pub fn options(machine: &Machine, layers: &[PathBuf], scratch: &Path, directory:
         let folded = directory.join(at.to_string());
         let _ = fs::remove_dir_all(&folded);
         fs::create_dir_all(&folded).or_refuse("folding a layer")?;
-        fold(layer, &folded, &lower).or_refuse("folding a layer")?;
+        let ghosts = layer.parent().map(Ghosts::of).unwrap_or_default();
+        let fold = Fold { ghosts: &ghosts, roots: &lower };
+        fold.directory(layer, &folded, &lower, Path::new("")).or_refuse("folding a layer")?;
         lower.insert(0, folded);
     }
     let lower: Vec<String> = lower.iter().map(|path| path.display().to_string()).collect();
@@ -51,24 +56,64 @@ pub fn unmount(at: &Path) {
     let _ = fs::remove_dir_all(at.with_extension("layers"));
 }
 
-/// Links the tree `from` into `to`, each name in the letter case that a layer below has it in: to
+/// Links a layer's tree into another one, each name in the letter case that a layer below has it in: to
 /// Windows `Windows` and `windows` are one directory, to an overlay they are two.
-fn fold(from: &Path, to: &Path, below: &[PathBuf]) -> std::io::Result<()> {
-    for entry in fs::read_dir(from)?.flatten() {
-        let name = entry.file_name();
-        let text = name.to_string_lossy();
-        let known = below.iter().find_map(|directory| machine::entry(directory, &text));
-        let name = known.as_ref().and_then(|path| path.file_name()).unwrap_or(&name).to_owned();
-        let target = to.join(&name);
-        if entry.file_type()?.is_dir() {
-            fs::create_dir_all(&target)?;
-            let below: Vec<PathBuf> = below.iter().map(|directory| directory.join(&name)).collect();
-            fold(&entry.path(), &target, &below)?;
-        } else {
-            fs::hard_link(entry.path(), &target).or_else(|_| fs::copy(entry.path(), &target).map(drop))?;
+struct Fold<'a> {
+    ghosts: &'a Ghosts,
+    /// What is below the layer, topmost first; the last is the pristine installation.
+    roots: &'a [PathBuf],
+}
+
+impl Fold<'_> {
+    fn directory(&self, from: &Path, to: &Path, below: &[PathBuf], at: &Path) -> io::Result<()> {
+        for entry in fs::read_dir(from)?.flatten() {
+            let name = entry.file_name();
+            let here = at.join(&name);
+            let text = name.to_string_lossy();
+            let known = below.iter().find_map(|directory| machine::entry(directory, &text));
+            let name = known.as_ref().and_then(|path| path.file_name()).unwrap_or(&name).to_owned();
+            let target = to.join(&name);
+            match self.ghosts.original(entry.ino()) {
+                // What it stands for shows through.
+                Some(original) if original == here => {}
+                // A further name of it.
+                Some(original) => {
+                    let found = self.roots.iter().find_map(|root| transport::find(root, original));
+                    link(&found.ok_or(io::ErrorKind::NotFound)?, &target)?;
+                }
+                None if entry.file_type()?.is_dir() => {
+                    fs::create_dir_all(&target)?;
+                    let below: Vec<PathBuf> = below.iter().map(|directory| directory.join(&name)).collect();
+                    self.directory(&entry.path(), &target, &below, &here)?;
+                }
+                None => link(&entry.path(), &target)?,
+            }
+        }
+        if self.ghosts.any { hide(from, to, below) } else { Ok(()) }
+    }
+}
+
+/// Hides what the layers below have and the directory does not show.
+fn hide(from: &Path, to: &Path, below: &[PathBuf]) -> io::Result<()> {
+    for directory in &below[..below.len() - 1] {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            let shown = machine::entry(from, &text).is_some() || machine::entry(to, &text).is_some();
+            if !shown && !text.contains(':') {
+                let kind = rustix::fs::FileType::CharacterDevice;
+                rustix::fs::mknodat(rustix::fs::CWD, to.join(&name), kind, rustix::fs::Mode::empty(), 0)?;
+            }
         }
     }
     Ok(())
+}
+
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    if from.is_symlink() {
+        return std::os::unix::fs::symlink(fs::read_link(from)?, to);
+    }
+    fs::hard_link(from, to).or_else(|_| fs::copy(from, to).map(drop))
 }
 
 #[cfg(test)]
@@ -82,7 +127,9 @@ mod tests {
         fs::create_dir_all(root.join("layer/Windows/System32/New")).unwrap();
         fs::write(root.join("layer/Windows/System32/New/a.txt"), "a").unwrap();
         fs::create_dir_all(root.join("folded")).unwrap();
-        fold(&root.join("layer"), &root.join("folded"), &[root.join("base")]).unwrap();
+        let fold = Fold { ghosts: &Ghosts::default(), roots: &[] };
+        let below = [root.join("base")];
+        fold.directory(&root.join("layer"), &root.join("folded"), &below, Path::new("")).unwrap();
         let text = fs::read_to_string(root.join("folded/windows/system32/New/a.txt")).unwrap();
         assert_eq!(text, "a");
         assert_eq!(fs::read_dir(root.join("folded")).unwrap().count(), 1);

@@ -30,6 +30,7 @@ const PACKAGES: &[Package] = &[
     ),
     package("g++", Probe::Program("g++"), "the C header has to compile as C++ too"),
     package("libc6-dev", Probe::File("/usr/include/stdio.h"), "C headers"),
+    package("musl-tools", Probe::Program("musl-gcc"), "compiles the C parts of the static `cv`"),
     package("binutils", Probe::Program("nm"), "lists the symbols that the C library exports"),
     package("gcc-mingw-w64-x86-64", Probe::Program("x86_64-w64-mingw32-gcc"), "links Windows programs"),
     package(
@@ -47,6 +48,8 @@ const PACKAGES: &[Package] = &[
     ),
     package("pkg-config", Probe::Program("pkg-config"), "how other builds find the C library"),
     package("cmake", Probe::Program("cmake"), "how other builds find the C library"),
+    package("docker-registry", Probe::Program("docker-registry"), "a real registry of images"),
+    package("openssl", Probe::Program("openssl"), "certificates of test registries"),
     package("zsh", Probe::Program("zsh"), "reads the completion script of `cv`"),
     package("fish", Probe::Program("fish"), "completes with the script of `cv`"),
     package("valgrind", Probe::Program("valgrind"), "memory errors in the C library"),

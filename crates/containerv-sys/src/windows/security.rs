@@ -15,8 +15,8 @@ use windows_sys::Win32::Security::Authorization::{
     SE_FILE_OBJECT, SetNamedSecurityInfoW,
 };
 use windows_sys::Win32::Security::{
-    ACL, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, OWNER_SECURITY_INFORMATION,
-    PROTECTED_DACL_SECURITY_INFORMATION, SECURITY_ATTRIBUTES,
+    ACL, DACL_SECURITY_INFORMATION, GetSecurityDescriptorDacl, GetSecurityDescriptorLength,
+    OWNER_SECURITY_INFORMATION, PROTECTED_DACL_SECURITY_INFORMATION, SECURITY_ATTRIBUTES,
 };
 use windows_sys::Win32::Storage::FileSystem::CreateDirectoryW;
 
@@ -57,6 +57,15 @@ impl SecurityDescriptor {
             return Err(io::Error::last_os_error());
         }
         Ok(Self(descriptor))
+    }
+
+    /// Its bytes: the system makes them self-relative.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        // SAFETY: the system made the descriptor, and `self` keeps it.
+        unsafe {
+            let length = GetSecurityDescriptorLength(self.0) as usize;
+            std::slice::from_raw_parts(self.0.cast::<u8>(), length).to_vec()
+        }
     }
 
     /// Makes [`SecurityDescriptor::PRIVATE`].

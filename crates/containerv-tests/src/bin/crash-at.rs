@@ -1,7 +1,7 @@
 //! Runs one operation of the library in a process of its own, which may be killed at a step of it
 //! or afterwards.
 //!
-//! `crash-at OPERATION --root DIR (--request FILE | --container ID) [--fault STEP] [--stay]`
+//! `crash-at OPERATION --root DIR (--request FILE | --container ID | --image NAME) [--fault STEP] [--stay]`
 //!
 //! It prints `done` when it has survived the operation; `repair` prints what it did before.
 
@@ -12,7 +12,7 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use containerv::spec::Request;
-use containerv::{Container, Host, Result, StdioSet};
+use containerv::{Container, Host, PruneOptions, PullOptions, Result, StdioSet};
 use containerv_tests::inside::command;
 
 struct Options {
@@ -20,6 +20,7 @@ struct Options {
     host: Host,
     request: Option<Request>,
     container: Option<String>,
+    image: Option<String>,
     stay: bool,
 }
 
@@ -47,7 +48,8 @@ fn main() -> ExitCode {
 
 fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn Error>> {
     let operation = arguments.next().ok_or("no operation")?;
-    let (mut root, mut fault, mut request, mut container, mut stay) = (None, None, None, None, false);
+    let (mut root, mut fault, mut request, mut container) = (None, None, None, None);
+    let (mut image, mut stay) = (None, false);
     while let Some(option) = arguments.next() {
         let mut value = || arguments.next().ok_or("a value is missing");
         match option.as_str() {
@@ -55,17 +57,19 @@ fn read(mut arguments: impl Iterator<Item = String>) -> Result<Options, Box<dyn 
             "--fault" => fault = Some(value()?.parse::<u32>()?),
             "--request" => request = Some(serde_json::from_slice(&std::fs::read(value()?)?)?),
             "--container" => container = Some(value()?),
+            "--image" => image = Some(value()?),
             "--stay" => stay = true,
             other => return Err(format!("`{other}` is not known").into()),
         }
     }
     let host = Host::open_at(root.ok_or("no root")?)?;
     let host = fault.map_or_else(|| host.clone(), |step| host.with_fault(step));
-    Ok(Options { operation, host, request, container, stay })
+    Ok(Options { operation, host, request, container, image, stay })
 }
 
 fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
     let request = || options.request.clone().ok_or("no request");
+    let image = || options.image.as_deref().ok_or("no image");
     let container = || options.host.container(options.container.as_deref().unwrap_or_default());
     match options.operation.as_str() {
         "create" => Container::create(&options.host, request()?).map(drop)?,
@@ -80,6 +84,12 @@ fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
         "repair" => repair(&options.host, false)?,
         "repair-dry" => repair(&options.host, true)?,
         "delete" => container()?.delete(true)?,
+        "pull" => options.host.images().pull(image()?, &PullOptions::default()).map(drop)?,
+        "remove-image" => options.host.images().remove(image()?, true).map(drop)?,
+        "prune-images" => {
+            let all = PruneOptions { all: true, ..PruneOptions::default() };
+            options.host.images().prune(&all).map(drop)?;
+        }
         "look" => look(&container()?)?,
         other => return Err(format!("`{other}` is no operation").into()),
     }

@@ -12,6 +12,7 @@ mod local;
 mod making;
 mod options;
 mod pull;
+mod pushing;
 pub mod registry;
 mod removal;
 mod run;
@@ -34,7 +35,7 @@ pub use fit::{Answer, Fit};
 pub use image::{HistoryEntry, Image, ImageLayer};
 pub use listing::{ImageSummary, ImageUsage, ImagesUsage};
 pub use making::MakeOptions;
-pub use options::{PullEvent, PullOptions, PullPolicy, PullProgress};
+pub use options::{PullEvent, PullOptions, PullPolicy, PullProgress, PushEvent, PushOptions, PushProgress};
 pub use removal::{PruneOptions, RemovedImages};
 pub use run::ImageOverrides;
 

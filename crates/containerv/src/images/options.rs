@@ -129,3 +129,71 @@ pub enum PullEvent {
         digest: Digest,
     },
 }
+
+/// How an image is pushed.
+#[derive(Clone)]
+pub struct PushOptions {
+    /// Blobs that are sent at the same time; at least 1.
+    pub parallel: usize,
+    /// Told of everything that happens, from several threads.
+    pub progress: Option<PushProgress>,
+}
+
+/// Who is told of a push.
+pub type PushProgress = Arc<dyn Fn(&PushEvent) + Send + Sync>;
+
+impl Default for PushOptions {
+    fn default() -> Self {
+        Self { parallel: PARALLEL, progress: None }
+    }
+}
+
+impl fmt::Debug for PushOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PushOptions").field("parallel", &self.parallel).finish_non_exhaustive()
+    }
+}
+
+impl PushOptions {
+    pub(crate) fn tell(&self, event: &PushEvent) {
+        if let Some(progress) = &self.progress {
+            progress(event);
+        }
+    }
+}
+
+/// What happens during a push.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum PushEvent {
+    /// It is known what is to be pushed.
+    Begun {
+        /// Under which name.
+        reference: Reference,
+        /// The layers, and the configuration.
+        blobs: Vec<Descriptor>,
+    },
+    /// Bytes of a blob were sent.
+    Uploading {
+        /// Which.
+        blob: Digest,
+        /// How many by now.
+        done: u64,
+        /// How many there are.
+        total: u64,
+    },
+    /// The registry has a blob.
+    Done {
+        /// Which.
+        blob: Digest,
+        /// It was sent; the registry had it else.
+        sent: bool,
+    },
+    /// The whole image is in the registry and has its name.
+    Stored {
+        /// Its name.
+        reference: Reference,
+        /// The digest of its manifest.
+        digest: Digest,
+    },
+}

@@ -47,10 +47,10 @@ pub(super) fn complete(
     let defaults = asked.default_env.iter().cloned();
     let image = config.env.iter().map(|entry| OsText::from(entry.as_str()));
     process.env = merged(defaults.chain(image).chain(asked.env.iter().cloned()), windows);
-    process.cwd = match &asked.workdir {
-        Some(workdir) => workdir.clone(),
-        None => working_directory(&config.working_dir, windows).unwrap_or(process.cwd),
-    };
+    if let Some(workdir) = asked.workdir.clone().or_else(|| working_directory(&config.working_dir, windows)) {
+        // Docker makes it, whoever names it; a container of Windows is given the name alone.
+        (process.cwd, process.create_cwd) = (workdir, !windows);
+    }
     process.user = asked.user.clone().unwrap_or_else(|| config.user.clone());
     match stop_signal(config, asked, windows) {
         Ok(Some(signal)) => request.stop.signal = signal,

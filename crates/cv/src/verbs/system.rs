@@ -194,7 +194,7 @@ pub fn prune(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     Ok(code)
 }
 
-/// Shows the disk space that containers use.
+/// Shows the disk space that images and containers use.
 pub fn df(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     const COLUMNS: &[list::Column] = &[
         list::Column { heading: "TYPE", field: "Type", most: usize::MAX },
@@ -220,8 +220,27 @@ pub fn df(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         "Size": ByteSize::bytes(total).to_string(),
         "Reclaimable": ByteSize::bytes(free).to_string(),
     });
-    output::print(list::render(&format, COLUMNS, &[row], true)?)?;
+    let images = host.images().disk_usage()?;
+    let used = images.images.iter().filter(|usage| !usage.image.containers.is_empty()).count();
+    let image_row = json!({
+        "Type": "Images",
+        "TotalCount": images.images.len(),
+        "Active": used,
+        "Size": ByteSize::bytes(images.bytes).to_string(),
+        "Reclaimable": ByteSize::bytes(images.reclaimable).to_string(),
+    });
+    output::print(list::render(&format, COLUMNS, &[image_row, row], true)?)?;
     if parsed.switch("verbose") {
+        let mut table = Table::new(&["IMAGE", "SHARED SIZE", "UNIQUE SIZE", "CONTAINERS"]);
+        for usage in &images.images {
+            table.row(vec![
+                usage.image.names.first().map(|(name, _)| name.familiar()).unwrap_or_default(),
+                ByteSize::bytes(usage.shared).to_string(),
+                ByteSize::bytes(usage.unique).to_string(),
+                usage.image.containers.len().to_string(),
+            ]);
+        }
+        output::print(format!("\n{}", table.render()))?;
         let mut table = Table::new(&["NAME", "SIZE", "RUNNING"]);
         for (bytes, running, name) in each {
             table.row(vec![

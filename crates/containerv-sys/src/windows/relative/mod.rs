@@ -9,6 +9,7 @@
 #![allow(unsafe_code, reason = "calls of ntdll.dll")]
 
 mod content;
+mod extended;
 mod information;
 mod list;
 mod reparse;
@@ -32,11 +33,12 @@ use windows_sys::Win32::Foundation::{NTSTATUS, OBJ_CASE_INSENSITIVE, RtlNtStatus
 use windows_sys::Win32::Storage::FileSystem::{
     DELETE, FILE_FLAG_BACKUP_SEMANTICS, FILE_LIST_DIRECTORY, FILE_READ_ATTRIBUTES, FILE_READ_DATA,
     FILE_SHARE_DELETE, FILE_SHARE_READ, FILE_SHARE_WRITE, FILE_TRAVERSE, FILE_WRITE_ATTRIBUTES,
-    FILE_WRITE_DATA, READ_CONTROL, SYNCHRONIZE, WRITE_DAC, WRITE_OWNER,
+    FILE_WRITE_DATA, FILE_WRITE_EA, READ_CONTROL, SYNCHRONIZE, WRITE_DAC, WRITE_OWNER,
 };
 use windows_sys::Win32::System::IO::IO_STATUS_BLOCK;
 
 pub use content::{allocated_ranges, set_sparse};
+pub use extended::set_extended;
 pub use information::{
     ATTRIBUTES_KEPT, DIRECTORY, Information, READ_ONLY, REPARSE_POINT, SPARSE, Times, allocated, changed,
     hard_link, information, remove, reparse_tag, set_attributes, set_times,
@@ -66,6 +68,9 @@ impl Access {
     pub const READ_SECURITY: Self = Self(READ_CONTROL);
     /// To change it.
     pub const WRITE_SECURITY: Self = Self(READ_CONTROL | WRITE_DAC | WRITE_OWNER);
+
+    /// To give extended attributes.
+    pub const WRITE_EXTENDED: Self = Self(FILE_WRITE_EA);
 
     /// Both.
     #[must_use]
@@ -145,6 +150,22 @@ const ALL: u32 = FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE;
 pub fn open(directory: BorrowedHandle<'_>, name: &[u16], how: How) -> io::Result<OwnedHandle> {
     check(name)?;
     call(directory, name, how)
+}
+
+/// Opens or makes a stream of `name`, which is there, in a directory.
+///
+/// # Errors
+///
+/// As [`open`]; also for a stream's name that is none.
+pub fn open_stream(
+    directory: BorrowedHandle<'_>,
+    name: &[u16],
+    stream: &[u16],
+    how: How,
+) -> io::Result<OwnedHandle> {
+    check(name)?;
+    check(stream)?;
+    call(directory, &[name, &[u16::from(b':')], stream].concat(), how)
 }
 
 /// Opens a file or directory once more, for something else.

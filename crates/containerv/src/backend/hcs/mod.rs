@@ -59,9 +59,10 @@ pub(crate) mod transfer;
 pub(crate) use {
     attach::{AttachedReader, AttachedWriter, Attachment},
     events::Events,
+    explain::Failure,
     logs::Logs,
     monitor::serve,
-    perform::die_at,
+    perform::{Windows, die_at, privileged},
     running::Process,
     system::System,
     transfer::serve_guest_copy,

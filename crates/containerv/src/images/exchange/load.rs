@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, Read, Seek};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -122,7 +122,10 @@ impl Images {
 
 /// Says whether a file is a tar archive that is not compressed.
 fn is_plain(file: &File) -> Result<bool> {
-    let mut reader = BufReader::with_capacity(BLOCK, file);
-    let first = reader.fill_buf().map_err(|error| Error::io(error, "read it"))?;
+    let failed = |error| Error::io(error, "read it");
+    let mut first = Vec::with_capacity(BLOCK);
+    file.take(BLOCK as u64).read_to_end(&mut first).map_err(failed)?;
+    let mut begin = file;
+    begin.rewind().map_err(failed)?;
     Ok(first.len() < BLOCK || &first[257..262] == b"ustar")
 }

@@ -105,23 +105,24 @@ impl Endpoint {
         })
     }
 
-    /// What is at this path behind `/v2/`, by the protocol that is known to work.
+    /// What is at this path behind `/v2/`.
     pub(super) fn location(&self, path: &str) -> Location {
         let mut location = self.base.clone();
         location.path = format!("{}/{path}", self.base.path);
-        if self.is_plain() && self.base.https {
-            (location.https, location.port) = (false, self.plain_port());
-        }
         match &self.namespace {
             Some(registry) => location.with_parameter("ns", registry),
             None => location,
         }
     }
 
-    /// The same without TLS, if it may have none.
-    pub(super) fn without_tls(&self, location: &Location) -> Option<Location> {
-        let may = self.scheme.load(Ordering::Relaxed) == EITHER && location.same_origin(&self.base);
-        may.then(|| Location { https: false, port: self.plain_port(), ..location.clone() })
+    /// The protocols to try for a location, in this order: with TLS and without, as far as that is not known.
+    pub(super) fn ways(&self, location: &Location) -> (Location, Option<Location>) {
+        let plain = || Location { https: false, port: self.plain_port(), ..location.clone() };
+        match self.scheme.load(Ordering::Relaxed) {
+            PLAIN if location.same_origin(&self.base) => (plain(), None),
+            EITHER if location.same_origin(&self.base) => (location.clone(), Some(plain())),
+            _ => (location.clone(), None),
+        }
     }
 
     /// Notes by which protocol it has answered.

@@ -176,7 +176,7 @@ impl Endpoint {
         loop {
             let answer = self.challenge(asked, &location, purpose)?;
             let repeatable = match answer.status {
-                301 | 302 | 303 => matches!(asked.method, Method::GET | Method::HEAD),
+                301..=303 => matches!(asked.method, Method::GET | Method::HEAD),
                 307 | 308 => matches!(asked.payload, Payload::Nothing),
                 _ => false,
             };
@@ -244,12 +244,13 @@ impl Endpoint {
         let send = |location: &Location| {
             transport.run(location, &mut || self.request(asked, location, token.filter(|_| own), own))
         };
-        let (location, response) = match (send(location), self.without_tls(location)) {
+        let (location, plain) = self.ways(location);
+        let (location, response) = match (send(&location), plain) {
             (Err(broken), Some(plain)) if broken.no_tls => {
                 let response = send(&plain).map_err(Stopped::Broken)?;
                 (plain, response)
             }
-            (result, _) => (location.clone(), result.map_err(Stopped::Broken)?),
+            (result, _) => (location, result.map_err(Stopped::Broken)?),
         };
         if own {
             self.answered(&location);

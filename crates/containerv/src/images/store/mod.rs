@@ -59,6 +59,7 @@ impl Store {
     }
 
     /// Where it is.
+    #[cfg(test)]
     pub(crate) fn root(&self) -> &Path {
         &self.root
     }

@@ -11,7 +11,7 @@ pub use list::{history, images};
 pub use look::{check, inspect};
 pub use remove::{prune, rmi};
 
-use containerv::{Answer, Error, ErrorKind, Fit, Image, Images, PullOptions, PullPolicy};
+use containerv::{Answer, Error, ErrorKind, Fit, Image, Images, PullOptions, PullPolicy, PushOptions};
 use containerv_spec::image::{Digest, Platform};
 
 use super::Session;
@@ -36,6 +36,21 @@ pub fn pull(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         output::message(&format!("Digest: {}\n", image.digest()));
     }
     output::print(format!("{}\n", image.reference()))?;
+    Ok(0)
+}
+
+/// Pushes an image.
+pub fn push(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    let quiet = parsed.switch("quiet");
+    let progress = Progress::new(quiet);
+    let options = PushOptions { progress: Some(progress.push_callback()), ..PushOptions::default() };
+    let pushed = session.host()?.images().push(parsed.operand(0)?, &options);
+    progress.end();
+    let digest = pushed?;
+    if !quiet {
+        output::message(&format!("Digest: {digest}\n"));
+    }
+    output::print(format!("{}\n", parsed.operand(0)?))?;
     Ok(0)
 }
 

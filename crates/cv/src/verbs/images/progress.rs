@@ -1,13 +1,13 @@
-//! How far a pull is: a line for each layer on a terminal, one for each layer that is done elsewhere.
+//! How far a pull or a push is: a line for each layer on a terminal, one for each layer that is done elsewhere.
 
 use std::fmt::Write as _;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use containerv::{PullEvent, PullProgress};
+use containerv::{PullEvent, PullProgress, PushEvent, PushProgress};
 use containerv_spec::ByteSize;
-use containerv_spec::image::Digest;
+use containerv_spec::image::{Descriptor, Digest};
 
 use crate::output;
 use crate::terminal;
@@ -59,6 +59,15 @@ enum Phase {
     Unpacking,
     Present,
     Done,
+    Uploading,
+    There,
+    Pushed,
+}
+
+impl Phase {
+    fn is_end(self) -> bool {
+        matches!(self, Self::Present | Self::Done | Self::There | Self::Pushed)
+    }
 }
 
 impl Progress {
@@ -78,6 +87,12 @@ impl Progress {
         Arc::new(move |event| board.lock().unwrap_or_else(PoisonError::into_inner).take(event))
     }
 
+    /// What is to be told of events of a push.
+    pub(super) fn push_callback(&self) -> PushProgress {
+        let board = self.0.clone();
+        Arc::new(move |event| board.lock().unwrap_or_else(PoisonError::into_inner).take_push(event))
+    }
+
     /// Draws the end.
     pub(super) fn end(&self) {
         let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -90,20 +105,36 @@ impl Progress {
 impl Board {
     fn take(&mut self, event: &PullEvent) {
         if let PullEvent::Resolved { reference, platform, layers, .. } = event {
-            let layer = |blob: &containerv_spec::image::Descriptor| Layer {
-                digest: blob.digest.clone(),
-                size: blob.size,
-                phase: Phase::Ahead,
-                done: 0,
-                begun: None,
-                unpacked: 0,
-            };
-            self.layers = layers.iter().map(layer).collect();
-            if self.how != How::Nothing {
-                output::message(&format!("{}: pulling for {platform}\n", reference.familiar()));
-            }
+            self.begin(layers, &format!("{}: pulling for {platform}\n", reference.familiar()));
         }
         let finished = self.note(event);
+        self.show(finished);
+    }
+
+    fn take_push(&mut self, event: &PushEvent) {
+        if let PushEvent::Begun { reference, blobs } = event {
+            self.begin(blobs, &format!("{}: pushing\n", reference.familiar()));
+        }
+        let finished = self.note_push(event);
+        self.show(finished);
+    }
+
+    fn begin(&mut self, blobs: &[Descriptor], said: &str) {
+        let layer = |blob: &Descriptor| Layer {
+            digest: blob.digest.clone(),
+            size: blob.size,
+            phase: Phase::Ahead,
+            done: 0,
+            begun: None,
+            unpacked: 0,
+        };
+        self.layers = blobs.iter().map(layer).collect();
+        if self.how != How::Nothing {
+            output::message(said);
+        }
+    }
+
+    fn show(&mut self, finished: Option<String>) {
         match (self.how, finished) {
             (How::Lines, Some(line)) => output::message(&line),
             (How::Screen, finished) => {
@@ -128,8 +159,7 @@ impl Board {
             _ => return None,
         };
         // An image may have a layer twice.
-        let ended = |layer: &Layer| matches!(layer.phase, Phase::Present | Phase::Done);
-        let found = self.layers.iter_mut().find(|layer| layer.digest == *digest && !ended(layer))?;
+        let found = self.layers.iter_mut().find(|layer| layer.digest == *digest && !layer.phase.is_end())?;
         match event {
             PullEvent::Downloading { done, .. } => {
                 found.begun.get_or_insert((Instant::now(), *done));
@@ -149,6 +179,26 @@ impl Board {
             Phase::Done => {
                 found.done = found.size;
                 Some(format!("{}: pulled ({})\n", digest.short(), ByteSize::bytes(found.size)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Notes what has happened to a blob of a push; returns what is said when it is done.
+    fn note_push(&mut self, event: &PushEvent) -> Option<String> {
+        let (PushEvent::Uploading { blob, .. } | PushEvent::Done { blob, .. }) = event else { return None };
+        let found = self.layers.iter_mut().find(|layer| layer.digest == *blob)?;
+        match event {
+            PushEvent::Uploading { done, .. } => {
+                found.begun.get_or_insert((Instant::now(), *done));
+                (found.done, found.phase) = (*done, Phase::Uploading);
+                None
+            }
+            PushEvent::Done { sent, .. } => {
+                let (phase, word) =
+                    if *sent { (Phase::Pushed, "pushed") } else { (Phase::There, "already there") };
+                found.phase = phase;
+                Some(format!("{}: {word}\n", blob.short()))
             }
             _ => None,
         }
@@ -181,9 +231,8 @@ impl Board {
         if self.layers.len() <= most {
             return self.layers.iter().map(|layer| layer.line(now)).collect();
         }
-        let ended =
-            self.layers.iter().filter(|layer| matches!(layer.phase, Phase::Present | Phase::Done)).count();
-        let busy = |layer: &&Layer| !matches!(layer.phase, Phase::Ahead | Phase::Present | Phase::Done);
+        let ended = self.layers.iter().filter(|layer| layer.phase.is_end()).count();
+        let busy = |layer: &&Layer| layer.phase != Phase::Ahead && !layer.phase.is_end();
         let mut lines: Vec<String> =
             self.layers.iter().filter(busy).take(most - 1).map(|layer| layer.line(now)).collect();
         lines.push(format!("{ended} of {} layers", self.layers.len()));
@@ -201,14 +250,17 @@ impl Layer {
             Phase::Unpacking => format!("{name}: unpacking  {}", ByteSize::bytes(self.unpacked)),
             Phase::Present => format!("{name}: already here"),
             Phase::Done => format!("{name}: pulled  {}", ByteSize::bytes(self.size)),
-            Phase::Downloading => {
+            Phase::There => format!("{name}: already there"),
+            Phase::Pushed => format!("{name}: pushed  {}", ByteSize::bytes(self.size)),
+            Phase::Downloading | Phase::Uploading => {
                 let filled = match self.size {
                     0 => BAR,
                     size => (u128::from(self.done) * BAR as u128 / u128::from(size)) as usize,
                 };
                 let bar = format!("{}{}", "=".repeat(filled.min(BAR)), " ".repeat(BAR - filled.min(BAR)));
                 let sizes = format!("{}/{}", ByteSize::bytes(self.done), ByteSize::bytes(self.size));
-                format!("{name}: downloading  [{bar}]  {sizes}{}", self.rate(now))
+                let doing = if self.phase == Phase::Uploading { "uploading" } else { "downloading" };
+                format!("{name}: {doing}  [{bar}]  {sizes}{}", self.rate(now))
             }
         }
     }
@@ -228,7 +280,7 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
-    use containerv_spec::image::{Descriptor, Platform};
+    use containerv_spec::image::Platform;
 
     use super::*;
 

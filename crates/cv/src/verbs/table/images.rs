@@ -34,6 +34,27 @@ cv pull --platform windows/amd64 mcr.microsoft.com/windows/nanoserver:ltsc2022",
     ..Verb::new("pull", "Get an image from its registry", images::pull)
 };
 
+pub(super) static PUSH: Verb = Verb {
+    aliases: &["image push"],
+    details: "What the registry has already is not sent.",
+    usage: &["IMAGE"],
+    least: 1,
+    most: 1,
+    completion: Completion::Images,
+    sections: &[&Section {
+        title: "Pushing",
+        flags: &[
+            QUIET,
+            Flag::switch("all-tags", "Push every tag of the repository")
+                .short('a')
+                .refused("name the tags one by one"),
+            Flag::switch("disable-content-trust", "Image signatures")
+                .refused("leave it away; images are not signed"),
+        ],
+    }],
+    ..Verb::new("push", "Send an image to its registry", images::push)
+};
+
 pub(super) static IMAGES: Verb = Verb {
     aliases: &["image ls", "image list"],
     usage: &["[REPOSITORY[:TAG]]"],

@@ -83,6 +83,7 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
         "Images",
         &[
             &images::PULL,
+            &images::PUSH,
             &images::IMAGES,
             &images::IMAGE_INSPECT,
             &images::IMAGE_CHECK,
@@ -120,7 +121,6 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
 
 /// Docker's verbs that come later, and what to do instead.
 const LATER_VERBS: &[(&str, &str)] = &[
-    ("push", IMAGES),
     ("login", IMAGES),
     ("logout", IMAGES),
     ("search", IMAGES),

@@ -31,9 +31,9 @@ pub(super) static DOCTOR: Verb = Verb {
 pub(super) static SYSTEM_DF: Verb = Verb {
     sections: &[&Section {
         title: "Output",
-        flags: &[FORMAT, Flag::switch("verbose", "List each container").short('v')],
+        flags: &[FORMAT, Flag::switch("verbose", "List each image and container").short('v')],
     }],
-    ..Verb::new("system df", "Show the disk space that containers use", system::df)
+    ..Verb::new("system df", "Show the disk space that images and containers use", system::df)
 };
 
 pub(super) static SYSTEM_PRUNE: Verb = Verb {

@@ -17,7 +17,7 @@ use containerv_sys::windows::vmcompute::ParentLayer;
 use containerv_sys::windows::volume;
 
 use super::files::path;
-use super::{Performer, Result};
+use super::{Performer, Result, Windows};
 use crate::backend::hcs::explain::Failure;
 
 /// The disk of a writable layer, in its folder.
@@ -37,31 +37,8 @@ impl Performer<'_> {
         privileged(|| Ok(vmcompute.create_writable_layer(layer, &parents)?))
     }
 
-    /// Renamed first, so that a half removed layer is not taken for a whole one.
     pub(super) fn destroy_layer(&self, layer: &OsText) -> Result<()> {
-        const FUNCTION: &str = "DestroyLayer";
-        let layer = path(layer)?;
-        let mut leaving = layer.as_os_str().to_owned();
-        leaving.push("-removing");
-        let leaving = PathBuf::from(leaving);
-        if layer.exists() && !leaving.exists() {
-            let renamed = Backoff::BUSY.retry(|_| fs::rename(layer, &leaving));
-            renamed.map_err(|error| self.held(layer, Failure::io("MoveFileExW", error)))?;
-        }
-        for folder in [&leaving, layer].into_iter().filter(|folder| folder.exists()) {
-            let vmcompute = &self.windows.vmcompute;
-            privileged(|| {
-                Backoff::BUSY
-                    .retry(|_| vmcompute.destroy_layer(folder))
-                    .map_err(|error| self.held(folder, error.into()))
-            })?;
-            // Success is reported of trees that remain.
-            match folder.try_exists() {
-                Ok(false) => {}
-                _ => return Err(Failure::words(FUNCTION, format!("`{}` is still there", folder.display()))),
-            }
-        }
-        Ok(())
+        self.windows.destroy_layer(path(layer)?)
     }
 
     /// Writes what an active writable layer holds into a new folder, in transport format.
@@ -91,7 +68,7 @@ impl Performer<'_> {
         let layer = path(layer)?;
         APPEARING
             .retry(|_| self.windows.vmcompute.activate_layer(layer))
-            .map_err(|error| self.held(layer, error.into()))
+            .map_err(|error| self.windows.held(layer, error.into()))
     }
 
     pub(super) fn deactivate_layer(&self, layer: &OsText) -> Result<()> {
@@ -111,7 +88,7 @@ impl Performer<'_> {
             }
             vmcompute.prepare_layer(layer, &parents)
         });
-        prepared.map_err(|error| self.held(layer, error.into()))
+        prepared.map_err(|error| self.windows.held(layer, error.into()))
     }
 
     pub(super) fn unprepare_layer(&self, layer: &OsText) -> Result<()> {
@@ -132,7 +109,57 @@ impl Performer<'_> {
         release: impl Fn(&Path) -> containerv_sys::windows::error::Result<()>,
     ) -> Result<()> {
         let busy = |error: &SystemError| error.is_momentary() && !is_detached(error);
-        Backoff::BUSY.retry_if(busy, |_| release(layer)).map_err(|error| self.held(layer, error.into()))
+        Backoff::BUSY
+            .retry_if(busy, |_| release(layer))
+            .map_err(|error| self.windows.held(layer, error.into()))
+    }
+}
+
+impl Windows {
+    /// Removes a layer's folder. Renamed first, so that a half removed layer is not taken for a whole one.
+    pub(crate) fn destroy_layer(&self, layer: &Path) -> Result<()> {
+        const FUNCTION: &str = "DestroyLayer";
+        let mut leaving = layer.as_os_str().to_owned();
+        leaving.push("-removing");
+        let leaving = PathBuf::from(leaving);
+        if layer.exists() && !leaving.exists() {
+            let renamed = Backoff::BUSY.retry(|_| fs::rename(layer, &leaving));
+            renamed.map_err(|error| self.held(layer, Failure::io("MoveFileExW", error)))?;
+        }
+        for folder in [&leaving, layer].into_iter().filter(|folder| folder.exists()) {
+            let vmcompute = &self.vmcompute;
+            privileged(|| {
+                Backoff::BUSY
+                    .retry(|_| vmcompute.destroy_layer(folder))
+                    .map_err(|error| self.held(folder, error.into()))
+            })?;
+            // Success is reported of trees that remain.
+            match folder.try_exists() {
+                Ok(false) => {}
+                _ => return Err(Failure::words(FUNCTION, format!("`{}` is still there", folder.display()))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a layer of a folder in transport format; `parents` topmost first.
+    pub(crate) fn import_layer(&self, layer: &Path, source: &Path, parents: &[PathBuf]) -> Result<()> {
+        let parent = |path: &PathBuf| {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            Ok(ParentLayer { id: self.vmcompute.name_to_guid(&name)?, path: path.clone() })
+        };
+        let parents = parents.iter().map(parent).collect::<Result<Vec<_>>>()?;
+        Ok(self.vmcompute.import_layer(layer, source, &parents)?)
+    }
+
+    /// Finishes a base layer whose files are all there. It cannot be done twice.
+    pub(crate) fn process_base_image(&self, layer: &Path) -> Result<()> {
+        Ok(self.vmcompute.process_base_image(layer)?)
+    }
+
+    /// Finishes the virtual machine of a layer; `folder` is its `UtilityVM`.
+    pub(crate) fn process_utility_image(&self, folder: &Path) -> Result<()> {
+        Ok(self.vmcompute.process_utility_image(folder)?)
     }
 
     /// Adds who has the layer's disk open, if that is what is wrong.
@@ -141,7 +168,7 @@ impl Performer<'_> {
         if !failure.is(SHARING_VIOLATION) {
             return failure;
         }
-        let holders = self.windows.restart_manager.holders(&layer.join(DISK)).unwrap_or_default();
+        let holders = self.restart_manager.holders(&layer.join(DISK)).unwrap_or_default();
         let list: Vec<String> =
             holders.iter().map(|holder| format!("`{}` ({})", holder.name, holder.process)).collect();
         if list.is_empty() {
@@ -171,7 +198,7 @@ fn parents_of(layers: &[Layer]) -> Result<Vec<ParentLayer>> {
 
 /// With the privileges of backup programs, which layers need; some of it works without them too, so
 /// that it is tried.
-fn privileged<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
+pub(crate) fn privileged<T>(run: impl FnOnce() -> Result<T>) -> Result<T> {
     const NOT_HELD: i32 = 1300;
     let mut run = Some(run);
     let mut once = || run.take().map_or_else(|| Err(Failure::words("privileges", "done twice")), |run| run());

@@ -23,6 +23,7 @@ use containerv_sys::windows::vmcompute::Vmcompute;
 use super::execute::Perform;
 use super::explain::Failure;
 pub(super) use files::make_private;
+pub(crate) use layers::privileged;
 pub(crate) use system::Live;
 
 type Result<T, E = Failure> = std::result::Result<T, E>;

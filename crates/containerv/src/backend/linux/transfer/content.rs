@@ -59,6 +59,13 @@ pub(crate) fn copy(
     Ok(())
 }
 
+/// Writes the whole content of a file that was read before.
+pub(super) fn write(to: BorrowedFd<'_>, content: &[u8], meter: &mut Meter) -> Result<(), Obstacle> {
+    write_all(to, content)?;
+    meter.moved(content.len() as u64);
+    Ok(())
+}
+
 /// Lets the kernel copy; returns how many bytes it did. What it cannot do, or says is wrong, is left to
 /// who reads and writes from there on.
 fn copy_by_kernel(from: BorrowedFd<'_>, to: BorrowedFd<'_>, most: u64, meter: &mut Meter) -> u64 {

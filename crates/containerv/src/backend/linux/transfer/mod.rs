@@ -15,6 +15,7 @@
 //! Speed: one listing for about a thousand entries, and per file an open, stat, one read and write
 //! for each MiB, and the calls that set owner, mode and times.
 
+mod ahead;
 pub(crate) mod archive;
 pub(crate) mod attributes;
 pub(crate) mod changes;
@@ -328,7 +329,7 @@ fn copy_entry(
 }
 
 /// One entry that is no directory, opened.
-type Single = (Item, Node);
+type Single = (Item<'static>, Node);
 
 /// Opens a source that is no directory; none if it is a socket.
 fn open_single(from: Side<'_>, source: &Source) -> Result<Option<Single>, Obstacle> {

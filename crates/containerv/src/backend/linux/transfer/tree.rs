@@ -5,24 +5,25 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::io::Errno;
 
+use super::ahead;
 use super::make::{self, Directory, Obstacle};
 use super::node::{FileId, Node};
 use super::owners::Belonging;
 use super::stack::Stack;
-use super::walk::{Item, Side, Sink, Walk};
+use super::walk::{Item, Side, Sink};
 use super::writer::Writer;
-use crate::backend::transfer::Meter;
+use crate::copy::SkipReason;
 use crate::{Error, Result};
 
 /// Makes the entries of a tree below a directory.
 pub(super) struct Tree<'a> {
     writer: &'a mut Writer,
-    to: Side<'a>,
+    pub(super) to: Side<'a>,
     destination: Stack,
     /// For each directory down to the current one, owner and mode that it gets at the end; none if
     /// it was there before.
     made: Vec<Option<Belonging>>,
-    top: FileId,
+    pub(super) top: FileId,
 }
 
 impl<'a> Tree<'a> {
@@ -39,7 +40,15 @@ impl<'a> Tree<'a> {
         let stack = Stack::new(destination.file);
         let mut tree = Self { writer, to, destination: stack, made: Vec::new(), top };
         tree.note(&node, new).map_err(|obstacle| obstacle.into_error(&from.name(b""), &to.name(b"")))?;
-        Walk::run(&mut tree, from, source, node)
+        ahead::copy(&mut tree, from, source, node)
+    }
+
+    /// Begins a directory, which becomes the current one.
+    pub(super) fn begin(&mut self, name: &CStr, node: &Node) -> Result<(), Obstacle> {
+        let made = make::directory(self.destination.current(), name)?;
+        self.note(node, made.new)?;
+        self.destination.push(made.file, made.node.id, made.flags);
+        Ok(())
     }
 
     fn note(&mut self, node: &Node, new: bool) -> Result<(), Obstacle> {
@@ -57,15 +66,12 @@ impl Sink for Tree<'_> {
         _directory: BorrowedFd<'_>,
         node: &Node,
     ) -> Result<(), Obstacle> {
-        let made = make::directory(self.destination.current(), name)?;
-        self.note(node, made.new)?;
-        self.destination.push(made.file, made.node.id, made.flags);
-        Ok(())
+        self.begin(name, node)
     }
 
-    fn put(&mut self, name: &CStr, path: &[u8], item: &Item, node: &Node) -> Result<(), Obstacle> {
+    fn put(&mut self, name: &CStr, path: &[u8], item: Item<'_>, node: Node) -> Result<(), Obstacle> {
         let (top, parent) = (self.destination.top(), self.destination.current());
-        self.writer.put(top, parent, name, path, (item, node))
+        self.writer.put(top, parent, name, path, (&item, &node))
     }
 
     fn leave(&mut self, path: &[u8], directory: BorrowedFd<'_>, node: &Node) -> Result<(), Obstacle> {
@@ -88,7 +94,11 @@ impl Sink for Tree<'_> {
         self.to.name(below)
     }
 
-    fn meter(&mut self) -> &mut Meter {
-        &mut self.writer.meter
+    fn count_directory(&mut self) {
+        self.writer.meter.entry(|summary| &mut summary.directories);
+    }
+
+    fn skip(&mut self, path: &[u8], reason: SkipReason) {
+        self.writer.meter.skip(path, reason);
     }
 }

@@ -15,7 +15,6 @@ use super::make::Obstacle;
 use super::node::{FileId, Node};
 use super::place::{Place, is_kernel_file_system};
 use super::stack::Stack;
-use crate::backend::transfer::Meter;
 use crate::copy::SkipReason;
 use crate::{Error, ErrorKind, Result};
 
@@ -56,8 +55,10 @@ impl Side<'_> {
 }
 
 /// An entry that is no directory, opened as far as needed.
-pub(crate) enum Item {
+pub(crate) enum Item<'a> {
     File(OwnedFd),
+    /// A file that was read already, to its end.
+    Content(OwnedFd, &'a [u8]),
     Link(Vec<u8>),
     Special,
 }
@@ -74,7 +75,7 @@ pub(crate) trait Sink {
     ) -> Result<(), Obstacle>;
 
     /// Takes an entry of the current directory.
-    fn put(&mut self, name: &CStr, path: &[u8], item: &Item, node: &Node) -> Result<(), Obstacle>;
+    fn put(&mut self, name: &CStr, path: &[u8], item: Item<'_>, node: Node) -> Result<(), Obstacle>;
 
     /// Ends the current directory.
     fn leave(&mut self, path: &[u8], directory: BorrowedFd<'_>, node: &Node) -> Result<(), Obstacle>;
@@ -88,7 +89,11 @@ pub(crate) trait Sink {
     /// Names the copy of an entry, for messages.
     fn describe(&self, below: &[u8]) -> String;
 
-    fn meter(&mut self) -> &mut Meter;
+    /// Counts a directory of the source.
+    fn count_directory(&mut self);
+
+    /// Notes an entry that is left out.
+    fn skip(&mut self, path: &[u8], reason: SkipReason);
 }
 
 /// One directory that is being walked.
@@ -148,7 +153,7 @@ impl<'a, S: Sink> Walk<'a, S> {
         let path = self.path.len();
         let pending = Names::default();
         self.frames.push(Frame { node, path, pending, position: 0, all_read: false });
-        self.sink.meter().entry(|summary| &mut summary.directories);
+        self.sink.count_directory();
         Ok(())
     }
 
@@ -182,19 +187,18 @@ impl<'a, S: Sink> Walk<'a, S> {
                 self.note_directory(name);
                 Ok(())
             }
-            Found::Nothing(reason) => self.skip(reason),
-            Found::Item(_, node) if is_device(&node) && !self.sink.takes_devices() => {
-                self.skip(SkipReason::Device)
+            Found::Nothing(reason) => {
+                self.sink.skip(&self.path, reason);
+                Ok(())
             }
-            Found::Item(item, node) => self.sink.put(name, &self.path, &item, &node),
+            Found::Item(_, node) if is_device(&node) && !self.sink.takes_devices() => {
+                self.sink.skip(&self.path, SkipReason::Device);
+                Ok(())
+            }
+            Found::Item(item, node) => self.sink.put(name, &self.path, item, node),
         };
         self.shorten_path();
         result.map_err(|obstacle| self.failed(obstacle, name.to_bytes()))
-    }
-
-    fn skip(&mut self, reason: SkipReason) -> Result<(), Obstacle> {
-        self.sink.meter().skip(&self.path, reason);
-        Ok(())
     }
 
     /// Returns the device that the current directory is on.
@@ -217,7 +221,7 @@ impl<'a, S: Sink> Walk<'a, S> {
         let (directory, node) = match opened {
             Ok(opened) => opened,
             Err(reason) => {
-                self.sink.meter().skip(&self.path, reason);
+                self.sink.skip(&self.path, reason);
                 self.shorten_path();
                 return Ok(());
             }
@@ -289,7 +293,7 @@ fn is_device(node: &Node) -> bool {
 
 /// What an entry of a source directory turned out to be.
 pub(crate) enum Found {
-    Item(Item, Node),
+    Item(Item<'static>, Node),
     Directory,
     Nothing(SkipReason),
 }

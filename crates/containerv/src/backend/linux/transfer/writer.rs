@@ -47,7 +47,7 @@ impl Writer {
         parent: BorrowedFd<'_>,
         name: &CStr,
         path: &[u8],
-        (item, node): (&Item, &Node),
+        (item, node): (&Item<'_>, &Node),
     ) -> Result<(), Obstacle> {
         if node.links > 1 {
             if self.link(top, parent, name, node)? {
@@ -91,16 +91,21 @@ impl Writer {
         parent: BorrowedFd<'_>,
         name: &CStr,
         path: &[u8],
-        item: &Item,
+        item: &Item<'_>,
         node: &Node,
     ) -> Result<OwnedFd, Obstacle> {
         let belonging = self.rules.owners.of(node).map_err(Obstacle::Unmapped)?;
         let written = match item {
-            Item::File(from) => self.write_file(parent, name, path, from.as_fd(), node, &belonging)?,
+            Item::File(from) => {
+                self.write_file((parent, name, path), (from.as_fd(), None), node, &belonging)?
+            }
+            Item::Content(from, content) => {
+                self.write_file((parent, name, path), (from.as_fd(), Some(content)), node, &belonging)?
+            }
             Item::Link(target) => make::symlink(parent, name, target)?,
             Item::Special => make::special(parent, name, node.kind, node.device)?,
         };
-        if !matches!(item, Item::File(_)) {
+        if !matches!(item, Item::File(_) | Item::Content(..)) {
             let is_link = node.kind == FileType::Symlink;
             attributes::give_opened(written.as_fd(), &belonging, is_link, &node.times())?;
         }
@@ -110,17 +115,18 @@ impl Writer {
 
     fn write_file(
         &mut self,
-        parent: BorrowedFd<'_>,
-        name: &CStr,
-        path: &[u8],
-        from: BorrowedFd<'_>,
+        (parent, name, path): (BorrowedFd<'_>, &CStr, &[u8]),
+        (from, content): (BorrowedFd<'_>, Option<&[u8]>),
         node: &Node,
         belonging: &Belonging,
     ) -> Result<OwnedFd, Obstacle> {
         let to = make::file(parent, name, 0o600)?;
         let extent = self.rules.extent;
-        let copied = content::copy(from, node, to.as_fd(), extent, &mut self.buffer, &mut self.meter)
-            .and_then(|()| self.finish(from, to.as_fd(), path, node, belonging));
+        let copied = match content {
+            Some(content) => content::write(to.as_fd(), content, &mut self.meter),
+            None => content::copy(from, node, to.as_fd(), extent, &mut self.buffer, &mut self.meter),
+        };
+        let copied = copied.and_then(|()| self.finish(from, to.as_fd(), path, node, belonging));
         if let Err(obstacle) = copied {
             // Half a file under the full name would be taken for the whole.
             let _ = super::place::unlink(parent, name);

@@ -72,7 +72,7 @@ impl<'a, W: Write> Packing<'a, W> {
     fn begin(&mut self, node: Node, parent: usize) -> Result<()> {
         let entered = self.archive.enter(c"", &self.path, self.stack.current(), &node);
         entered.map_err(|obstacle| self.failed(obstacle))?;
-        self.archive.meter().entry(|summary| &mut summary.directories);
+        self.archive.count_directory();
         if matches!(self.form, Form::Changes) {
             self.mark_of_overlay(&node)?;
         }
@@ -198,7 +198,7 @@ impl<'a, W: Write> Packing<'a, W> {
         let device = self.levels.last().map_or(0, |level| level.node.id.0);
         let found = open_item(self.stack.current(), name, kind, device);
         let put = match found.map_err(|obstacle| self.failed(obstacle))? {
-            Found::Item(item, node) => self.archive.put(name, &self.path, &item, &node),
+            Found::Item(item, node) => self.archive.put(name, &self.path, item, node),
             Found::Nothing(reason) => return self.skip(reason, parent),
             Found::Directory => return self.skip(SkipReason::Vanished, parent),
         };
@@ -208,7 +208,7 @@ impl<'a, W: Write> Packing<'a, W> {
     }
 
     fn skip(&mut self, reason: SkipReason, parent: usize) -> Result<()> {
-        self.archive.meter().skip(&self.path, reason);
+        self.archive.skip(&self.path, reason);
         self.path.truncate(parent);
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! Layers of made-up images.
 
+mod compose;
 mod lab;
+mod rebase;
 mod round;
+mod view;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -122,8 +125,8 @@ pub(super) fn base() -> Vec<M> {
         M::directory("Files").secured(&super::facts::usual_descriptor(true)),
         M::directory("Files/Windows").with("LIBARCHIVE.creationtime", created.as_bytes()),
         M::directory("Files/Windows/System32"),
-        M::file("Files/Windows/System32/cmd.exe", b"MZ cmd").secured(&descriptor),
-        M::hard("Files/Windows/cmd.exe", "Files/Windows/System32/cmd.exe"),
+        M::file("Files/Windows/System32/tool.exe", b"MZ tool").secured(&descriptor),
+        M::hard("Files/Windows/tool.exe", "Files/Windows/System32/tool.exe"),
         M::file("Files/Windows/System32/big.dll", &vec![7; 200_001])
             .with("MSWINDOWS.xattr.$CI.CATALOGHINT", b"AQABAA=="),
         M::file("Files/Windows/read.me", b"hello").with("LIBARCHIVE.creationtime", created.as_bytes()),
@@ -154,7 +157,7 @@ pub(super) fn upper() -> Vec<M> {
         M::gone("Files/windows/.wh.read.me"),
         M::gone("Files/Users/.wh.größe 名.txt"),
         M::file("Files/WINDOWS/new.txt", b"new"),
-        M::hard("Files/windows/cmd2.exe", "Files/Windows/System32/cmd.exe"),
+        M::hard("Files/windows/tool2.exe", "Files/Windows/System32/tool.exe"),
         M::directory("Files/ProgramData"),
         M::file("Files/ProgramData/same", b"other"),
         M::directory("Hives"),

@@ -42,7 +42,7 @@ pub(in super::super) fn pack(
     let packed = match subject {
         Subject::Tree(directory, node) => archive.tree(from, directory, node),
         Subject::Entry((item, node)) => {
-            let put = archive.put(c"", b"", &item, &node);
+            let put = archive.put(c"", b"", item, node);
             put.map_err(|obstacle| obstacle.into_error(&from.name(b""), "the archive"))
         }
     };
@@ -247,16 +247,16 @@ impl<W: Write> Sink for Archive<'_, W> {
         self.header(path, b"", false, node, &attributes, None)
     }
 
-    fn put(&mut self, _name: &CStr, path: &[u8], item: &Item, node: &Node) -> Result<(), Obstacle> {
+    fn put(&mut self, _name: &CStr, path: &[u8], item: Item<'_>, node: Node) -> Result<(), Obstacle> {
         if let Some(first) = self.links.first(node.id).map(|first| first.path.clone()) {
             let target = self.member_name(&first);
-            self.header(path, &target, true, node, &[], None)?;
+            self.header(path, &target, true, &node, &[], None)?;
             self.links.met(node.id);
         } else {
             match item {
-                Item::File(file) => self.file(path, file.as_fd(), node)?,
-                Item::Link(target) => self.header(path, target, false, node, &[], None)?,
-                Item::Special => self.header(path, b"", false, node, &[], None)?,
+                Item::File(file) | Item::Content(file, _) => self.file(path, file.as_fd(), &node)?,
+                Item::Link(target) => self.header(path, &target, false, &node, &[], None)?,
+                Item::Special => self.header(path, b"", false, &node, &[], None)?,
             }
             if node.links > 1 && !self.links.remember(node.id, node.links, path.to_vec(), node.id) {
                 return Err(Obstacle::System("remember the hard links of", Errno::NOMEM));
@@ -287,7 +287,11 @@ impl<W: Write> Sink for Archive<'_, W> {
         "the archive".into()
     }
 
-    fn meter(&mut self) -> &mut Meter {
-        &mut self.meter
+    fn count_directory(&mut self) {
+        self.meter.entry(|summary| &mut summary.directories);
+    }
+
+    fn skip(&mut self, path: &[u8], reason: SkipReason) {
+        self.meter.skip(path, reason);
     }
 }

@@ -1,0 +1,194 @@
+//! Debian's registry, which is the distribution project's: without TLS, and with TLS and a password.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use containerv::ErrorKind;
+use containerv::images::registry::{Credential, Pushed};
+use containerv::spec::image::{Digest, Document};
+use containerv_tests::{skip, wait_until};
+
+use super::*;
+
+/// `user:s3cret`, as `htpasswd -B` has it.
+const HTPASSWD: &str = "user:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
+const PASSWORD: &str = "s3cret";
+/// For a program to start on a machine with much to do.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running registry.
+struct Real {
+    directory: Directory,
+    name: String,
+    process: Child,
+}
+
+impl Real {
+    /// Starts one; nothing, and the reason is said, where there is none.
+    fn start(name: &str, tls: bool) -> Option<Self> {
+        let programs = ["docker-registry", "openssl"];
+        if let Some(missing) = programs.iter().find(|program| {
+            Command::new(program).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
+        }) {
+            skip(&format!("there is no {missing}"));
+            return None;
+        }
+        // Somebody else may take the port between its choice and its use.
+        (0..5).find_map(|_| Self::try_start(name, tls)).or_else(|| panic!("the registry does not start"))
+    }
+
+    fn try_start(name: &str, tls: bool) -> Option<Self> {
+        let directory = Directory::new(name);
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let at = |file: &str| directory.0.join(file).display().to_string();
+        let mut configuration = format!(
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
+            at("storage")
+        );
+        if tls {
+            make_certificates(&directory.0);
+            fs::write(at("htpasswd"), HTPASSWD).unwrap();
+            configuration += &format!(
+                "  tls:\n    certificate: {}\n    key: {}\nauth:\n  htpasswd:\n    realm: test\n    path: {}\n",
+                at("server.pem"),
+                at("server.key"),
+                at("htpasswd")
+            );
+        }
+        fs::write(at("config.yml"), configuration).unwrap();
+        let log = fs::File::create(at("log")).unwrap();
+        let mut process = Command::new("docker-registry")
+            .args(["serve", &at("config.yml")])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let mut ended = false;
+        let up = wait_until(PATIENCE, || {
+            ended = process.try_wait().unwrap().is_some();
+            ended || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+        });
+        let started = Self { directory, name: format!("127.0.0.1:{port}"), process };
+        (up && !ended).then_some(started)
+    }
+
+    fn reference(&self, rest: &str) -> Reference {
+        format!("{}/{rest}", self.name).parse().unwrap()
+    }
+
+    /// Settings that know this registry's authority.
+    fn trusting(&self) -> Settings {
+        Settings { authorities: vec![self.directory.0.join("ca.pem")], ..settings() }
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// An authority, and a certificate of it for 127.0.0.1.
+fn make_certificates(directory: &Path) {
+    static LOCK: OnceLock<()> = OnceLock::new();
+    LOCK.get_or_init(|| ());
+    let openssl = |arguments: &str| {
+        let output =
+            Command::new("openssl").args(arguments.split(' ')).current_dir(directory).output().unwrap();
+        assert!(output.status.success(), "{arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    fs::write(directory.join("san"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
+    let curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+    openssl(&format!("req -x509 {curve} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
+    openssl(&format!("req {curve} -keyout server.key -out server.csr -subj /CN=registry"));
+    openssl(
+        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem",
+    );
+}
+
+/// Pushes an image and pulls it again.
+fn round_trip(client: &Client, name: &Reference, size: usize) {
+    let (config, bytes) = (b"{\"os\":\"linux\"}".to_vec(), content(size));
+    let (config_at, layer_at) = (Descriptor::of(media_type::OCI_CONFIG, &config), layer(&bytes));
+    for (descriptor, bytes) in [(&config_at, &config), (&layer_at, &bytes)] {
+        let open = |offset: u64| -> io::Result<Box<dyn Read + Send>> {
+            Ok(Box::new(io::Cursor::new(bytes[usize::try_from(offset).unwrap()..].to_vec())))
+        };
+        assert_eq!(client.push_blob(name, descriptor, &[], &open).unwrap(), Pushed::Uploaded);
+        assert_eq!(client.push_blob(name, descriptor, &[], &open).unwrap(), Pushed::Present);
+    }
+    let manifest = serde_json::to_vec(&Manifest::new(config_at.clone(), vec![layer_at.clone()])).unwrap();
+    let digest = client.push_manifest(name, media_type::OCI_MANIFEST, &manifest).unwrap();
+    let fetched = client.resolve(name).unwrap();
+    assert_eq!((fetched.descriptor.digest, &fetched.bytes), (digest, &manifest));
+    assert!(matches!(fetched.document, Document::Manifest(_)));
+    assert_eq!(client.content(name, &config_at, 1000).unwrap(), config);
+    for offset in [0, 1, size as u64 / 2] {
+        assert_eq!(download(client, name, &layer_at, offset).unwrap(), &bytes[offset as usize..]);
+    }
+}
+
+#[test]
+fn images_go_to_a_real_registry_and_come_back() {
+    let Some(real) = Real::start("plain", false) else { return };
+    let client = client();
+    round_trip(&client, &real.reference("team/app:1"), 300_000);
+    // In pieces.
+    let pieces = Client::new(Settings { chunk_bytes: 100_000, ..settings() });
+    round_trip(&pieces, &real.reference("team/pieces:1"), 1_000_001);
+    let bytes = content(300_000);
+    let unused = |_: u64| -> io::Result<Box<dyn Read + Send>> { Err(io::Error::other("it is mounted")) };
+    let other = real.reference("team/other:1");
+    assert_eq!(client.push_blob(&other, &layer(&bytes), &["team/app"], &unused).unwrap(), Pushed::Mounted);
+    assert_eq!(client.tags(&real.reference("team/app")).unwrap(), ["1"]);
+    assert!(client.catalogue(&real.name).unwrap().contains(&"team/app".to_owned()));
+    let error = client.resolve(&real.reference("team/app:none")).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert!(error.to_string().contains("MANIFEST_UNKNOWN"), "{error}");
+    let lost = Digest::of(b"nobody has this");
+    let missing = Manifest::new(Descriptor::new(media_type::OCI_CONFIG, lost, 15), Vec::new());
+    let bytes = serde_json::to_vec(&missing).unwrap();
+    let error =
+        client.push_manifest(&real.reference("team/app:bad"), media_type::OCI_MANIFEST, &bytes).unwrap_err();
+    assert!(error.to_string().contains("BLOB_UNKNOWN"), "{error}");
+}
+
+#[test]
+fn a_real_registry_with_tls_and_a_password_wants_both() {
+    let Some(real) = Real::start("tls", true) else { return };
+    let name = real.reference("team/app:1");
+    let error = client().resolve(&name).unwrap_err();
+    assert!(error.to_string().contains("TLS: invalid peer certificate"), "{error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("hosts.toml")), "{error:?}");
+    let trusting = Client::new(real.trusting());
+    let error = trusting.resolve(&name).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+    let credentials = real.directory.credentials();
+    let client = Client::new(Settings { credentials, ..real.trusting() });
+    let user = |password: &str| Credential::Basic { user: "user".to_owned(), password: password.to_owned() };
+    assert_eq!(client.login(&real.name, user("wrong")).unwrap_err().kind(), ErrorKind::PermissionDenied);
+    client.login(&real.name, user(PASSWORD)).unwrap();
+    round_trip(&client, &name, 300_000);
+    // By an explicit setting, the certificate does not count.
+    let insecure = Settings {
+        insecure: vec![real.name.clone()],
+        credentials: real.directory.credentials(),
+        ..settings()
+    };
+    Client::new(insecure).resolve(&name).unwrap();
+    // By hosts.toml.
+    let hosts = real.directory.0.join("hosts").join(format!("{}_", real.name.replace(':', "_")));
+    fs::create_dir_all(&hosts).unwrap();
+    fs::write(hosts.join("hosts.toml"), "ca = \"../../ca.pem\"\n").unwrap();
+    let by_file = Settings {
+        hosts: vec![real.directory.0.join("hosts")],
+        credentials: real.directory.credentials(),
+        ..settings()
+    };
+    Client::new(by_file).resolve(&name).unwrap();
+}
