@@ -37,6 +37,8 @@ targets! {
     filters,
     frames,
     hcs_answers,
+    image_archive,
+    image_change,
     layer,
     log_entry,
     moments,

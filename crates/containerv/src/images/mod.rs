@@ -173,6 +173,9 @@ pub fn check_reference(text: &str) -> Result<()> {
     parse_reference(text).map(drop)
 }
 
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub(crate) use {exchange::list_archive, making::change};
+
 /// Reads a reference.
 pub(crate) fn parse_reference(text: &str) -> Result<Reference> {
     text.parse().map_err(|error: containerv_spec::image::reference::InvalidReference| {
