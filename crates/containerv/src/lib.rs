@@ -90,7 +90,7 @@ pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use images::{
     Answer, Fit, HistoryEntry, Image, ImageLayer, ImageOverrides, ImageSummary, ImageUsage, Images,
     ImagesUsage, PruneOptions, PullEvent, PullOptions, PullPolicy, PullProgress, PushEvent, PushOptions,
-    PushProgress, RemovedImages, check_reference,
+    PushProgress, RemovedImages, parse_reference,
 };
 pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use lower::hcs::plan_windows;

@@ -159,17 +159,12 @@ fn own_platform() -> Platform {
     Platform::new(std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Checks that a text is a reference to an image, such as `debian:bookworm`.
+/// Reads a reference to an image, such as `debian:bookworm`.
 ///
 /// # Errors
 ///
 /// It is none, with the reason.
-pub fn check_reference(text: &str) -> Result<()> {
-    parse_reference(text).map(drop)
-}
-
-/// Reads a reference.
-pub(crate) fn parse_reference(text: &str) -> Result<Reference> {
+pub fn parse_reference(text: &str) -> Result<Reference> {
     text.parse().map_err(|error: containerv_spec::image::reference::InvalidReference| {
         Error::new(ErrorKind::InvalidArgument, format!("`{text}` is no reference to an image: {error}"))
             .with_hint("write it as `debian:bookworm` or `registry.example/team/app:1.2`")

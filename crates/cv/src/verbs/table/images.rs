@@ -21,15 +21,7 @@ cv pull --platform windows/amd64 mcr.microsoft.com/windows/nanoserver:ltsc2022",
     completion: Completion::Images,
     sections: &[&Section {
         title: "Pulling",
-        flags: &[
-            PLATFORM,
-            QUIET,
-            Flag::switch("all-tags", "Pull every tag of the repository")
-                .short('a')
-                .refused("name the tags one by one"),
-            Flag::switch("disable-content-trust", "Image signatures")
-                .refused("leave it away; every byte is verified against its digest"),
-        ],
+        flags: &[PLATFORM, QUIET, Flag::switch("all-tags", "Pull every tag of the repository").short('a')],
     }],
     ..Verb::new("pull", "Get an image from its registry", images::pull)
 };
@@ -43,14 +35,7 @@ pub(super) static PUSH: Verb = Verb {
     completion: Completion::Images,
     sections: &[&Section {
         title: "Pushing",
-        flags: &[
-            QUIET,
-            Flag::switch("all-tags", "Push every tag of the repository")
-                .short('a')
-                .refused("name the tags one by one"),
-            Flag::switch("disable-content-trust", "Image signatures")
-                .refused("leave it away; images are not signed"),
-        ],
+        flags: &[QUIET, Flag::switch("all-tags", "Push every tag of the repository that is here").short('a')],
     }],
     ..Verb::new("push", "Send an image to its registry", images::push)
 };
