@@ -55,5 +55,7 @@ targets! {
     values,
     windows_access,
     windows_files,
+    windows_hive,
+    windows_layer,
     windows_path,
 }

@@ -35,7 +35,7 @@ pub(crate) fn quoted(word: &str) -> String {
 
 /// Runs `command` with this program's own streams.
 pub(crate) fn run(command: &mut Command) -> Result<()> {
-    println!("$ {}", shown(command));
+    eprintln!("$ {}", shown(command));
     let status = command.status().map_err(|error| cannot_start(command, &error))?;
     if status.success() { Ok(()) } else { Err(Failure::new(format!("`{}`: {status}", shown(command)))) }
 }

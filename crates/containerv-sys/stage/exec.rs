@@ -65,7 +65,8 @@ pub fn oom_score(o: &Operation) -> Sys<()> {
     write_file(c"/proc/self/oom_score_adj".as_ptr().cast(), text)
 }
 
-fn decimal(value: i32, buffer: &mut [u8; 8]) -> &[u8] {
+/// Writes a number of at most seven digits.
+pub fn decimal(value: i32, buffer: &mut [u8; 8]) -> &[u8] {
     let mut magnitude = value.unsigned_abs() % 10_000_000;
     let mut start = buffer.len();
     loop {

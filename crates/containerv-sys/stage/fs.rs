@@ -87,6 +87,35 @@ pub fn attach_op(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()>
     attached
 }
 
+/// `OPEN_HOST`.
+pub fn open_host(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    let path = program.text(o.arg(1));
+    let opened = call!(OPENAT, AT_FDCWD, path, sys::O_PATH | sys::O_CLOEXEC)? as i32;
+    stage.set_register(o.arg(0), opened)
+}
+
+/// `DETACH`. The container may have moved directories meanwhile, so that the path leads to another mount, such
+/// as one that hides something: only what is the same file on the host, and as read-only, is detached.
+/// umount2(2) takes paths alone; that of a descriptor leads to what it refers to, in whichever namespace.
+pub fn detach(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
+    const MNT_DETACH: usize = 2;
+    const ST_RDONLY: u64 = 1;
+    let (root, source) = (stage.register(wire::ROOT)?, stage.register(o.arg(0))?);
+    let target = open_target(root, program.bytes(o.arg(1)), source, o.arg(2) & attach::STRICT)?;
+    let read_only = |fd| mount_flags(fd).map(|flags| flags & ST_RDONLY != 0);
+    let expected = o.arg(3) != 0 || read_only(source)?;
+    if identity(target)? != identity(source)? || read_only(target)? != expected {
+        return Err(sys::ESTALE);
+    }
+    call!(FCHDIR, stage.register(wire::PROC)?)?;
+    let (mut path, mut digits) = ([0u8; 24], [0u8; 8]);
+    let number = crate::exec::decimal(target, &mut digits);
+    for (place, byte) in path.iter_mut().zip(b"self/fd/".iter().chain(number)) {
+        *place = *byte;
+    }
+    call!(UMOUNT2, path.as_ptr(), MNT_DETACH).map(drop)
+}
+
 fn open_target(root: i32, path: &[u8], mount: i32, flags: u64) -> Sys<i32> {
     let rules = match flags & (attach::STRICT | attach::NO_LINKS) {
         0 => Rules::CONFINED,
@@ -249,6 +278,13 @@ pub fn file_system_type(fd: i32) -> Sys<u64> {
     let mut statfs = [0u64; 15];
     call!(FSTATFS, fd, statfs.as_mut_ptr())?;
     Ok(statfs[0])
+}
+
+/// Returns `f_flags` of fstatfs(2).
+fn mount_flags(fd: i32) -> Sys<u64> {
+    let mut statfs = [0u64; 15];
+    call!(FSTATFS, fd, statfs.as_mut_ptr())?;
+    Ok(statfs[10])
 }
 
 /// `FILE`: a new small file in the root, such as `/etc/hosts` of a memory root.

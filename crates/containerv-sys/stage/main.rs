@@ -158,6 +158,8 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
         op::OPEN_ROOT => root::open(stage, program, o),
         op::ATTACH_HOST => root::attach_host(stage, program, o),
         op::ATTACH => fs::attach_op(stage, program, o),
+        op::OPEN_HOST => fs::open_host(stage, program, o),
+        op::DETACH => fs::detach(stage, program, o),
         op::MKDIR | op::MKNOD | op::SYMLINK => fs::make(stage, program, o),
         op::HOST_MKDIR => fs::host_mkdir(program, o),
         op::MASK => fs::mask(stage, program, o),

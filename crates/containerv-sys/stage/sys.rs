@@ -80,6 +80,7 @@ pub const EPERM: i32 = 1;
 pub const EFBIG: i32 = 27;
 pub const EXDEV: i32 = 18;
 pub const ECHILD: i32 = 10;
+pub const ESTALE: i32 = 116;
 
 pub const AT_FDCWD: i32 = -100;
 pub const AT_EMPTY_PATH: i32 = 0x1000;

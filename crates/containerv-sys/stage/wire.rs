@@ -144,6 +144,11 @@ pub mod op {
     pub const REMOVE: u16 = 51;
     /// `fd`: closes every descriptor above 2 but this one, and those by which the stage reports.
     pub const CLOSE_OTHERS: u16 = 52;
+    /// `reg, path`: opens a file or directory of the host for later comparison.
+    pub const OPEN_HOST: u16 = 53;
+    /// `reg, path, attach flags, read-only`: detaches what is mounted at a path in the root, if that is what the
+    /// register refers to. The register of the root is open, and that of proc refers to the host's `/proc`.
+    pub const DETACH: u16 = 54;
 }
 
 /// How [`op::CLONE`] goes on.

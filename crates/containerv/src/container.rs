@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use containerv_spec::request::Process;
+use containerv_spec::request::{Mount, Process};
 use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, Limits, OsText, Request};
 
@@ -276,6 +276,33 @@ impl Container {
     /// Everything that is wrong with the change; then nothing was changed.
     pub fn update(&self, change: &Limits) -> Result<()> {
         self.host.system.update(self.id(), change)
+    }
+
+    /// Mounts something in the container: at once if it runs, and at each start from now on. What is added, and
+    /// where, is checked as at a creation.
+    ///
+    /// A container that runs takes files and directories of the host ([`MountSource::Bind`]) and, on Windows with
+    /// process isolation, named pipes. Other kinds come with the next start, and are added while it does not run.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the mount, `Unsupported` for what cannot be added while the container runs;
+    /// then nothing was changed.
+    ///
+    /// [`MountSource::Bind`]: containerv_spec::request::MountSource::Bind
+    pub fn add_mount(&self, mount: &Mount) -> Result<()> {
+        self.host.system.add_mount(self.id(), mount)
+    }
+
+    /// Takes the mount at a target away: at once if the container runs, and at each start from now on. Files that
+    /// are open in the container stay open on Linux.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the request has no mount at that target, `Unsupported` for what cannot be taken away while
+    /// the container runs; then nothing was changed.
+    pub fn remove_mount(&self, target: impl Into<OsText>) -> Result<()> {
+        self.host.system.remove_mount(self.id(), &target.into())
     }
 
     /// Gives the container another name.

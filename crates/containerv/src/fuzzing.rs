@@ -35,3 +35,8 @@ pub mod windows_access {
         }
     }
 }
+
+/// Files of the registry of Windows.
+pub mod windows_hive {
+    pub use crate::images::windows::count_hive;
+}

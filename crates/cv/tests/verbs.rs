@@ -27,6 +27,14 @@ fn a_command_in_the_foreground() {
 }
 
 #[test]
+fn mounts_that_come_and_go() {
+    let stage = Stage::new();
+    stage.bed.make_directory("shared");
+    fs::write(stage.bed.path("shared/file"), "shared content\n").unwrap();
+    insta::assert_snapshot!(stage.transcript(include_str!("verbs/mounts.txt")));
+}
+
+#[test]
 fn a_life_in_the_background() {
     #[cfg(target_os = "linux")]
     if !rustix::process::geteuid().is_root() {

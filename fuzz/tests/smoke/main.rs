@@ -142,6 +142,8 @@ targets! {
     values,
     windows_access,
     windows_files,
+    windows_hive,
+    windows_layer,
     windows_path,
 }
 

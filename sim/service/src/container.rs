@@ -224,11 +224,12 @@ impl Container {
         Ok(script)
     }
 
-    /// Runs a shell script in the container's mount namespace.
+    /// Runs a shell script in the container's mount namespace, and in that of its processes: without a `/proc/self`,
+    /// umount(8) finds no mounted files.
     fn inside(&self, script: &str, paths: &[&Path]) -> Answer<()> {
         let mut command = Command::new("nsenter");
         command
-            .args(["--target", &self.first()?.to_string(), "--mount", "sh", "-c", script, "sh"])
+            .args(["--target", &self.first()?.to_string(), "--mount", "--pid", "sh", "-c", script, "sh"])
             .args(paths);
         let output = command.stdin(Stdio::null()).output().or_refuse("entering the container")?;
         if output.status.success() {

@@ -431,6 +431,24 @@ pub enum Action {
         /// Where.
         at: OsText,
     },
+    /// Opens a file or directory of the host, to be found again in a container.
+    OpenHost {
+        /// For which place.
+        slot: Slot,
+        /// Path.
+        path: OsText,
+    },
+    /// Detaches what is mounted at a path below the root, if that is a given file or directory.
+    Detach {
+        /// The file or directory.
+        slot: Slot,
+        /// Path in the container.
+        target: OsText,
+        /// Only if it is read-only.
+        read_only: bool,
+        /// How the path is resolved.
+        resolve: Resolve,
+    },
     /// Takes a directory as the root without mounting anything.
     OpenRoot {
         /// Path.

@@ -58,6 +58,15 @@ impl fmt::Display for Ranges<'_> {
     }
 }
 
+/// How a path may be resolved, as the end of a sentence.
+fn confinement(resolve: Resolve) -> &'static str {
+    match resolve {
+        Resolve::InRoot => "",
+        Resolve::Beneath => ", never leaving the root",
+        Resolve::NoLinks => ", through no link",
+    }
+}
+
 impl fmt::Display for Action {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.fmt_host(f)
@@ -175,6 +184,11 @@ impl Action {
             }
             Self::MakePrivateDirectory { path, mode } => write!(f, "make `{path}` mode {mode:04o}"),
             Self::AttachOutside { slot, at } => write!(f, "attach {slot} at `{at}` of the host"),
+            Self::OpenHost { slot, path } => write!(f, "open `{path}` of the host as {slot}"),
+            Self::Detach { slot, target, read_only, resolve } => {
+                let kind = if *read_only { " (read-only)" } else { "" };
+                write!(f, "detach {slot}{kind} from `{target}`{}", confinement(*resolve))
+            }
             Self::OpenRoot { path } => write!(f, "take `{path}` as the root"),
             Self::MakeEntry { slot, name, entry } => match entry {
                 Entry::Directory { mode } => write!(f, "in {slot} make directory `{name}` mode {mode:04o}"),
@@ -186,11 +200,7 @@ impl Action {
                 Entry::Link { target } => write!(f, "in {slot} make link `{name}` to `{target}`"),
             },
             Self::Attach { slot, target, create, resolve } => {
-                let strict = match resolve {
-                    Resolve::InRoot => "",
-                    Resolve::Beneath => ", never leaving the root",
-                    Resolve::NoLinks => ", through no link",
-                };
+                let strict = confinement(*resolve);
                 let create = match create {
                     TargetKind::Existing => "",
                     _ => ", making it if missing",

@@ -10,6 +10,7 @@ mod calls;
 mod copying;
 mod descriptors;
 mod programs;
+mod remounts;
 mod system_paths;
 mod views;
 mod volumes;

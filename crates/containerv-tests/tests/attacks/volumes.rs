@@ -10,7 +10,7 @@ use containerv_tests::{Bed, shell};
 use crate::{Attacker, bind, canary, fingerprint, tmpfs};
 
 /// Links to the canary in every manner, by name.
-fn plant_links(directory: &Path, canary: &Path) {
+pub(crate) fn plant_links(directory: &Path, canary: &Path) {
     let climbing = Path::new(&"../".repeat(20)).join(canary.strip_prefix("/").unwrap());
     let targets = [
         ("absolute", canary.to_owned()),

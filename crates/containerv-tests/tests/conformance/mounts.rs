@@ -91,3 +91,107 @@ fn several_containers_share_a_directory() {
         assert_eq!(seen.lines().count(), 3, "{seen}");
     }
 }
+
+/// What is stored of the mounts of a container.
+fn stored(bed: &Bed, container: &Container) -> Vec<Mount> {
+    bed.host().container(container.id().as_str()).unwrap().request().mounts.clone()
+}
+
+fn reads(container: &Container, path: &str) -> bool {
+    command(container, &format!("read {}", inside::path(path))).output().unwrap().status.success()
+}
+
+fn writes(container: &Container, path: &str) -> bool {
+    command(container, &format!("write {} x", inside::path(path))).output().unwrap().status.success()
+}
+
+#[test]
+fn directories_come_and_go_while_a_container_runs() {
+    let bed = Bed::with_program();
+    for name in ["one", "two"] {
+        fs::write(bed.make_directory(name).join("in"), name).unwrap();
+    }
+    let container = bed.keeper(|_| {});
+    let (one, mut two) = (bind(&bed, "one", "new/one"), bind(&bed, "two", "new/two"));
+    two.read_only = true;
+    container.add_mount(&one).unwrap();
+    container.add_mount(&two).unwrap();
+    assert_eq!(stored(&bed, &container), [one.clone(), two.clone()]);
+    assert_eq!(said(command(&container, &format!("read {}", inside::path("new/two/in")))), "two");
+    assert!(writes(&container, "new/one/out") && !writes(&container, "new/two/out"));
+    assert_eq!(fs::read_to_string(bed.path("one/out")).unwrap(), "x");
+    container.remove_mount(one.target.clone()).unwrap();
+    assert!(!reads(&container, "new/one/in") && reads(&container, "new/two/in"));
+    assert_eq!(stored(&bed, &container), [two]);
+    // The next start has what is stored.
+    container.stop(None).unwrap();
+    container.start().unwrap();
+    assert!(!reads(&container, "new/one/in") && reads(&container, "new/two/in"));
+    assert!(!writes(&container, "new/two/out"));
+    container.delete(true).unwrap();
+    assert_eq!(fs::read_dir(bed.path("two")).unwrap().count(), 1);
+}
+
+#[test]
+fn what_a_start_has_mounted_goes_too_and_comes_again() {
+    let bed = Bed::with_program();
+    fs::write(bed.make_directory("data").join("in"), "seen").unwrap();
+    fs::write(bed.path("file"), "a file").unwrap();
+    let (data, file) = (bind(&bed, "data", "mnt"), bind(&bed, "file", "single.txt"));
+    let mounts = vec![data.clone(), file.clone()];
+    let container = bed.keeper(|request| request.mounts = mounts);
+    for mount in [&data, &file] {
+        container.remove_mount(mount.target.clone()).unwrap();
+    }
+    assert!(!reads(&container, "mnt/in"));
+    assert_ne!(
+        command(&container, &format!("read {}", inside::path("single.txt"))).output().unwrap().stdout,
+        b"a file"
+    );
+    for mount in [&file, &data] {
+        container.add_mount(mount).unwrap();
+    }
+    assert_eq!(said(command(&container, &format!("read {}", inside::path("single.txt")))), "a file");
+    assert!(reads(&container, "mnt/in"));
+    assert_eq!(stored(&bed, &container), [file, data]);
+}
+
+#[test]
+fn mounts_of_a_container_that_does_not_run_come_with_its_next_start() {
+    let bed = Bed::with_program();
+    bed.make_directory("data");
+    let container = bed.keeper(|_| {});
+    container.stop(None).unwrap();
+    let mount = bind(&bed, "data", "mnt");
+    container.add_mount(&mount).unwrap();
+    assert_eq!(stored(&bed, &container), [mount.clone()]);
+    container.start().unwrap();
+    said(command(&container, &format!("write {} x", inside::path("mnt/out"))));
+    container.stop(None).unwrap();
+    container.remove_mount(mount.target).unwrap();
+    container.start().unwrap();
+    assert!(!reads(&container, "mnt/out") && bed.path("data/out").is_file());
+}
+
+#[test]
+fn a_change_of_mounts_that_fails_leaves_nothing() {
+    let bed = Bed::with_program();
+    bed.make_directory("data");
+    let container = bed.keeper(|request| request.mounts.push(bind(&bed, "data", "mnt")));
+    let before = stored(&bed, &container);
+    let refuse = |mount: &Mount, kind, text: &str| {
+        assert_error(&container.add_mount(mount).unwrap_err(), kind, text);
+        assert_eq!(stored(&bed, &container), before);
+    };
+    refuse(&bind(&bed, "absent", "new"), ErrorKind::NotFound, "absent");
+    refuse(&bind(&bed, "data", "mnt"), ErrorKind::InvalidArgument, "mnt");
+    let tmpfs = MountSource::Tmpfs { size: None, mode: None };
+    let memory = Mount { source: tmpfs, ..bind(&bed, "data", "memory") };
+    refuse(&memory, ErrorKind::Unsupported, "memory");
+    for target in [inside::path("absent"), inside::path("mnt/below"), "relative".to_owned()] {
+        let error = container.remove_mount(target.as_str()).unwrap_err();
+        assert_error(&error, ErrorKind::NotFound, &target);
+    }
+    assert_eq!(stored(&bed, &container), before);
+    assert!(writes(&container, "mnt/out") && !bed.path("absent").exists());
+}

@@ -95,6 +95,12 @@ fn calls_are_those_that_were_read() {
         keeper.update(&memory(600)).unwrap();
         check("limits_are_changed", &request);
     }
+    let path = bed.make_directory("more").to_str().unwrap().into();
+    let source = MountSource::Bind { path, recursive: true };
+    let (target, options) = (r"C:\more".into(), Default::default());
+    keeper.add_mount(&Mount { source, target, read_only: true, options }).unwrap();
+    keeper.remove_mount(r"C:\more").unwrap();
+    check("a_directory_comes_and_goes", &request);
     // Not stopped: how much of that is left to do depends on how soon it does as it is asked.
     keeper.kill().unwrap();
     keeper.wait().unwrap();

@@ -12,6 +12,7 @@ pub(crate) mod hcs;
 // Layers of Windows images are read and written everywhere, with the same rules for names, links and times.
 #[cfg(not(any(windows, test)))]
 pub(crate) mod hcs {
+    #[cfg(feature = "fuzzing")]
     pub(crate) mod doctor {
         pub(crate) mod access;
     }

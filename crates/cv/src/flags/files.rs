@@ -43,6 +43,25 @@ pub static FILES: Section = Section {
     ],
 };
 
+/// Options by which `update` changes mounts.
+pub static MOUNT_CHANGES: Section = Section {
+    title: "Mounts",
+    flags: &[
+        Flag::value(
+            "mount-add",
+            "FIELDS",
+            "Mount it now and at each start, as `type=bind,source=/a,target=/b,readonly`; may be repeated",
+        )
+        .completed(Completion::Words(&["type=bind,source="]))
+        .sets(mount),
+        Flag::value(
+            "mount-rm",
+            "TARGET",
+            "Take the mount at this path away, now and at each start; may be repeated",
+        ),
+    ],
+};
+
 fn rootfs(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     draft.rootfs = true;
     draft.request.root = Root::Directory(native::absolute(text)?);

@@ -37,6 +37,13 @@ static FLAGS: &[Flag] = &[
     )
     .completed(Completion::Words(&["type=bind,source=", "type=npipe,source="]))
     .sets(storage::mount),
+    Flag::value(
+        "mount-add",
+        "FIELDS",
+        r"Map it now and at each start, as `type=bind,source=C:\a,target=C:\b,readonly`; may be repeated",
+    )
+    .completed(Completion::Words(&["type=bind,source=", "type=npipe,source="]))
+    .sets(storage::mount),
     Flag::value("user", "USER", "Run as this user, as `ContainerUser` or `ContainerAdministrator`")
         .short('u')
         .sets(super::process::user),
@@ -208,7 +215,8 @@ mod tests {
 
     #[test]
     fn options_of_windows_are_spelled_as_on_linux() {
-        let known = |name: &str| verbs::find("run").and_then(|verb| verb.long(name));
+        let of = |verb: &str, name: &str| verbs::find(verb).and_then(|verb| verb.long(name));
+        let known = |name: &str| of("run", name).or_else(|| of("update", name));
         for flag in FLAGS {
             let other = known(flag.long).unwrap();
             let spelled = |flag: &Flag| (flag.short, flag.value.is_some());

@@ -142,6 +142,8 @@ pub struct Verb {
     pub sections: &'static [&'static Section],
     /// Everything after the first operand belongs to the container's command.
     pub options_first: bool,
+    /// From the first option on that it has not, the words are another verb's.
+    pub passes_on: bool,
     /// Exit code of its own failures: 125 where a container's code is passed through, else 1.
     pub failure: u8,
     /// Help texts and completion pass it over.
@@ -164,6 +166,7 @@ impl Verb {
             completion: Completion::None,
             sections: &[],
             options_first: false,
+            passes_on: false,
             failure: 1,
             hidden: false,
             run,

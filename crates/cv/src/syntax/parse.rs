@@ -171,6 +171,10 @@ impl<I: Iterator<Item = OsText>> Reader<I> {
     fn read_all(&mut self) {
         while let Some(word) = self.words.next() {
             match word.as_bytes() {
+                [b'-', rest @ ..] if self.verb.passes_on && !rest.is_empty() && !self.knows(rest) => {
+                    self.parsed.operands.push(word);
+                    self.parsed.operands.extend(self.words.by_ref());
+                }
                 b"--" => {
                     self.parsed.operands.extend(self.words.by_ref());
                 }
@@ -183,6 +187,19 @@ impl<I: Iterator<Item = OsText>> Reader<I> {
                     }
                 }
             }
+        }
+    }
+
+    /// Says whether the verb has the option that begins so, written without its first dash.
+    fn knows(&self, word: &[u8]) -> bool {
+        match word {
+            [b'-'] => true,
+            [b'-', long @ ..] => {
+                let name = long.split(|byte| *byte == b'=').next().unwrap_or_default();
+                std::str::from_utf8(name).is_ok_and(|name| self.verb.long(name).is_some())
+            }
+            [letter, ..] => letter.is_ascii() && self.verb.short(char::from(*letter)).is_some(),
+            [] => true,
         }
     }
 

@@ -4,6 +4,7 @@ use std::io::{BufRead as _, IsTerminal as _};
 use std::time::Duration;
 
 use containerv::{Container, Error, ErrorKind};
+use containerv_spec::OsText;
 use containerv_spec::state::Status;
 
 use super::{Session, for_each};
@@ -79,15 +80,22 @@ pub fn unpause(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     for_each(session, parsed, Container::resume)
 }
 
-/// Changes limits.
+/// Changes mounts and limits.
 pub fn update(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
-    let limits = Draft::read_well(parsed)?.request.limits;
-    if limits.is_empty() {
+    let request = Draft::read_well(parsed)?.request;
+    let (limits, added) = (request.limits, request.mounts);
+    let removed: Vec<&OsText> = parsed.all("mount-rm").collect();
+    if limits.is_empty() && added.is_empty() && removed.is_empty() {
         return Err(Failure::usage(
-            usage("`cv update`: no limit is named").with_hint("as `cv update --memory 512m NAME`"),
+            usage("`cv update`: neither a limit nor a mount is named")
+                .with_hint("as `cv update --memory 512m NAME`"),
         ));
     }
-    for_each(session, parsed, |container| container.update(&limits))
+    for_each(session, parsed, |container| {
+        removed.iter().try_for_each(|target| container.remove_mount((*target).clone()))?;
+        added.iter().try_for_each(|mount| container.add_mount(mount))?;
+        if limits.is_empty() { Ok(()) } else { container.update(&limits) }
+    })
 }
 
 /// Gives a container another name.

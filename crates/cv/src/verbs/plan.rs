@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::platform::TARGET;
 use crate::syntax::parse::{parse, wrong_value};
-use crate::syntax::{Parsed, usage};
+use crate::syntax::{Parsed, Verb, usage};
 use crate::value::{self, fields, quote, wrong};
 
 /// Prints what `run` or `create` would do.
@@ -30,16 +30,8 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let id = parsed.read("id", |text| {
         text.parse::<ContainerId>().map_err(|_| wrong("expected 64 hexadecimal digits in lower case"))
     })?;
-    let word = parsed.operand(0)?;
-    let verb = match word {
-        "run" | "create" => find(word),
-        _ => None,
-    };
-    let unknown = || {
-        let error = usage(format!("`cv plan`: {} has no plan", quote(&parsed.operands[0])));
-        Failure::usage(error.with_hint("as in `cv plan run IMAGE COMMAND`"))
-    };
-    let (planned, mut problems) = parse(verb.ok_or_else(unknown)?, parsed.operands[1..].iter().cloned());
+    let (verb, words) = verb(parsed)?;
+    let (planned, mut problems) = parse(verb, words.iter().cloned());
     if !problems.is_empty() {
         problems.extend(Draft::read_for(&planned, target).1);
         return Err(problems.into());
@@ -70,6 +62,20 @@ pub fn plan(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         false => output::print(plan.to_string())?,
     }
     Ok(0)
+}
+
+/// Whose words they are: `run` may be left away.
+fn verb(parsed: &Parsed) -> Result<(&'static Verb, &[OsText]), Failure> {
+    let run = find("run").unwrap_or(parsed.verb);
+    let Some((first, rest)) = parsed.operands.split_first() else { return Ok((run, &[])) };
+    match first.to_str().and_then(find) {
+        Some(verb) if ["run", "create"].contains(&verb.name) => Ok((verb, rest)),
+        Some(_) => {
+            let error = usage(format!("`cv plan`: {} has no plan", quote(first)));
+            Err(Failure::usage(error.with_hint("as in `cv plan run IMAGE COMMAND`")))
+        }
+        None => Ok((run, &parsed.operands)),
+    }
 }
 
 /// Plans for a machine that is assumed. Nothing of this machine goes into the plan: not the size of its

@@ -97,7 +97,8 @@ impl System {
     }
 }
 
-fn store_request(directory: &Directory, request: &containerv_spec::Request) -> Result<()> {
+/// Writes down what a container is from now on.
+pub(super) fn store_request(directory: &Directory, request: &containerv_spec::Request) -> Result<()> {
     let json = serde_json::to_vec(request)
         .map_err(|error| Error::new(ErrorKind::Other, "cannot store the request").with_source(error))?;
     directory.replace("config.json", &json)

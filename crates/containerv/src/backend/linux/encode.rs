@@ -114,6 +114,8 @@ impl Encoder<'_> {
             | Action::MountOverlay { .. }
             | Action::MakePrivateDirectory { .. }
             | Action::AttachOutside { .. }
+            | Action::OpenHost { .. }
+            | Action::Detach { .. }
             | Action::OpenRoot { .. }
             | Action::MakeEntry { .. }
             | Action::Attach { .. }
@@ -258,6 +260,14 @@ impl Encoder<'_> {
             }
             Action::AttachOutside { slot, at } => {
                 p.op(step, op::ATTACH_HOST).int(register(*slot)).text(at);
+            }
+            Action::OpenHost { slot, path } => {
+                p.op(step, op::OPEN_HOST).int(register(*slot)).text(path);
+            }
+            Action::Detach { slot, target, read_only, resolve } => {
+                let flags = attach_flags(TargetKind::Existing, *resolve);
+                let o = p.op(step, op::DETACH).int(register(*slot)).text(target);
+                o.int(flags).int(u64::from(*read_only));
             }
             Action::OpenRoot { path } => {
                 p.op(step, op::OPEN_ROOT).text(path);

@@ -97,6 +97,15 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
             ));
         }
         (Action::CloneTree { .. }, Errno::INVAL) => "the source is on a mount that may not be cloned",
+        (Action::OpenHost { path, .. }, Errno::NOENT) => {
+            return Some(format!(
+                "`{path}` is not there any more, so that its mount cannot be told from others: stop the container first"
+            ));
+        }
+        (Action::Detach { .. }, Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::INVAL | Errno::XDEV) => {
+            "something else is there, as when the container has moved the directories above it: stop the container \
+             first"
+        }
         (Action::Attach { .. }, Errno::NOENT) => "the mount point is missing and the root may not be changed",
         (Action::Attach { .. }, Errno::LOOP) => "the target passes a symbolic link, which is refused there",
         (Action::Attach { .. }, Errno::XDEV) => "the target leaves the root",

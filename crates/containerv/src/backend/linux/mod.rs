@@ -18,6 +18,7 @@ mod idmap;
 mod images;
 mod lifecycle;
 mod logs;
+mod mounts;
 mod mounts_below;
 mod observe;
 mod probe;

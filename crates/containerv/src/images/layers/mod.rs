@@ -3,7 +3,11 @@
 #[cfg(target_os = "linux")]
 mod apply;
 pub(crate) mod decode;
+#[cfg_attr(windows, allow(dead_code, reason = "layers of Linux are written on Linux"))]
+pub(crate) mod encode;
 mod names;
+#[cfg(target_os = "linux")]
+pub(crate) mod pack;
 
 #[cfg(target_os = "linux")]
 #[allow(unused_imports, reason = "the store unpacks layers, and comes after them")]

@@ -3,6 +3,8 @@
 #[cfg_attr(not(windows), allow(dead_code, reason = "imports on Windows use it; elsewhere it is tested"))]
 mod backup;
 mod check;
+mod compose;
+mod edit;
 mod facts;
 mod form;
 mod hive;
@@ -14,9 +16,20 @@ pub(crate) mod tests;
 mod unpack;
 mod view;
 
+pub use compose::{LayerChange, compose};
+pub use edit::{ConfigEdit, ImageParts, Rebased, note, rebase};
 pub use facts::{Facts, FileTimes, Security};
-pub use hive::{HiveSummary, RegistryValue};
+pub use hive::{HiveSummary, RegistryChange, RegistryValue};
 #[cfg(windows)]
 pub use import::{destroy, import};
 pub use unpack::{Unpacked, pack, unpack};
 pub use view::{Aspect, Difference, Differing, Entry, EntryKind, LayerSummary, View, differences, summary};
+
+/// Looks at all of a file of the registry: how much is in it.
+///
+/// # Errors
+///
+/// What is wrong with it, as the object of "has".
+pub fn count_hive(bytes: &[u8]) -> Result<HiveSummary, &'static str> {
+    hive::count(bytes)
+}

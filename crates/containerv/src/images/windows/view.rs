@@ -59,6 +59,8 @@ impl Entry {
 pub struct View {
     folders: Vec<PathBuf>,
     entries: BTreeMap<String, Entry>,
+    /// Files of the registry: layer, name and content.
+    hives: Vec<(usize, String, Content)>,
 }
 
 /// What a layer holds, by kinds.
@@ -158,6 +160,9 @@ impl View {
                 self.entries.insert(place.key(), entry);
             }
             Item::File(place, facts) => {
+                if let (Part::Hives, [name]) = (place.part, &place.names[..]) {
+                    self.hives.push((layer, name.clone(), content.clone()));
+                }
                 self.remove(&place, None);
                 let mut entry = entry(layer, &place, EntryKind::File, facts);
                 (entry.size, entry.digest) = (content.size, content.digest);
@@ -207,6 +212,13 @@ impl View {
         if self.entries.get(&key).is_some_and(|entry| Some(entry.layer) != keep) {
             self.entries.remove(&key);
         }
+    }
+
+    /// Files of the registry that are called one of these, the topmost layer's first.
+    pub(super) fn hives<'a>(&'a self, names: &'a [String]) -> impl Iterator<Item = (&'a Path, &'a Content)> {
+        let named = move |name: &str| names.iter().any(|wanted| wanted.eq_ignore_ascii_case(name));
+        let found = self.hives.iter().rev().filter(move |(_, name, _)| named(name));
+        found.map(|(layer, _, content)| (self.folders[*layer].as_path(), content))
     }
 
     /// How many layers there are.

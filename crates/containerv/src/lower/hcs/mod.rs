@@ -13,6 +13,8 @@ mod check;
 mod isolation;
 mod network;
 mod process;
+#[cfg(any(windows, test))]
+mod remount;
 mod resources;
 mod storage;
 mod system;
@@ -31,11 +33,15 @@ use containerv_spec::{ContainerId, OsText, hcs};
 
 use crate::{Error, ErrorKind, Result};
 pub(crate) use process::Streams;
+#[cfg(windows)]
+pub(crate) use remount::MountChange;
+#[cfg(any(windows, test))]
+pub(crate) use remount::{add_mount, remove_mount};
 #[cfg(any(windows, test))]
 pub(crate) use tag::Owned;
 pub(crate) use tag::Tag;
 #[cfg(any(windows, test))]
-pub(crate) use update::{LiveChange, update};
+pub(crate) use update::{LiveChange, Modification, update};
 
 /// The first part of what documents name as the owner of a compute system, and of names of endpoints.
 const OWNER: &str = "containerv";

@@ -30,6 +30,31 @@ pub(super) struct MappedPath {
     pub(super) read_only: bool,
 }
 
+/// What a mount leads from and to.
+#[derive(Clone, Debug)]
+pub(super) enum Ends {
+    /// A file or directory: its path on the host, and in the container.
+    Path { host: String, container: String },
+    /// A named pipe.
+    Pipe(MappedPipe),
+}
+
+impl Ends {
+    /// Where it is seen in the container.
+    pub(super) fn target(&self) -> String {
+        match self {
+            Self::Path { container, .. } => container.clone(),
+            Self::Pipe(pipe) => format!(r"\\.\pipe\{}", pipe.container_pipe_name),
+        }
+    }
+}
+
+/// Reads the target of a mount, which may be a drive.
+pub(super) fn in_container(text: &str) -> Result<String, path::PathProblem> {
+    let drive = text.len() == 2 && text.ends_with(':');
+    if drive { path::in_container(&format!("{text}\\")) } else { path::in_container(text) }
+}
+
 impl Draft<'_> {
     /// The read-only layers, topmost first; their GUIDs are asked for.
     pub(super) fn layers(&mut self) -> Vec<Layer> {
@@ -141,41 +166,20 @@ impl Draft<'_> {
         }
         for (number, mount) in (0..).zip(mounts.iter().take(MAX_MOUNTS)) {
             self.check_options(mount);
-            let target = match &mount.source {
-                MountSource::Bind { path, .. } => {
-                    let (Some(host), Some(container)) = (self.host_path(mount, path), self.target(mount))
-                    else {
-                        continue;
-                    };
+            let Some(ends) = self.ends(mount) else { continue };
+            let target = ends.target();
+            match ends {
+                Ends::Path { host, container } => {
                     let found = Found::MountSource(number);
                     if mount.options.create_source {
                         self.push(Stage::Start, Call::MakeSource { path: host.clone() }, Vec::new());
                     }
                     self.push(Stage::Start, Call::ResolvePath { path: host, found }, Vec::new());
-                    let path = MappedPath {
-                        host: found.into(),
-                        container: container.clone(),
-                        read_only: mount.read_only,
-                    };
+                    let path = MappedPath { host: found.into(), container, read_only: mount.read_only };
                     mapped.directories.push(path);
-                    container
                 }
-                MountSource::NamedPipe { path } => {
-                    let Some(pipe) = self.pipe(mount, path.to_str().unwrap_or_default()) else { continue };
-                    let name = pipe.container_pipe_name.clone();
-                    mapped.pipes.push(pipe);
-                    format!(r"\\.\pipe\{name}")
-                }
-                MountSource::Tmpfs { .. } | MountSource::FileSystem { .. } => {
-                    let message = format!("`--tmpfs {}`: Windows has no file system in memory", mount.target);
-                    self.problem(
-                        Unsupported,
-                        message,
-                        "map a directory, or write to the container's own disk",
-                    );
-                    continue;
-                }
-            };
+                Ends::Pipe(pipe) => mapped.pipes.push(pipe),
+            }
             if !targets.insert(target.to_lowercase()) {
                 let message = format!("mount: `{target}` is the target of two mounts");
                 self.problem(
@@ -186,6 +190,25 @@ impl Draft<'_> {
             }
         }
         mapped
+    }
+
+    /// What a mount leads from and to, as Windows has it.
+    pub(super) fn ends(&mut self, mount: &Mount) -> Option<Ends> {
+        match &mount.source {
+            MountSource::Bind { path, .. } => {
+                // Both, so that all that is wrong is told.
+                let (host, container) = (self.host_path(mount, path), self.target(mount));
+                Some(Ends::Path { host: host?, container: container? })
+            }
+            MountSource::NamedPipe { path } => {
+                self.pipe(mount, path.to_str().unwrap_or_default()).map(Ends::Pipe)
+            }
+            MountSource::Tmpfs { .. } | MountSource::FileSystem { .. } => {
+                let message = format!("`--tmpfs {}`: Windows has no file system in memory", mount.target);
+                self.problem(Unsupported, message, "map a directory, or write to the container's own disk");
+                None
+            }
+        }
     }
 
     fn check_options(&mut self, mount: &Mount) {
@@ -218,9 +241,7 @@ impl Draft<'_> {
     /// Where it is mapped: a drive other than C, or below a drive.
     fn target(&mut self, mount: &Mount) -> Option<String> {
         let text = mount.target.to_str().unwrap_or_default();
-        let whole =
-            if text.len() == 2 && text.ends_with(':') { format!("{text}\\") } else { text.to_owned() };
-        match path::in_container(&whole) {
+        match in_container(text) {
             Ok(target) if target == "C:\\" => {
                 let message = format!("mount: nothing may be mapped at `{text}`");
                 self.problem(

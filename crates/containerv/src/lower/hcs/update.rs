@@ -5,10 +5,11 @@
 
 use containerv_spec::Limits;
 use containerv_spec::hcs::machine::WindowsMachine;
-use containerv_spec::hcs::request::ModifyContainer;
+use containerv_spec::hcs::request::{ModifyContainer, ModifyV1, RequestType};
 use containerv_spec::hcs::system::Processor;
 use containerv_spec::plan::hcs::HcsIsolation;
 use containerv_spec::request::Request;
+use serde::Serialize;
 
 use super::resources::{Rates, WHOLE};
 use super::{DATA_ROOT, Draft, Places, check};
@@ -23,9 +24,31 @@ const CHANGES_PROCESSORS: u32 = 19042;
 pub(crate) struct LiveChange {
     /// The option that asks for it.
     pub(crate) option: &'static str,
-    pub(crate) set: ModifyContainer,
+    pub(crate) set: Modification,
     /// What takes it back; nothing where there was no limit, which only the last change may be.
-    pub(crate) undo: Option<ModifyContainer>,
+    pub(crate) undo: Option<Modification>,
+}
+
+/// The document that a running system of either generation is told.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Modification {
+    /// For computecore.dll.
+    Current(ModifyContainer),
+    /// For vmcompute.dll.
+    First(ModifyV1),
+}
+
+impl Modification {
+    /// Says whether something goes by it: what is gone already is as good.
+    pub(crate) fn takes_away(&self) -> bool {
+        match self {
+            Self::Current(change) => {
+                matches!(change, ModifyContainer::RemoveDirectory(_) | ModifyContainer::RemovePipe(_))
+            }
+            Self::First(change) => change.request_type == RequestType::Remove,
+        }
+    }
 }
 
 /// Works out the limits after a change, and what is told to the system if it runs, in order.
@@ -136,7 +159,7 @@ impl Changer<'_> {
                 format!("`{option}`: Windows of build {build} cannot change it while the container runs");
             return Err(Error::new(Unavailable, message).with_hint(self.stop_first()));
         }
-        let set = |processor: Processor| ModifyContainer::Processor(or_all(processor));
+        let set = |processor| Modification::Current(ModifyContainer::Processor(or_all(processor)));
         Ok(Some(LiveChange { option, set: set(new), undo: Some(set(old)) }))
     }
 
@@ -151,8 +174,8 @@ impl Changer<'_> {
             let hint = format!("give a larger one, or {}", self.stop_first());
             return Err(Error::new(Unsupported, message).with_hint(hint));
         };
-        let undo = old.map(ModifyContainer::Memory);
-        Ok(Some(LiveChange { option: OPTION, set: ModifyContainer::Memory(mebibytes), undo }))
+        let set = |mebibytes| Modification::Current(ModifyContainer::Memory(mebibytes));
+        Ok(Some(LiveChange { option: OPTION, set: set(mebibytes), undo: old.map(set) }))
     }
 
     fn rates(&self, old: Rates, new: Rates) -> Vec<Error> {

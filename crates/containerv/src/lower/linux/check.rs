@@ -200,7 +200,8 @@ fn path_problem(path: &OsText) -> Option<&'static str> {
     }
 }
 
-fn mounts(draft: &mut Draft<'_>) {
+/// What is mounted, and the devices.
+pub(super) fn mounts(draft: &mut Draft<'_>) {
     let request = draft.request;
     if !request.mounts.is_empty() && !request.namespaces.mount {
         draft.problem(

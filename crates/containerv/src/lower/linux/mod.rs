@@ -12,6 +12,7 @@ mod join;
 mod layers;
 mod mounts;
 mod process;
+mod remount;
 mod root;
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,7 @@ pub(crate) use identity::{automatic_maps, wants_user_namespace};
 pub(crate) use join::{Joined, Membership, join, membership};
 pub(crate) use layers::{has_layers, layer_directory, layer_name, overlay_options};
 pub(crate) use process::DEFAULT_PATH;
+pub(crate) use remount::{Remount, add_mount, remove_mount};
 pub(crate) use root::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES};
 
 /// Who will wait for the container's first process.
@@ -77,17 +79,7 @@ pub(crate) fn lower(
     places: &Places,
     launch: Launch,
 ) -> Result<LinuxPlan> {
-    let mut draft = Draft {
-        request,
-        machine,
-        places,
-        launch,
-        user_namespace: identity::wants_user_namespace(request, machine),
-        steps: Vec::with_capacity(96),
-        notes: Vec::new(),
-        problems: Vec::new(),
-        next_slot: Slot::FIRST_FREE.0,
-    };
+    let mut draft = Draft::new(request, machine, places, launch);
     foreign::request(&mut draft);
     check::request(&mut draft);
     draft.host_steps();
@@ -116,6 +108,22 @@ pub(crate) fn view(request: &Request, machine: &Machine, places: &Places) -> Res
     let mut plan = lower(&request, &machine, places, Launch::Keeper)?;
     plan.steps.retain(|step| step.phase != Phase::Host || matches!(step.action, Action::CopyTree { .. }));
     Ok(plan)
+}
+
+impl<'a> Draft<'a> {
+    fn new(request: &'a Request, machine: &'a Machine, places: &'a Places, launch: Launch) -> Self {
+        Self {
+            request,
+            machine,
+            places,
+            launch,
+            user_namespace: identity::wants_user_namespace(request, machine),
+            steps: Vec::with_capacity(96),
+            notes: Vec::new(),
+            problems: Vec::new(),
+            next_slot: Slot::FIRST_FREE.0,
+        }
+    }
 }
 
 impl Draft<'_> {

@@ -123,17 +123,8 @@ impl Draft<'_> {
     pub(super) fn clone_sources(&mut self, groups: &GroupSet) -> Sources {
         let mut sources = Sources::default();
         for (index, mount) in self.request.mounts.iter().enumerate() {
-            if let MountSource::Bind { path, recursive } = &mount.source {
-                let slot = self.slot();
-                self.inside(Action::CloneTree {
-                    slot,
-                    source: path.clone(),
-                    recursive: *recursive || self.user_namespace,
-                    attributes: self.attributes(mount),
-                    propagation: mount.options.propagation,
-                });
-                sources.binds.push((index, slot));
-            }
+            let slot = self.clone_source(mount);
+            sources.binds.extend(slot.map(|slot| (index, slot)));
         }
         if self.writes_network_files() {
             for (name, target) in [("hosts", "/etc/hosts"), ("hostname", "/etc/hostname")] {
@@ -160,6 +151,20 @@ impl Draft<'_> {
             sources.shm = Some(self.clone_host(&"/dev/shm".into(), NOSUID_NODEV_NOEXEC));
         }
         sources
+    }
+
+    /// Clones the source of a bind with its attributes.
+    pub(super) fn clone_source(&mut self, mount: &Mount) -> Option<Slot> {
+        let MountSource::Bind { path, recursive } = &mount.source else { return None };
+        let slot = self.slot();
+        self.inside(Action::CloneTree {
+            slot,
+            source: path.clone(),
+            recursive: *recursive || self.user_namespace,
+            attributes: self.attributes(mount),
+            propagation: mount.options.propagation,
+        });
+        Some(slot)
     }
 
     fn clone_host(&mut self, source: &OsText, attributes: MountAttributes) -> Slot {
@@ -345,10 +350,14 @@ impl Draft<'_> {
                 }
                 (MountSource::Bind { .. } | MountSource::NamedPipe { .. }, None) => continue,
             };
-            let create = if mount.options.create_target { TargetKind::Like } else { TargetKind::Existing };
-            let resolve = if mount.options.strict_target { Resolve::Beneath } else { Resolve::InRoot };
-            self.attach(slot, mount.target, create, resolve);
+            self.attach_mount(slot, &mount);
         }
+    }
+
+    /// Attaches a mount of the caller's at its target.
+    pub(super) fn attach_mount(&mut self, slot: Slot, mount: &Mount) {
+        let create = if mount.options.create_target { TargetKind::Like } else { TargetKind::Existing };
+        self.attach(slot, mount.target.clone(), create, resolution(mount));
     }
 
     fn new_tmpfs(&mut self, mount: &Mount, size: Option<u64>, mode: Option<u32>) -> Slot {
@@ -383,4 +392,9 @@ impl Draft<'_> {
         self.inside(Action::Mask { empty, null, paths });
         self.inside(Action::ProtectPaths { paths: PROTECTED.map(OsText::from).to_vec() });
     }
+}
+
+/// How the target of a mount is resolved.
+pub(super) fn resolution(mount: &Mount) -> Resolve {
+    if mount.options.strict_target { Resolve::Beneath } else { Resolve::InRoot }
 }

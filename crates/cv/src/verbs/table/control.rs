@@ -1,6 +1,7 @@
 //! Verbs that change what containers do.
 
 use super::{ANY, FORCE_YES, STOP_SIGNAL, TIME};
+use crate::flags::files::MOUNT_CHANGES;
 use crate::flags::limits::RESOURCES;
 use crate::syntax::{Completion, Flag, Section, Verb};
 use crate::verbs::life;
@@ -86,8 +87,10 @@ pub(super) static UPDATE: Verb = Verb {
     least: 1,
     most: ANY,
     completion: Completion::Containers,
-    sections: &[&RESOURCES, &UPDATE_LATER],
-    ..Verb::new("update", "Change the limits of containers, running ones included", life::update)
+    sections: &[&RESOURCES, &MOUNT_CHANGES, &UPDATE_LATER],
+    details: "What goes is taken away before anything comes, and limits are changed last. Each of these is done or \
+              not; when one fails, what was done before it stays.",
+    ..Verb::new("update", "Change limits and mounts of containers, running ones included", life::update)
 };
 
 static UPDATE_LATER: Section = Section {

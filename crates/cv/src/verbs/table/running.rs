@@ -150,16 +150,18 @@ pub(super) static EXEC: Verb = Verb {
 };
 
 pub(super) static PLAN: Verb = Verb {
-    details: "Nothing is made or started. The words after `run` or `create` are theirs, as in `cv plan run IMAGE COMMAND`.\n\
+    details: "Nothing is made or started. The words after `run` or `create` are theirs, as in `cv plan run IMAGE COMMAND`; \
+`run` may be left away.\n\
 With `--backend hcs` the plan is for Windows, on any system and the same on all: the options are then read as on \
 Windows, and the machine is one with Windows Server 2022 unless `--machine` says otherwise.\n\nExamples:\n  \
 cv plan run --name web IMAGE COMMAND\n  \
 cv plan --backend hcs run --isolation hyperv --memory 2g -p 8080:80 'C:\\layers\\nanoserver' cmd /c ver\n  \
 cv plan --backend hcs --machine build=26100,product=client run 'C:\\layers\\nanoserver' cmd",
-    usage: &["run|create [ARG...]"],
+    usage: &["[run|create] IMAGE [COMMAND...]"],
     least: 1,
     most: ANY,
     options_first: true,
+    passes_on: true,
     completion: Completion::Words(&["run", "create"]),
     failure: 125,
     sections: &[&Section {

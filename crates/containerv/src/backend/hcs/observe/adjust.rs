@@ -1,10 +1,8 @@
-//! Changing limits, or leaving everything as it was.
-
-use containerv_spec::hcs::request::ModifyContainer;
+//! Changing containers that may run, or leaving everything as it was.
 
 use crate::backend::hcs::execute::with_leftovers;
 use crate::backend::hcs::explain::Failure;
-use crate::lower::hcs::LiveChange;
+use crate::lower::hcs::{LiveChange, Modification};
 use crate::{Error, Result};
 
 /// Which request is stored.
@@ -12,16 +10,16 @@ use crate::{Error, Result};
 pub(super) enum Request {
     /// As it was.
     Old,
-    /// With the new limits.
+    /// With the change.
     New,
 }
 
-/// Stores the new limits and tells them to the running system, in this order: what is stored can always
+/// Stores the changed request and tells the change to the running system, in this order: what is stored can always
 /// be taken back, and the last thing that the system is told need not be.
 pub(super) fn apply(
     changes: &[LiveChange],
     store: impl Fn(Request) -> Result<()>,
-    mut tell: impl FnMut(&ModifyContainer) -> Result<(), Failure>,
+    mut tell: impl FnMut(&Modification) -> Result<(), Failure>,
 ) -> Result<()> {
     store(Request::New)?;
     for (number, change) in changes.iter().enumerate() {
@@ -44,18 +42,24 @@ pub(super) fn apply(
 mod tests {
     use std::cell::RefCell;
 
+    use containerv_spec::hcs::request::ModifyContainer;
     use containerv_spec::hcs::system::Processor;
 
     use super::*;
 
-    fn processor(count: u32) -> ModifyContainer {
-        ModifyContainer::Processor(Processor { count: Some(count), ..Processor::default() })
+    fn processor(count: u32) -> Modification {
+        let processor = Processor { count: Some(count), ..Processor::default() };
+        Modification::Current(ModifyContainer::Processor(processor))
     }
 
     fn changes() -> [LiveChange; 2] {
         [
             LiveChange { option: "--cpus", set: processor(2), undo: Some(processor(1)) },
-            LiveChange { option: "--memory", set: ModifyContainer::Memory(64), undo: None },
+            LiveChange {
+                option: "--memory",
+                set: Modification::Current(ModifyContainer::Memory(64)),
+                undo: None,
+            },
         ]
     }
 
@@ -71,7 +75,8 @@ mod tests {
             true => Err(Error::new(crate::ErrorKind::ResourceExhausted, "cannot write")),
             false => Ok(()),
         };
-        let tell = |change: &ModifyContainer| {
+        let tell = |change: &Modification| {
+            let Modification::Current(change) = change else { unreachable!() };
             let what = match change {
                 ModifyContainer::Processor(processor) => format!("processors {}", processor.count.unwrap()),
                 ModifyContainer::Memory(mebibytes) => format!("memory {mebibytes}"),

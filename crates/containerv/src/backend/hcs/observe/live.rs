@@ -1,5 +1,6 @@
 //! Looks at what runs, and changes it.
 
+use containerv_spec::hcs::machine::WindowsMachine;
 use containerv_spec::hcs::network::FirstAnswer;
 use containerv_spec::hcs::properties::{NetworkStats, PropertyQuery, PropertyType, Statistics};
 use containerv_spec::plan::hcs::HcsIsolation;
@@ -10,11 +11,24 @@ use super::usage::{Counted, interface};
 use super::{adjust, processes, usage};
 use crate::backend::clock::now_unix_ns;
 use crate::backend::events::{Announce, action};
+use crate::backend::hcs::explain::Failure;
 use crate::backend::hcs::probe;
 use crate::backend::hcs::system::System;
 use crate::lower;
+use crate::lower::hcs::{LiveChange, Modification};
 use crate::stats::{InterfaceStats, ProcessInfo, Stats};
 use crate::{Error, ErrorKind, Result};
+
+/// `ERROR_NOT_FOUND`.
+const NOT_FOUND: u32 = 0x8007_0490;
+
+/// A container that is about to be changed.
+pub(super) struct Now<'a> {
+    pub(super) request: &'a Request,
+    pub(super) machine: WindowsMachine,
+    pub(super) isolation: HcsIsolation,
+    pub(super) running: bool,
+}
 
 impl System {
     /// Takes a snapshot of what a container uses.
@@ -81,6 +95,19 @@ impl System {
 
     /// Changes limits, of the running container and for its next start.
     pub(crate) fn update(&self, id: &ContainerId, change: &Limits) -> Result<()> {
+        self.change(id, |now| {
+            let (limits, live) =
+                lower::hcs::update(now.request, change, &now.machine, now.isolation, now.running)?;
+            Ok((Request { limits, ..now.request.clone() }, live))
+        })
+    }
+
+    /// Changes the request of a container, which is held meanwhile, and what runs of it, or neither.
+    pub(super) fn change(
+        &self,
+        id: &ContainerId,
+        lower: impl FnOnce(&Now<'_>) -> Result<(Request, Vec<LiveChange>)>,
+    ) -> Result<()> {
         let directory = self.directory(id)?;
         let _lock = directory.lock()?;
         let (request, journal) = (directory.request()?, directory.journal()?);
@@ -90,10 +117,13 @@ impl System {
             return Err(failed(Error::new(ErrorKind::InvalidState, message)));
         }
         let running = self.running(&directory, &journal)?;
-        let machine = probe::facts(self.windows())?.machine(Vec::new());
-        let isolation = journal.isolation.unwrap_or(HcsIsolation::Process);
-        let (limits, live) = lower::hcs::update(&request, change, &machine, isolation, running.is_some())?;
-        let changed = Request { limits, ..request.clone() };
+        let now = Now {
+            request: &request,
+            machine: probe::facts(self.windows())?.machine(Vec::new()),
+            isolation: journal.isolation.unwrap_or(HcsIsolation::Process),
+            running: running.is_some(),
+        };
+        let (changed, live) = lower(&now)?;
         let store = |which| {
             let request = if which == adjust::Request::New { &changed } else { &request };
             let json = serde_json::to_vec(request).map_err(|error| {
@@ -101,7 +131,12 @@ impl System {
             })?;
             directory.replace("config.json", &json)
         };
-        let tell = |document: &_| running.as_ref().map_or(Ok(()), |running| running.system.modify(document));
+        let tell = |change: &Modification| {
+            let told = running.as_ref().map_or(Ok(()), |running| running.system.modify(change));
+            // A crash may have come between the record and the deed.
+            let gone = |failure: &Failure| change.takes_away() && failure.is(NOT_FOUND);
+            told.or_else(|failure| if gone(&failure) { Ok(()) } else { Err(failure) })
+        };
         adjust::apply(&live, store, tell).map_err(failed)?;
         self.announce(&changed, action::UPDATE, &[]);
         Ok(())

@@ -188,14 +188,14 @@ fn find_below(layers: &[(usize, OwnedFd)], name: &CStr) -> Result<Below, Errno> 
             break;
         }
         below.layers.push(*layer);
-        if has_mark(&rustix::fs::openat(directory, name, READ, Mode::empty())?, "opaque")? {
+        if has_mark(rustix::fs::openat(directory, name, READ, Mode::empty())?.as_fd(), "opaque")? {
             break;
         }
     }
     Ok(below)
 }
 
-fn is_whiteout(node: &Node) -> bool {
+pub(crate) fn is_whiteout(node: &Node) -> bool {
     node.kind == FileType::CharacterDevice && node.device == 0
 }
 
@@ -206,7 +206,7 @@ fn same_attributes(one: &Node, other: &Node) -> bool {
 
 /// Says whether overlayfs marked a directory; `opaque` counts only with the value `y`, because `x`
 /// means that it holds whiteouts of another kind.
-fn has_mark(directory: &OwnedFd, mark: &str) -> Result<bool, Errno> {
+pub(crate) fn has_mark(directory: impl AsFd + Copy, mark: &str) -> Result<bool, Errno> {
     let mut value = [0u8; 256];
     for namespace in ["trusted", "user"] {
         let name = format!("{namespace}.overlay.{mark}");

@@ -16,9 +16,9 @@
 //! for each MiB, and the calls that set owner, mode and times.
 
 mod ahead;
-mod archive;
+pub(crate) mod archive;
 pub(crate) mod attributes;
-mod changes;
+pub(crate) mod changes;
 pub(crate) mod content;
 pub(crate) mod listing;
 pub(crate) mod make;
@@ -29,7 +29,7 @@ mod plain;
 mod remove;
 pub(crate) mod stack;
 mod tree;
-mod walk;
+pub(crate) mod walk;
 mod writer;
 
 use std::ffi::CString;

@@ -26,7 +26,7 @@ const PENDING_TOGETHER: usize = 16 << 20;
 const DEEPEST: usize = 1 << 17;
 
 /// How a directory of the source is opened to be read.
-const READ: OFlags = OFlags::RDONLY
+pub(crate) const READ: OFlags = OFlags::RDONLY
     .union(OFlags::DIRECTORY)
     .union(OFlags::NOFOLLOW)
     .union(OFlags::NONBLOCK)
@@ -41,21 +41,21 @@ const READ_FILE: OFlags = OFlags::RDONLY
 
 /// A path that the caller gave, for messages.
 #[derive(Clone, Copy)]
-pub(super) struct Side<'a> {
-    pub(super) place: Place<'a>,
-    pub(super) path: &'a [u8],
+pub(crate) struct Side<'a> {
+    pub(crate) place: Place<'a>,
+    pub(crate) path: &'a [u8],
 }
 
 impl Side<'_> {
     /// Names an entry below this side's path.
-    pub(super) fn name(self, below: &[u8]) -> String {
+    pub(crate) fn name(self, below: &[u8]) -> String {
         let slash = if self.path.ends_with(b"/") || below.is_empty() { &b""[..] } else { b"/" };
         self.place.name(&[self.path, slash, below].concat())
     }
 }
 
 /// An entry that is no directory, opened as far as needed.
-pub(super) enum Item<'a> {
+pub(crate) enum Item<'a> {
     File(OwnedFd),
     /// A file that was read already, to its end.
     Content(OwnedFd, &'a [u8]),
@@ -64,7 +64,7 @@ pub(super) enum Item<'a> {
 }
 
 /// What takes the entries of a tree. Paths are below the top of the source.
-pub(super) trait Sink {
+pub(crate) trait Sink {
     /// Begins a directory, which becomes the current one.
     fn enter(
         &mut self,
@@ -106,7 +106,7 @@ struct Frame {
     all_read: bool,
 }
 
-pub(super) struct Walk<'a, S> {
+pub(crate) struct Walk<'a, S> {
     sink: &'a mut S,
     from: Side<'a>,
     source: Stack,
@@ -119,7 +119,7 @@ pub(super) struct Walk<'a, S> {
 
 impl<'a, S: Sink> Walk<'a, S> {
     /// Hands everything below `source` to `sink`, and its end; beginning it was the caller's part.
-    pub(super) fn run(sink: &'a mut S, from: Side<'a>, source: OwnedFd, node: Node) -> Result<()> {
+    pub(crate) fn run(sink: &'a mut S, from: Side<'a>, source: OwnedFd, node: Node) -> Result<()> {
         let mut walk = Self {
             sink,
             from,
@@ -292,7 +292,7 @@ fn is_device(node: &Node) -> bool {
 }
 
 /// What an entry of a source directory turned out to be.
-enum Found {
+pub(crate) enum Found {
     Item(Item<'static>, Node),
     Directory,
     Nothing(SkipReason),
@@ -300,7 +300,12 @@ enum Found {
 
 /// Opens an entry that is listed as something other than a directory, without following a link.
 /// `device` is the device of the directory.
-fn open_item(directory: BorrowedFd<'_>, name: &CStr, kind: FileType, device: u64) -> Result<Found, Obstacle> {
+pub(crate) fn open_item(
+    directory: BorrowedFd<'_>,
+    name: &CStr,
+    kind: FileType,
+    device: u64,
+) -> Result<Found, Obstacle> {
     if kind == FileType::RegularFile {
         return open_file(directory, name, device);
     }

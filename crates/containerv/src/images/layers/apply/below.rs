@@ -4,9 +4,10 @@ use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+pub(super) use crate::backend::linux::transfer::changes::is_whiteout;
 use crate::backend::linux::transfer::node::Node;
 use crate::{Error, Result};
 
@@ -71,11 +72,6 @@ fn look(layer: BorrowedFd<'_>, path: &[u8]) -> Result<Look, Errno> {
         node = Node::of(&at)?;
     }
     Ok(if is_whiteout(&node) { Look::Hidden } else { Look::Found(at, node) })
-}
-
-/// Says whether this is overlayfs's mark of a removal.
-pub(super) fn is_whiteout(node: &Node) -> bool {
-    node.kind == FileType::CharacterDevice && node.device == 0
 }
 
 /// Says whether a directory, opened with `O_PATH`, hides those below it.

@@ -4,12 +4,16 @@
 //! ("Windows registry file format specification") and that of libregf; a layer's differences are a hive of
 //! version 1.6 with layered keys. What is written has been read by others' programs, but no Windows has seen it.
 
+mod changes;
 mod read;
 mod write;
 
+pub use changes::RegistryChange;
+pub(super) use changes::delta_hives;
+
 pub use read::HiveSummary;
-pub(super) use read::{Key, Read};
-pub(super) use write::{NewKey, write};
+use read::{Key, Read};
+use write::{NewKey, write};
 
 /// Bytes before the bins.
 const BASE_BLOCK: usize = 4096;
@@ -28,6 +32,7 @@ const PIECE: usize = 16_344;
 mod key_flags {
     pub(super) const ROOT: u16 = 0x0004;
     pub(super) const NO_DELETE: u16 = 0x0008;
+    pub(super) const LINK: u16 = 0x0010;
     pub(super) const COMPRESSED_NAME: u16 = 0x0020;
 }
 
@@ -58,6 +63,11 @@ pub struct RegistryValue {
     pub data: Vec<u8>,
 }
 
+/// Counts what is in a hive, and looks at all of it.
+pub(super) fn count(bytes: &[u8]) -> Result<HiveSummary, &'static str> {
+    Read::new(bytes)?.count()
+}
+
 /// Two names that differ in letter case alone are one.
 fn same_name(one: &str, other: &str) -> bool {
     super::path::folded(one) == super::path::folded(other)
@@ -83,7 +93,7 @@ fn checksum(base: &[u8]) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::images::windows) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -149,6 +159,26 @@ mod tests {
         ] {
             assert!(write(&tree, "x").is_err());
         }
+    }
+
+    /// A hive with one way of keys, and a value at its end.
+    pub(in crate::images::windows) fn hive_file(names: &[&str], value: Option<RegistryValue>) -> Vec<u8> {
+        let mut inner = key(names[names.len() - 1], vec![], value.into_iter().collect());
+        for name in names[..names.len() - 1].iter().rev() {
+            inner = key(name, vec![inner], vec![]);
+        }
+        write(&key("ROOT", vec![inner], vec![]), "x").unwrap()
+    }
+
+    /// A value of a hive: kind and data.
+    pub(in crate::images::windows) fn value_of(
+        bytes: &[u8],
+        names: &[&str],
+        name: &str,
+    ) -> Option<(u32, Vec<u8>)> {
+        let key = Read::new(bytes).unwrap().find(names).unwrap()?;
+        let value = key.values().unwrap().into_iter().find(|value| value.name == name)?;
+        Some((value.kind, value.data))
     }
 
     proptest! {

@@ -20,6 +20,8 @@ pub(crate) struct Key<'a> {
     pub(crate) name: String,
     /// Its class comes from the layers below.
     pub(crate) inherits_class: bool,
+    /// It stands for another key.
+    pub(crate) is_link: bool,
     /// It marks a key of the layers below that is gone.
     pub(crate) is_gone: bool,
     keys: (u32, u32),
@@ -138,6 +140,7 @@ impl<'a> Key<'a> {
         Ok(Self {
             bins,
             name: text(name, flags & key_flags::COMPRESSED_NAME != 0),
+            is_link: flags & key_flags::LINK != 0,
             inherits_class: layer & layered::INHERIT_CLASS != 0,
             is_gone: layer & layered::SEMANTICS == layered::TOMBSTONE,
             keys: (long(cell, 20)?, long(cell, 28)?),

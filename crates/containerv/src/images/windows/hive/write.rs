@@ -211,8 +211,7 @@ impl Cells {
         }
         let size = value.data.len() as u32;
         let (size, data) = match value.data.len() {
-            0 => (0, NOWHERE),
-            1..=4 => {
+            0..=4 => {
                 let mut data = [0; 4];
                 data[..value.data.len()].copy_from_slice(&value.data);
                 (size | INLINE, u32::from_le_bytes(data))

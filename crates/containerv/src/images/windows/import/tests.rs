@@ -96,7 +96,8 @@ fn a_container_runs_in_imported_layers() {
 
     let host = Host::open_at(&bed.root).unwrap();
     let text = |path: &PathBuf| OsText::from(path.display().to_string());
-    let root = Root::Layers(Layers { folders: vec![text(&upper), text(&base)], os_version: None });
+    let root =
+        Root::Layers(Layers { folders: vec![text(&upper), text(&base)], os_version: None, image: None });
     let container =
         Container::builder(root).isolation(Isolation::Process).create(&host).unwrap().delete_on_drop();
     let run = |line: &str| {

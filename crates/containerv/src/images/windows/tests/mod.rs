@@ -1,7 +1,10 @@
 //! Layers of made-up images.
 
+mod compose;
 mod lab;
+mod rebase;
 mod round;
+mod view;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -3,6 +3,7 @@
 mod properties;
 mod reference_client;
 mod refusals;
+mod remount;
 #[path = "../../../../../containerv-spec/tests/schema/mod.rs"]
 mod schema;
 mod update;

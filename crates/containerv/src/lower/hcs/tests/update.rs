@@ -1,12 +1,12 @@
 //! Changes of limits.
 
-use containerv_spec::hcs::request::ModifyContainer;
+use containerv_spec::hcs::request::ModifyContainer::{Memory, Processor as Processors};
 use containerv_spec::hcs::system::Processor;
 use containerv_spec::plan::hcs::HcsIsolation;
 use containerv_spec::{Bound, ByteSize, Limits};
 
 use super::{request, schema, server};
-use crate::lower::hcs::{LiveChange, update};
+use crate::lower::hcs::{LiveChange, Modification, update};
 use crate::{Error, ErrorKind, Result};
 
 fn memory(mebibytes: u64) -> Limits {
@@ -54,11 +54,11 @@ fn what_runs_is_told_the_processor_first_and_memory_last() {
     let weight = Processor { weight: Some(700), ..Processor::default() };
     let all = Processor { maximum: Some(10_000), ..Processor::default() };
     assert_eq!(told.len(), 2);
-    assert_eq!(told[0].set, ModifyContainer::Processor(weight));
+    assert_eq!(told[0].set, Modification::Current(Processors(weight)));
     // No limit of processor time cannot be said; all of it can.
-    assert_eq!(told[0].undo, Some(ModifyContainer::Processor(all)));
-    assert_eq!((told[1].option, &told[1].set), ("--memory", &ModifyContainer::Memory(256)));
-    assert_eq!(told[1].undo, Some(ModifyContainer::Memory(128)));
+    assert_eq!(told[0].undo, Some(Modification::Current(Processors(all))));
+    assert_eq!((told[1].option, &told[1].set), ("--memory", &Modification::Current(Memory(256))));
+    assert_eq!(told[1].undo, Some(Modification::Current(Memory(128))));
     let schema = schema::Schema::load();
     for change in told.iter().flat_map(|change| [Some(&change.set), change.undo.as_ref()]).flatten() {
         schema.check("docs.ModifySettingRequest", &serde_json::to_value(change).unwrap()).unwrap();
@@ -76,15 +76,18 @@ fn what_has_no_way_back_comes_last() {
 fn a_limit_of_processor_time_takes_the_place_of_the_one_before() {
     let (limits, told) = live(Limits { cpu_period: Some(50_000), ..cpus(100_000) }, &shares(5));
     assert_eq!(limits, shares(5));
-    assert_eq!(told[0].undo, Some(ModifyContainer::Processor(count(2))));
+    assert_eq!(told[0].undo, Some(Modification::Current(Processors(count(2)))));
     // The period stays with the quota that it belongs to.
     let (limits, told) = live(Limits { cpu_period: Some(50_000), ..cpus(100_000) }, &cpus(50_000));
-    assert_eq!((limits.cpu_period, &told[0].set), (Some(50_000), &ModifyContainer::Processor(count(1))));
+    assert_eq!(
+        (limits.cpu_period, &told[0].set),
+        (Some(50_000), &Modification::Current(Processors(count(1))))
+    );
     let lifted = Limits { cpu_quota: Some(Bound::Unlimited), ..Limits::default() };
     let (_, told) = live(shares(5), &lifted);
     assert_eq!(
         told[0].set,
-        ModifyContainer::Processor(Processor { maximum: Some(10_000), ..Processor::default() })
+        Modification::Current(Processors(Processor { maximum: Some(10_000), ..Processor::default() }))
     );
     let both = Limits { cpu_count: Some(1), ..shares(5) };
     let error = changed(cpus(100_000), &both, HcsIsolation::Process, true).unwrap_err();

@@ -2,6 +2,7 @@
 
 mod images;
 mod properties;
+mod remount;
 
 use containerv_spec::facts::{CgroupFacts, GroupAccess, V2Hierarchy};
 use containerv_spec::machine::{Machine, MountsBelow, Subordinate, SystemRoot};

@@ -7,6 +7,7 @@ mod stream;
 use rustix::fs::{FileType, Timespec};
 
 pub(super) use extract::extract;
+pub(crate) use stream::Archive;
 pub(super) use stream::{Subject, pack};
 
 use super::node::Node;

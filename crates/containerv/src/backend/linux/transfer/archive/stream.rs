@@ -37,16 +37,8 @@ pub(in super::super) fn pack(
     options: &CopyOptions,
 ) -> Result<CopySummary> {
     let carried = Carried { capabilities: true, lists: false, privileged: false };
-    let mut archive = Archive {
-        output: Output::new(io::BufWriter::with_capacity(BUFFER, stream)),
-        root,
-        prefix: if name.is_empty() { b"." } else { name },
-        carried,
-        links: Links::default(),
-        meter: Meter::new(options.progress.clone()),
-        buffer: vec![0; BUFFER],
-        broken: None,
-    };
+    let prefix = if name.is_empty() { b"." } else { name };
+    let mut archive = Archive::new(stream, root, prefix, carried, Meter::new(options.progress.clone()));
     let packed = match subject {
         Subject::Tree(directory, node) => archive.tree(from, directory, node),
         Subject::Entry((item, node)) => {
@@ -54,16 +46,12 @@ pub(in super::super) fn pack(
             put.map_err(|obstacle| obstacle.into_error(&from.name(b""), "the archive"))
         }
     };
-    let finished =
-        packed.and_then(|()| archive.output.finish().map_err(|error| Error::io(error, "write the archive")));
-    match archive.broken.take() {
-        Some(error) => Err(Error::io(error, "write the archive")),
-        None => finished.map(|()| archive.meter.summary),
-    }
+    archive.finish(packed)
 }
 
-struct Archive<'a, W: Write> {
-    output: Output<W>,
+/// Writes entries as members of an archive.
+pub(crate) struct Archive<'a, W: Write> {
+    output: Output<io::BufWriter<W>>,
     root: &'a Root<'a>,
     prefix: &'a [u8],
     carried: Carried,
@@ -74,7 +62,60 @@ struct Archive<'a, W: Write> {
     broken: Option<io::Error>,
 }
 
-impl<W: Write> Archive<'_, W> {
+impl<'a, W: Write> Archive<'a, W> {
+    /// Members' names begin with `prefix` and a slash unless that is empty.
+    pub(crate) fn new(
+        stream: W,
+        root: &'a Root<'a>,
+        prefix: &'a [u8],
+        carried: Carried,
+        meter: Meter,
+    ) -> Self {
+        Self {
+            output: Output::new(io::BufWriter::with_capacity(BUFFER, stream)),
+            root,
+            prefix,
+            carried,
+            links: Links::default(),
+            meter,
+            buffer: vec![0; BUFFER],
+            broken: None,
+        }
+    }
+
+    /// Ends the archive, after the entries were `packed`.
+    pub(crate) fn finish(mut self, packed: Result<()>) -> Result<CopySummary> {
+        let ended = |error| Error::io(error, "write the archive");
+        let finished = packed.and_then(|()| self.output.finish().map_err(ended));
+        match self.broken.take() {
+            Some(error) => Err(ended(error)),
+            None => finished.map(|()| self.meter.summary),
+        }
+    }
+
+    /// Writes an empty file that only its name means something of.
+    pub(crate) fn mark(&mut self, path: &[u8], node: &Node) -> Result<(), Obstacle> {
+        let node = Node { kind: FileType::RegularFile, mode: 0, uid: 0, gid: 0, size: 0, ..node.clone() };
+        let (name, metadata) = (self.member_name(path), metadata_of(&node));
+        self.write(|output| {
+            output.header(&Entry {
+                name: &name,
+                link: b"",
+                kind: Kind::File,
+                metadata: &metadata,
+                attributes: &[],
+                foreign: &[],
+                sparse: None,
+            })
+        })
+    }
+
+    /// Writes a file or directory without what is in it.
+    pub(crate) fn hollow(&mut self, path: &[u8], node: &Node) -> Result<(), Obstacle> {
+        let kind = if node.is_directory() { FileType::Directory } else { FileType::RegularFile };
+        self.header(path, b"", false, &Node { kind, size: 0, ..node.clone() }, &[], None)
+    }
+
     fn tree(&mut self, from: Side<'_>, directory: OwnedFd, node: Node) -> Result<()> {
         let entered = self.enter(c"", b"", directory.as_fd(), &node);
         entered.map_err(|obstacle| obstacle.into_error(&from.name(b""), "the archive"))?;
@@ -82,7 +123,10 @@ impl<W: Write> Archive<'_, W> {
     }
 
     /// Runs a write and keeps its error.
-    fn write(&mut self, write: impl FnOnce(&mut Output<W>) -> io::Result<()>) -> Result<(), Obstacle> {
+    fn write(
+        &mut self,
+        write: impl FnOnce(&mut Output<io::BufWriter<W>>) -> io::Result<()>,
+    ) -> Result<(), Obstacle> {
         write(&mut self.output).map_err(|error| {
             self.broken = Some(error);
             Obstacle::System("write", Errno::PIPE)
@@ -90,8 +134,12 @@ impl<W: Write> Archive<'_, W> {
     }
 
     fn member_name(&self, path: &[u8]) -> Vec<u8> {
-        let slash = if path.is_empty() { &b""[..] } else { b"/" };
-        [self.prefix, slash, path].concat()
+        match (self.prefix, path) {
+            (b"", b"") => b".".to_vec(),
+            (prefix, b"") => prefix.to_vec(),
+            (b"", path) => path.to_vec(),
+            (prefix, path) => [prefix, b"/", path].concat(),
+        }
     }
 
     /// Gives a node the ids that it has inside the container.
