@@ -1,28 +1,35 @@
 //! Who unpacks the layers of which images.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use containerv_spec::image::Digest;
 
+use super::layers::Limits;
+use super::layers::decode::{Compression, decode};
+use super::windows;
 use crate::Result;
-use crate::copy::CopyProgress;
+use crate::copy::{CopyProgress, CopySummary};
 
 /// How the layers of an image are unpacked on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unpacking {
     /// Not at all: its blobs are kept alone, to be copied and looked at.
     None,
-    /// As a layer of an overlay.
+    /// As layers of an overlay.
     Overlay,
+    /// As layers of Windows: on Windows by its own services, elsewhere in a form of our own.
+    Windows,
 }
 
 /// One layer to be unpacked.
 pub(crate) struct Job<'a> {
     /// The blob's media type, which says how it is compressed.
     pub(crate) media_type: &'a str,
-    /// An empty directory.
+    /// A directory that does not exist.
     pub(crate) target: &'a Path,
+    /// It is the lowest layer.
+    pub(crate) is_base: bool,
     /// The trees of the layers below, the topmost first; waits until they are whole.
     pub(crate) below: &'a (dyn Fn() -> Result<Vec<PathBuf>> + Sync),
     /// Told how far it is.
@@ -43,37 +50,90 @@ impl Unpacking {
     pub(crate) fn of(os: &str) -> Self {
         match os {
             "linux" if cfg!(target_os = "linux") => Self::Overlay,
+            "windows" => Self::Windows,
             _ => Self::None,
         }
     }
-}
 
-impl Unpacking {
+    /// Says whether containers are made of such layers here.
+    pub(crate) fn runs_here(self) -> bool {
+        self == if cfg!(windows) { Self::Windows } else { Self::Overlay }
+    }
+
     /// Unpacks a layer.
     ///
     /// # Errors
     ///
     /// The member that could not be made; what is left is the caller's to remove.
-    #[cfg(target_os = "linux")]
     pub(crate) fn unpack(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
-        use std::os::fd::AsFd;
-
-        use super::layers::decode::Compression;
-        use super::layers::{Limits, unpack};
-
-        let compression = Compression::of_media_type(job.media_type)?;
-        let below = (job.below)()?;
-        let target = std::fs::File::open(job.target)
-            .map_err(|error| crate::Error::io(error, format!("cannot open `{}`", job.target.display())))?;
-        let (limits, progress) = (Limits::default(), job.progress.clone());
-        let unpacked = unpack(source, Some(compression), target.as_fd(), &below, limits, progress)?;
-        Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.summary.bytes })
+        match self {
+            Self::Windows => unpack_windows(source, job),
+            _ => unpack_overlay(source, job),
+        }
     }
+}
 
-    /// Unpacks nothing: there is no kind of layers that it is called for.
-    #[cfg(windows)]
-    pub(crate) fn unpack(self, _: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
-        let message = format!("`{}` cannot be unpacked on Windows", job.media_type);
-        Err(crate::Error::new(crate::ErrorKind::Unsupported, message))
+fn unpack_windows(source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
+    let compression = Compression::of_media_type(job.media_type)?;
+    let (unpacked, _) = decode(source, Some(compression), Limits::default().size, |plain| {
+        take_windows(Counted { source: plain, bytes: 0, progress: job.progress.clone() }, job)
+    })?;
+    Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.size })
+}
+
+#[cfg(windows)]
+fn take_windows(plain: impl Read, job: &Job<'_>) -> Result<windows::Unpacked> {
+    let below = if job.is_base { Vec::new() } else { (job.below)()? };
+    windows::import(plain, job.target, &below)
+}
+
+#[cfg(not(windows))]
+fn take_windows(plain: impl Read, job: &Job<'_>) -> Result<windows::Unpacked> {
+    make(job.target)?;
+    windows::unpack(plain, job.target, job.is_base)
+}
+
+/// Tells how many bytes were read.
+struct Counted<R> {
+    source: R,
+    bytes: u64,
+    progress: Option<CopyProgress>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.source.read(buffer)?;
+        self.bytes += count as u64;
+        if let Some(progress) = &self.progress {
+            progress.report(&CopySummary { bytes: self.bytes, ..CopySummary::default() });
+        }
+        Ok(count)
     }
+}
+
+#[cfg(not(windows))]
+fn make(directory: &Path) -> Result<()> {
+    std::fs::create_dir(directory)
+        .map_err(|error| crate::Error::io(error, format!("cannot make `{}`", directory.display())))
+}
+
+#[cfg(target_os = "linux")]
+fn unpack_overlay(source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
+    use std::os::fd::AsFd;
+
+    let compression = Compression::of_media_type(job.media_type)?;
+    let below = (job.below)()?;
+    make(job.target)?;
+    let target = std::fs::File::open(job.target)
+        .map_err(|error| crate::Error::io(error, format!("cannot open `{}`", job.target.display())))?;
+    let (limits, progress) = (Limits::default(), job.progress.clone());
+    let unpacked =
+        super::layers::unpack(source, Some(compression), target.as_fd(), &below, limits, progress)?;
+    Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.summary.bytes })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unpack_overlay(_: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
+    let message = format!("a layer of type `{}` cannot be unpacked on this system", job.media_type);
+    Err(crate::Error::new(crate::ErrorKind::Unsupported, message))
 }

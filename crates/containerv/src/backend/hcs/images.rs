@@ -8,6 +8,7 @@ use containerv_sys::windows::version::Version;
 
 use super::perform::make_private;
 use super::system::System;
+use crate::images::windows::destroy;
 use crate::{Error, Result};
 
 impl System {
@@ -23,8 +24,12 @@ impl System {
         }
     }
 
-    /// Removes the tree of a layer.
+    /// Removes the directory of a layer. Its tree `fs` is the system's, who alone may remove all of it.
     pub(crate) fn remove_layer(&self, path: &Path) -> Result<()> {
+        let tree = path.join("fs");
+        if tree.is_dir() {
+            destroy(&tree)?;
+        }
         fs::remove_dir_all(path)
             .map_err(|error| Error::io(error, format!("cannot remove `{}`", path.display())))
     }

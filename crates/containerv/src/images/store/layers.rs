@@ -72,7 +72,7 @@ impl Store {
         let path = self.directory("staging")?.join(chain.hex());
         // Of somebody who was killed.
         remove_tree(system, &path)?;
-        fs::create_dir_all(path.join("fs"))
+        fs::create_dir_all(&path)
             .map_err(|error| Error::io(error, format!("cannot make `{}`", path.display())))?;
         self.step();
         Ok(Some(Staging { path, target, fault: self.fault.clone(), _lock: lock }))
@@ -92,7 +92,7 @@ impl Store {
 }
 
 impl Staging {
-    /// Where to unpack.
+    /// Where to unpack: a directory that does not exist yet.
     pub(crate) fn tree(&self) -> PathBuf {
         self.path.join("fs")
     }
