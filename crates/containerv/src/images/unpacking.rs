@@ -1,12 +1,12 @@
 //! Who unpacks the layers of which images.
 
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use containerv_spec::image::Digest;
 
-use super::layers::Limits;
 use super::layers::decode::{Compression, decode};
+use super::layers::{Limits, Parents};
 use super::windows;
 use crate::Result;
 use crate::copy::{CopyProgress, CopySummary};
@@ -30,8 +30,8 @@ pub(crate) struct Job<'a> {
     pub(crate) target: &'a Path,
     /// It is the lowest layer.
     pub(crate) is_base: bool,
-    /// The trees of the layers below, the topmost first; waits until they are whole.
-    pub(crate) below: &'a (dyn Fn() -> Result<Vec<PathBuf>> + Sync),
+    /// The layers below.
+    pub(crate) below: Parents,
     /// Told how far it is.
     pub(crate) progress: Option<CopyProgress>,
 }
@@ -83,7 +83,7 @@ fn unpack_windows(source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
 
 #[cfg(windows)]
 fn take_windows(plain: impl Read, job: &Job<'_>) -> Result<windows::Unpacked> {
-    let below = if job.is_base { Vec::new() } else { (job.below)()? };
+    let below = if job.is_base { Vec::new() } else { job.below.find()? };
     windows::import(plain, job.target, &below)
 }
 
@@ -122,13 +122,18 @@ fn unpack_overlay(source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
     use std::os::fd::AsFd;
 
     let compression = Compression::of_media_type(job.media_type)?;
-    let below = (job.below)()?;
     make(job.target)?;
     let target = std::fs::File::open(job.target)
         .map_err(|error| crate::Error::io(error, format!("cannot open `{}`", job.target.display())))?;
     let (limits, progress) = (Limits::default(), job.progress.clone());
-    let unpacked =
-        super::layers::unpack(source, Some(compression), target.as_fd(), &below, limits, progress)?;
+    let unpacked = super::layers::unpack(
+        source,
+        Some(compression),
+        target.as_fd(),
+        job.below.clone(),
+        limits,
+        progress,
+    )?;
     Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.summary.bytes })
 }
 
