@@ -147,6 +147,7 @@ impl Layers<'_> {
         let job = Job {
             media_type: &blob.media_type,
             target: &tree,
+            is_base: index == 0,
             below: &|| self.below(index),
             progress: self.options.unpacking_of(&blob.digest),
         };
