@@ -15,7 +15,21 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("containerv", &["--lib"]),
     ("cv", &["--lib", "--tests"]),
     (c_programs::PACKAGE, &["--lib", "--tests"]),
-    (CONFORMANCE, &["--test", "conformance", "--test", "crash", "--test", "faults", "--test", "sequences"]),
+    (
+        CONFORMANCE,
+        &[
+            "--test",
+            "conformance",
+            "--test",
+            "crash",
+            "--test",
+            "faults",
+            "--test",
+            "sequences",
+            "--test",
+            "windows_images",
+        ],
+    ),
 ];
 
 /// The package whose programs run once for each isolation.

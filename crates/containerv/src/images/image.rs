@@ -57,6 +57,10 @@ impl Image {
         Ok(Self { store: store.clone(), record, manifest, config, _lease: lease })
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     pub(crate) fn record(&self) -> &Record {
         &self.record
     }

@@ -1,6 +1,7 @@
 //! Images: pulled from registries, kept in a store, and what containers are made of.
 
 mod asking;
+mod changing;
 mod documents;
 mod fit;
 mod image;
@@ -27,6 +28,7 @@ use crate::{Error, ErrorKind, Host, Result};
 use registry::{Client, Settings};
 use store::{Fault, Record, Store};
 
+pub use changing::{ImageEdit, RebasedImage};
 pub use fit::{Answer, Fit};
 pub use image::{HistoryEntry, Image, ImageLayer};
 pub use listing::{ImageSummary, ImageUsage, ImagesUsage};

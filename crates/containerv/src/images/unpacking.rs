@@ -1,6 +1,6 @@
 //! Who unpacks the layers of which images.
 
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::Path;
 
 use containerv_spec::image::Digest;
@@ -8,27 +8,29 @@ use containerv_spec::image::Digest;
 use super::layers::decode::{Compression, decode};
 use super::layers::{Limits, Parents};
 use super::windows;
-use crate::Result;
 use crate::copy::{CopyProgress, CopySummary};
+use crate::{Error, ErrorKind, Result};
 
 /// How the layers of an image are unpacked on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unpacking {
     /// Not at all: its blobs are kept alone, to be copied and looked at.
     None,
-    /// As layers of an overlay.
+    /// As a layer of an overlay.
     Overlay,
-    /// As layers of Windows: on Windows by its own services, elsewhere in a form of our own.
-    Windows,
+    /// As a layer folder of Windows.
+    Import,
+    /// A layer of Windows on another system: in a form of our own, to be looked at and changed.
+    Portable,
 }
 
 /// One layer to be unpacked.
 pub(crate) struct Job<'a> {
     /// The blob's media type, which says how it is compressed.
     pub(crate) media_type: &'a str,
-    /// A directory that does not exist.
+    /// An empty directory.
     pub(crate) target: &'a Path,
-    /// It is the lowest layer.
+    /// There are no layers below.
     pub(crate) is_base: bool,
     /// The layers below.
     pub(crate) below: Parents,
@@ -50,14 +52,15 @@ impl Unpacking {
     pub(crate) fn of(os: &str) -> Self {
         match os {
             "linux" if cfg!(target_os = "linux") => Self::Overlay,
-            "windows" => Self::Windows,
+            "windows" if cfg!(windows) => Self::Import,
+            "windows" => Self::Portable,
             _ => Self::None,
         }
     }
 
-    /// Says whether containers are made of such layers here.
+    /// Says whether containers of these layers run on this machine.
     pub(crate) fn runs_here(self) -> bool {
-        self == if cfg!(windows) { Self::Windows } else { Self::Overlay }
+        matches!(self, Self::Overlay | Self::Import)
     }
 
     /// Unpacks a layer.
@@ -67,78 +70,68 @@ impl Unpacking {
     /// The member that could not be made; what is left is the caller's to remove.
     pub(crate) fn unpack(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
         match self {
-            Self::Windows => unpack_windows(source, job),
-            _ => unpack_overlay(source, job),
+            Self::Portable => {
+                plainly(source, job, |plain| windows::unpack(plain, job.target, job.is_base).map(drop))
+            }
+            Self::Import | Self::Overlay => self.unpack_here(source, job),
+            Self::None => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("`{}` is of a system whose layers are not unpacked here", job.media_type),
+            )),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn unpack_here(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
+        use std::os::fd::AsFd;
+
+        use super::layers::unpack;
+
+        let compression = Compression::of_media_type(job.media_type)?;
+        let target = std::fs::File::open(job.target)
+            .map_err(|error| Error::io(error, format!("cannot open `{}`", job.target.display())))?;
+        let (limits, progress) = (Limits::default(), job.progress.clone());
+        let unpacked =
+            unpack(source, Some(compression), target.as_fd(), job.below.clone(), limits, progress)?;
+        Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.summary.bytes })
+    }
+
+    #[cfg(windows)]
+    fn unpack_here(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
+        let below = if job.is_base { Vec::new() } else { job.below.find()? };
+        plainly(source, job, |plain| windows::import(plain, job.target, &below).map(drop))
     }
 }
 
-fn unpack_windows(source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
+/// Decompresses a layer for somebody who takes its archive.
+fn plainly(
+    source: impl Read + Send,
+    job: &Job<'_>,
+    take: impl FnOnce(&mut dyn Read) -> Result<()>,
+) -> Result<Unpacked> {
     let compression = Compression::of_media_type(job.media_type)?;
-    let (unpacked, _) = decode(source, Some(compression), Limits::default().size, |plain| {
-        take_windows(Counted { source: plain, bytes: 0, progress: job.progress.clone() }, job)
-    })?;
-    Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.size })
-}
-
-#[cfg(windows)]
-fn take_windows(plain: impl Read, job: &Job<'_>) -> Result<windows::Unpacked> {
-    let below = if job.is_base { Vec::new() } else { job.below.find()? };
-    windows::import(plain, job.target, &below)
-}
-
-#[cfg(not(windows))]
-fn take_windows(plain: impl Read, job: &Job<'_>) -> Result<windows::Unpacked> {
-    make(job.target)?;
-    windows::unpack(plain, job.target, job.is_base)
-}
-
-/// Tells how many bytes were read.
-struct Counted<R> {
-    source: R,
-    bytes: u64,
-    progress: Option<CopyProgress>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.source.read(buffer)?;
-        self.bytes += count as u64;
-        if let Some(progress) = &self.progress {
-            progress.report(&CopySummary { bytes: self.bytes, ..CopySummary::default() });
+    let tell = |plain: &mut dyn Read| match &job.progress {
+        Some(progress) => {
+            take(&mut Told { stream: plain, progress: progress.clone(), done: CopySummary::default() })
         }
+        None => take(plain),
+    };
+    let ((), decoded) = decode(source, Some(compression), Limits::default().size, |plain| tell(plain))?;
+    Ok(Unpacked { diff_id: decoded.diff_id, size: decoded.size })
+}
+
+/// A stream that tells how far it is.
+struct Told<'a> {
+    stream: &'a mut dyn Read,
+    progress: CopyProgress,
+    done: CopySummary,
+}
+
+impl Read for Told<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.done.bytes += count as u64;
+        self.progress.report(&self.done);
         Ok(count)
     }
-}
-
-#[cfg(not(windows))]
-fn make(directory: &Path) -> Result<()> {
-    std::fs::create_dir(directory)
-        .map_err(|error| crate::Error::io(error, format!("cannot make `{}`", directory.display())))
-}
-
-#[cfg(target_os = "linux")]
-fn unpack_overlay(source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
-    use std::os::fd::AsFd;
-
-    let compression = Compression::of_media_type(job.media_type)?;
-    make(job.target)?;
-    let target = std::fs::File::open(job.target)
-        .map_err(|error| crate::Error::io(error, format!("cannot open `{}`", job.target.display())))?;
-    let (limits, progress) = (Limits::default(), job.progress.clone());
-    let unpacked = super::layers::unpack(
-        source,
-        Some(compression),
-        target.as_fd(),
-        job.below.clone(),
-        limits,
-        progress,
-    )?;
-    Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.summary.bytes })
-}
-
-#[cfg(not(target_os = "linux"))]
-fn unpack_overlay(_: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
-    let message = format!("a layer of type `{}` cannot be unpacked on this system", job.media_type);
-    Err(crate::Error::new(crate::ErrorKind::Unsupported, message))
 }

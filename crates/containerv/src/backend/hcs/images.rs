@@ -8,8 +8,7 @@ use containerv_sys::windows::version::Version;
 
 use super::perform::make_private;
 use super::system::System;
-use crate::images::windows::destroy;
-use crate::{Error, Result};
+use crate::{Error, Result, images};
 
 impl System {
     /// Makes the directory that everything is in, private to the caller.
@@ -24,14 +23,20 @@ impl System {
         }
     }
 
-    /// Removes the directory of a layer. Its tree `fs` is the system's, who alone may remove all of it.
+    /// Removes the directory of a layer. What is in the layer's own folder is often nobody's to remove, but for the
+    /// service.
     pub(crate) fn remove_layer(&self, path: &Path) -> Result<()> {
-        let tree = path.join("fs");
-        if tree.is_dir() {
-            destroy(&tree)?;
+        let failed = |error| Error::io(error, format!("cannot remove `{}`", path.display()));
+        let mut destroyed = Ok(());
+        for entry in fs::read_dir(path).map_err(failed)?.flatten() {
+            if entry.path().is_dir() {
+                destroyed = destroyed.and(images::windows::destroy(&entry.path()));
+            }
         }
-        fs::remove_dir_all(path)
-            .map_err(|error| Error::io(error, format!("cannot remove `{}`", path.display())))
+        match fs::remove_dir_all(path) {
+            Ok(()) => Ok(()),
+            Err(error) => destroyed.and(Err(failed(error))),
+        }
     }
 
     /// The build of Windows.

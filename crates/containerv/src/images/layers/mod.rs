@@ -64,8 +64,7 @@ impl Parents {
         Self { count, find: Arc::new(find) }
     }
 
-    /// Those at these paths, the topmost first.
-    #[cfg(test)]
+    /// Those at these paths, the topmost first, which are whole.
     pub(crate) fn at(paths: &[PathBuf]) -> Self {
         let paths = paths.to_vec();
         Self::found_by(paths.len(), move || Ok(paths.clone()))

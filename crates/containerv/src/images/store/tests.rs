@@ -45,7 +45,6 @@ impl Bed {
 
     fn put_layer(&self, chain: &Digest, diff_id: &Digest) {
         if let Some(staging) = self.store.stage(&self.system, chain).unwrap() {
-            fs::create_dir(staging.tree()).unwrap();
             fs::write(staging.tree().join("file"), "content").unwrap();
             staging.finish(&LayerRecord { diff_id: diff_id.clone(), parent: None, size: 7 }).unwrap();
         }

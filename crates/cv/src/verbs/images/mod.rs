@@ -4,10 +4,12 @@ mod list;
 mod look;
 mod progress;
 mod remove;
+mod windows;
 
 pub use list::{history, images};
 pub use look::{check, inspect};
 pub use remove::{prune, rmi};
+pub use windows::{diff, edit, rebase};
 
 use containerv::{Answer, Error, ErrorKind, Fit, Image, Images, PullOptions, PullPolicy, PushOptions};
 use containerv_spec::image::{Digest, Platform, Reference};
