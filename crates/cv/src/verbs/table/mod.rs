@@ -3,6 +3,7 @@
 mod control;
 mod images;
 mod looking;
+mod registry;
 mod running;
 mod system;
 
@@ -93,6 +94,7 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &images::IMAGE_PRUNE,
         ],
     ),
+    ("Registries", &[&registry::LOGIN, &registry::LOGOUT, &registry::SEARCH]),
     (
         "System",
         &[
@@ -119,9 +121,6 @@ const LATER_VERBS: &[(&str, &str)] = &[
     ("save", IMAGES),
     ("load", IMAGES),
     ("import", IMAGES),
-    ("login", IMAGES),
-    ("logout", IMAGES),
-    ("search", IMAGES),
     ("build", IMAGES),
     ("commit", IMAGES),
     (
