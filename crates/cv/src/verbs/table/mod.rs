@@ -3,6 +3,7 @@
 mod control;
 mod images;
 mod looking;
+mod registry;
 mod running;
 mod system;
 
@@ -96,6 +97,7 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &images::IMAGE_PRUNE,
         ],
     ),
+    ("Registries", &[&registry::LOGIN, &registry::LOGOUT, &registry::SEARCH]),
     (
         "System",
         &[
@@ -122,9 +124,6 @@ const LATER_VERBS: &[(&str, &str)] = &[
     ("save", IMAGES),
     ("load", IMAGES),
     ("import", IMAGES),
-    ("login", IMAGES),
-    ("logout", IMAGES),
-    ("search", IMAGES),
     ("build", IMAGES),
     ("commit", IMAGES),
     (
