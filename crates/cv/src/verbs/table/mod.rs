@@ -94,6 +94,11 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &images::HISTORY,
             &images::TAG,
             &images::RMI,
+            &images::COMMIT,
+            &images::SAVE,
+            &images::LOAD,
+            &images::IMPORT,
+            &images::EXPORT,
             &images::IMAGE_PRUNE,
         ],
     ),
@@ -121,18 +126,7 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
 
 /// Docker's verbs that come later, and what to do instead.
 const LATER_VERBS: &[(&str, &str)] = &[
-    ("save", IMAGES),
-    ("load", IMAGES),
-    ("import", IMAGES),
     ("build", IMAGES),
-    ("commit", IMAGES),
-    (
-        "export",
-        choose(
-            "`cv cp CONTAINER:/ -` writes the files as a tar archive",
-            r"`cv cp CONTAINER:C:\ -` writes the files as a tar archive",
-        ),
-    ),
     ("volume", "bind a directory instead: `cv run -v HOST:INSIDE ...`"),
     (
         "network",
