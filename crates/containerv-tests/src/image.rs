@@ -36,13 +36,19 @@ impl Default for Image {
 }
 
 impl Image {
-    /// Adds a layer of files.
+    /// Adds a layer of files; a name that ends with `/` is a directory.
     #[must_use]
     pub fn layer(self, files: &[(&str, &[u8])]) -> Self {
         let mut archive = tar::Builder::new(Vec::new());
         for (name, content) in files {
             let mut header = tar::Header::new_ustar();
-            header.set_mode(0o644);
+            let directory = name.ends_with('/');
+            header.set_entry_type(if directory {
+                tar::EntryType::Directory
+            } else {
+                tar::EntryType::Regular
+            });
+            header.set_mode(if directory { 0o755 } else { 0o644 });
             header.set_size(content.len() as u64);
             archive.append_data(&mut header, name, *content).unwrap();
         }

@@ -19,6 +19,7 @@ mod skip;
 #[cfg_attr(target_os = "linux", path = "linux/mod.rs")]
 #[cfg_attr(windows, path = "windows/mod.rs")]
 mod system;
+pub mod windows_image;
 
 pub use bed::{Bed, wait_until};
 pub use operation::{Caller, Ended};

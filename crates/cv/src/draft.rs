@@ -287,7 +287,7 @@ impl Draft {
             Target::Windows if image.as_bytes() == b"host" => windows::check_image(image).map(|()| None),
             _ => {
                 let name = crate::value::utf8(image)?;
-                containerv::check_reference(name)?;
+                containerv::parse_reference(name)?;
                 Ok(Some(name))
             }
         }

@@ -15,11 +15,29 @@ const PROGRAMS: &[(&str, &[&str])] = &[
     ("containerv", &["--lib"]),
     ("cv", &["--lib", "--tests"]),
     (c_programs::PACKAGE, &["--lib", "--tests"]),
-    (CONFORMANCE, &["--test", "conformance", "--test", "crash", "--test", "faults", "--test", "sequences"]),
+    (
+        CONFORMANCE,
+        &[
+            "--test",
+            "conformance",
+            "--test",
+            "crash",
+            "--test",
+            "faults",
+            "--test",
+            "sequences",
+            "--test",
+            "windows_images",
+        ],
+    ),
+    (CONFORMANCE, &["--test", WITHOUT_CONTAINERS]),
 ];
 
 /// The package whose programs run once for each isolation.
 const CONFORMANCE: &str = "containerv-tests";
+
+/// The one that makes no containers and runs once.
+const WITHOUT_CONTAINERS: &str = "registry";
 
 /// How those programs are told which.
 const ISOLATION_VARIABLE: &str = "CONTAINERV_TEST_ISOLATION";
@@ -48,7 +66,8 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
     let cv = product::build_windows_cv()?;
     bed.add(&cv)?;
     for program in programs {
-        let isolations: &[&str] = if program.package == CONFORMANCE { &["process", "hyperv"] } else { &[""] };
+        let isolated = program.package == CONFORMANCE && program.target != WITHOUT_CONTAINERS;
+        let isolations: &[&str] = if isolated { &["process", "hyperv"] } else { &[""] };
         for isolation in isolations {
             let mut command = bed.command(&program.executable)?;
             program.surroundings(&mut command);

@@ -181,8 +181,8 @@ fn split_tag(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The first part is a registry if it looks like a host: with a dot, a port or an upper-case letter, or `localhost`.
-fn split_registry(name: &str) -> (&str, &str) {
+/// Parts a name into registry and repository. The first part is a registry if it looks like a host: with a dot, a port or an upper-case letter, or `localhost`.
+pub fn split_registry(name: &str) -> (&str, &str) {
     let host = |first: &str| {
         first.contains(['.', ':'])
             || first == "localhost"

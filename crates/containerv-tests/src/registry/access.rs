@@ -60,7 +60,7 @@ impl State {
         let refresh = request.parameter("refresh_token");
         let given = request.header("authorization");
         let known = given == Some(BASIC) || refresh.as_deref() == Some(REFRESH_TOKEN);
-        let wrong = given.is_some() && !known || refresh.is_some() && !known;
+        let wrong = !known && (given.is_some() || refresh.is_some());
         if wrong || !known && matches!(self.access, Access::PrivateToken(_)) {
             return Response::failure(401, "UNAUTHORIZED");
         }

@@ -95,3 +95,26 @@ fn a_policy_says_when_the_registry_is_asked() {
     };
     assert_eq!(images(&bed).pull(&name, &wanted).unwrap_err().kind(), ErrorKind::NotFound);
 }
+
+/// An image for another system is kept and looked at; no container is made of it.
+#[test]
+fn an_image_for_windows_is_pulled_here_and_does_not_run() {
+    let bed = Bed::new();
+    let registry = Registry::start();
+    let image = Image::default()
+        .layer(&[("Files/", b""), ("Files/a.dll", b"a"), ("Hives/", b""), ("Hives/System_Base", b"regf")])
+        .layer(&[("Files/", b""), ("Files/b.txt", b"b"), ("Files/.wh.a.dll", b"")])
+        .platform(json!({ "os": "windows", "architecture": "amd64", "os.version": "10.0.20348.2527" }));
+    image.put(&registry, "windows", Some("1"));
+    let name = format!("{}/windows:1", registry.name());
+    let image = pull(&bed, &name).unwrap();
+    assert_eq!(image.platform().os_version.as_deref(), Some("10.0.20348.2527"));
+    assert!(image.layers().unwrap().iter().all(|layer| layer.size.is_some()));
+    let error = image.root().unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    let freed = {
+        drop(image);
+        images(&bed).remove(&name, false).unwrap()
+    };
+    assert_eq!(freed.deleted.len(), 6);
+}

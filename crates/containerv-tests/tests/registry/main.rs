@@ -1,5 +1,7 @@
 //! The client of registries, against a registry of ours that misbehaves on demand, and Debian's.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod access;
 mod documents;
 mod downloads;

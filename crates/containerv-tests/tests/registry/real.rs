@@ -4,7 +4,6 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::OnceLock;
 
 use containerv::ErrorKind;
 use containerv::images::registry::{Credential, Pushed};
@@ -95,8 +94,6 @@ impl Drop for Real {
 
 /// An authority, and a certificate of it for 127.0.0.1.
 fn make_certificates(directory: &Path) {
-    static LOCK: OnceLock<()> = OnceLock::new();
-    LOCK.get_or_init(|| ());
     let openssl = |arguments: &str| {
         let output =
             Command::new("openssl").args(arguments.split(' ')).current_dir(directory).output().unwrap();

@@ -33,6 +33,23 @@ impl Images {
         pull::pull(&self.store, &self.client(), &self.machine(), &reference, options)
     }
 
+    /// Asks a registry which tags a repository has; `name` is a reference with any tag, or without.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, and what else the registry says.
+    pub fn tags(&self, name: &str) -> Result<Vec<Reference>> {
+        let reference = parse_reference(name)?;
+        let tags = self.client().tags(&reference)?;
+        let named = |tag: &String| {
+            reference.with_tag(tag).map_err(|error| {
+                Error::new(ErrorKind::Corrupt, format!("the registry has the tag `{tag}`: {error}"))
+                    .with_hint("the registry is broken; name the tags one by one")
+            })
+        };
+        tags.iter().map(named).collect()
+    }
+
     /// The stored image of a reference, if it is whole and for the platform.
     fn stored(&self, reference: &Reference, options: &PullOptions) -> Result<Option<Image>> {
         let Some(record) = self.record_of(reference)? else { return Ok(None) };

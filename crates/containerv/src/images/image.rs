@@ -57,6 +57,10 @@ impl Image {
         Ok(Self { store: store.clone(), record, manifest, config, _lease: lease })
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     pub(crate) fn record(&self) -> &Record {
         &self.record
     }
@@ -173,7 +177,7 @@ impl Image {
     /// `Unsupported` for an image of another system, `NotFound` if a layer is missing.
     pub fn root(&self) -> Result<Root> {
         let name = self.record.reference.familiar();
-        if Unpacking::of(&self.config.os) == Unpacking::None {
+        if !Unpacking::of(&self.config.os).runs_here() {
             let message = format!("the image `{name}` is for {}, and does not run here", self.platform());
             return Err(Error::new(ErrorKind::Unsupported, message)
                 .with_hint("`cv image check` tells which image of a reference would run"));

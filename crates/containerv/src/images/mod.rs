@@ -1,6 +1,7 @@
 //! Images: pulled from registries, kept in a store, and what containers are made of.
 
 mod asking;
+mod changing;
 mod documents;
 mod exchange;
 mod fit;
@@ -29,6 +30,10 @@ use containerv_spec::request::Root;
 use crate::{Error, ErrorKind, Host, Result};
 use registry::{Client, Settings};
 use store::{Fault, Record, Store};
+
+pub use changing::{ImageEdit, RebasedImage};
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub(crate) use {exchange::list_archive, making::change};
 
 pub use exchange::{LoadOptions, SaveFormat};
 pub use fit::{Answer, Fit};
@@ -164,20 +169,12 @@ fn own_platform() -> Platform {
     Platform::new(std::env::consts::OS, std::env::consts::ARCH)
 }
 
-/// Checks that a text is a reference to an image, such as `debian:bookworm`.
+/// Reads a reference to an image, such as `debian:bookworm`.
 ///
 /// # Errors
 ///
 /// It is none, with the reason.
-pub fn check_reference(text: &str) -> Result<()> {
-    parse_reference(text).map(drop)
-}
-
-#[cfg(all(feature = "fuzzing", target_os = "linux"))]
-pub(crate) use {exchange::list_archive, making::change};
-
-/// Reads a reference.
-pub(crate) fn parse_reference(text: &str) -> Result<Reference> {
+pub fn parse_reference(text: &str) -> Result<Reference> {
     text.parse().map_err(|error: containerv_spec::image::reference::InvalidReference| {
         Error::new(ErrorKind::InvalidArgument, format!("`{text}` is no reference to an image: {error}"))
             .with_hint("write it as `debian:bookworm` or `registry.example/team/app:1.2`")

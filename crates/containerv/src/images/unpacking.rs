@@ -1,12 +1,15 @@
 //! Who unpacks the layers of which images.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use containerv_spec::image::Digest;
 
-use crate::Result;
-use crate::copy::CopyProgress;
+use super::layers::decode::{Compression, decode};
+use super::layers::{Limits, Parents};
+use super::windows;
+use crate::copy::{CopyProgress, CopySummary};
+use crate::{Error, ErrorKind, Result};
 
 /// How the layers of an image are unpacked on this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +18,10 @@ pub(crate) enum Unpacking {
     None,
     /// As a layer of an overlay.
     Overlay,
+    /// As a layer folder of Windows.
+    Import,
+    /// A layer of Windows on another system: in a form of our own, to be looked at and changed.
+    Portable,
 }
 
 /// One layer to be unpacked.
@@ -23,8 +30,10 @@ pub(crate) struct Job<'a> {
     pub(crate) media_type: &'a str,
     /// An empty directory.
     pub(crate) target: &'a Path,
-    /// The trees of the layers below, the topmost first; waits until they are whole.
-    pub(crate) below: &'a (dyn Fn() -> Result<Vec<PathBuf>> + Sync),
+    /// There are no layers below.
+    pub(crate) is_base: bool,
+    /// The layers below.
+    pub(crate) below: Parents,
     /// Told how far it is.
     pub(crate) progress: Option<CopyProgress>,
 }
@@ -43,37 +52,86 @@ impl Unpacking {
     pub(crate) fn of(os: &str) -> Self {
         match os {
             "linux" if cfg!(target_os = "linux") => Self::Overlay,
+            "windows" if cfg!(windows) => Self::Import,
+            "windows" => Self::Portable,
             _ => Self::None,
         }
     }
-}
 
-impl Unpacking {
+    /// Says whether containers of these layers run on this machine.
+    pub(crate) fn runs_here(self) -> bool {
+        matches!(self, Self::Overlay | Self::Import)
+    }
+
     /// Unpacks a layer.
     ///
     /// # Errors
     ///
     /// The member that could not be made; what is left is the caller's to remove.
-    #[cfg(target_os = "linux")]
     pub(crate) fn unpack(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
+        match self {
+            Self::Portable => {
+                plainly(source, job, |plain| windows::unpack(plain, job.target, job.is_base).map(drop))
+            }
+            Self::Import | Self::Overlay => self.unpack_here(source, job),
+            Self::None => Err(Error::new(
+                ErrorKind::Unsupported,
+                format!("`{}` is of a system whose layers are not unpacked here", job.media_type),
+            )),
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn unpack_here(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
         use std::os::fd::AsFd;
 
-        use super::layers::decode::Compression;
-        use super::layers::{Limits, unpack};
+        use super::layers::unpack;
 
         let compression = Compression::of_media_type(job.media_type)?;
-        let below = (job.below)()?;
         let target = std::fs::File::open(job.target)
-            .map_err(|error| crate::Error::io(error, format!("cannot open `{}`", job.target.display())))?;
+            .map_err(|error| Error::io(error, format!("cannot open `{}`", job.target.display())))?;
         let (limits, progress) = (Limits::default(), job.progress.clone());
-        let unpacked = unpack(source, Some(compression), target.as_fd(), &below, limits, progress)?;
+        let unpacked =
+            unpack(source, Some(compression), target.as_fd(), job.below.clone(), limits, progress)?;
         Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.summary.bytes })
     }
 
-    /// Unpacks nothing: there is no kind of layers that it is called for.
     #[cfg(windows)]
-    pub(crate) fn unpack(self, _: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
-        let message = format!("`{}` cannot be unpacked on Windows", job.media_type);
-        Err(crate::Error::new(crate::ErrorKind::Unsupported, message))
+    fn unpack_here(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
+        let below = if job.is_base { Vec::new() } else { job.below.find()? };
+        plainly(source, job, |plain| windows::import(plain, job.target, &below).map(drop))
+    }
+}
+
+/// Decompresses a layer for somebody who takes its archive.
+fn plainly(
+    source: impl Read + Send,
+    job: &Job<'_>,
+    take: impl FnOnce(&mut dyn Read) -> Result<()>,
+) -> Result<Unpacked> {
+    let compression = Compression::of_media_type(job.media_type)?;
+    let tell = |plain: &mut dyn Read| match &job.progress {
+        Some(progress) => {
+            take(&mut Told { stream: plain, progress: progress.clone(), done: CopySummary::default() })
+        }
+        None => take(plain),
+    };
+    let ((), decoded) = decode(source, Some(compression), Limits::default().size, |plain| tell(plain))?;
+    Ok(Unpacked { diff_id: decoded.diff_id, size: decoded.size })
+}
+
+/// A stream that tells how far it is.
+struct Told<'a> {
+    stream: &'a mut dyn Read,
+    progress: CopyProgress,
+    done: CopySummary,
+}
+
+impl Read for Told<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.stream.read(buffer)?;
+        self.done.bytes += count as u64;
+        self.progress.report(&self.done);
+        Ok(count)
     }
 }

@@ -144,11 +144,7 @@ pub fn remove(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 pub fn prune(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let filters = Filters::parse(parsed.texts("filter")?.into_iter(), &["label", "label!", "until"])
         .map_err(Failure::usage)?;
-    let now = time::now_unix_ns();
-    let wrong_until = |text: &str, error| Failure::usage(usage(format!("`--filter until={text}`: {error}")));
-    let until = filters.values("until").last();
-    let until =
-        until.map(|text| time::parse(text, now).map_err(|error| wrong_until(text, error))).transpose()?;
+    let until = until(&filters, time::now_unix_ns())?;
     if !parsed.switch("force") && !confirmed("This removes all containers that do not run.")? {
         output::message("nothing was removed\n");
         return Ok(0);
@@ -175,6 +171,13 @@ pub fn prune(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     } else {
         Err(Error::problems("not every container could be removed", problems).into())
     }
+}
+
+/// Reads the filter `until`; the last mention counts.
+pub fn until(filters: &Filters, now: u64) -> Result<Option<u64>, Failure> {
+    let wrong = |text: &str, error| Failure::usage(usage(format!("`--filter until={text}`: {error}")));
+    let read = |text: &String| time::parse(text, now).map_err(|error| wrong(text, error));
+    filters.values("until").last().map(read).transpose()
 }
 
 fn has_label(request: &containerv_spec::Request, asked: &str) -> bool {

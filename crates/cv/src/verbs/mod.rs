@@ -12,6 +12,7 @@ pub mod list;
 pub mod logs;
 pub mod observe;
 pub mod plan;
+pub mod registry;
 pub mod relay;
 pub mod run;
 pub mod shell;

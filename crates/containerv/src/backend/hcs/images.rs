@@ -12,7 +12,7 @@ use super::system::System;
 use crate::copy::{CopyProgress, CopySummary};
 use crate::images::layers::decode::Compression;
 use crate::images::layers::encode::Encoded;
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, Result, images};
 
 impl System {
     /// Makes the directory that everything is in, private to the caller.
@@ -27,10 +27,20 @@ impl System {
         }
     }
 
-    /// Removes the tree of a layer.
+    /// Removes the directory of a layer. What is in the layer's own folder is often nobody's to remove, but for the
+    /// service.
     pub(crate) fn remove_layer(&self, path: &Path) -> Result<()> {
-        fs::remove_dir_all(path)
-            .map_err(|error| Error::io(error, format!("cannot remove `{}`", path.display())))
+        let failed = |error| Error::io(error, format!("cannot remove `{}`", path.display()));
+        let mut destroyed = Ok(());
+        for entry in fs::read_dir(path).map_err(failed)?.flatten() {
+            if entry.path().is_dir() {
+                destroyed = destroyed.and(images::windows::destroy(&entry.path()));
+            }
+        }
+        match fs::remove_dir_all(path) {
+            Ok(()) => Ok(()),
+            Err(error) => destroyed.and(Err(failed(error))),
+        }
     }
 
     /// The build of Windows.

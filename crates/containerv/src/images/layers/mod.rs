@@ -13,8 +13,12 @@ pub(crate) mod pack;
 #[allow(unused_imports, reason = "the store unpacks layers, and comes after them")]
 pub(crate) use linux::unpack;
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use containerv_spec::image::Digest;
 
+use crate::Result;
 use crate::copy::CopySummary;
 
 /// What a layer may have.
@@ -44,22 +48,58 @@ pub(crate) struct Unpacked {
     pub(crate) summary: CopySummary,
 }
 
+/// The unpacked layers below one that is being unpacked, which may not be whole yet.
+#[derive(Clone)]
+pub(crate) struct Parents {
+    count: usize,
+    find: Arc<dyn Fn() -> Result<Vec<PathBuf>> + Send + Sync>,
+}
+
+impl Parents {
+    /// So many, which `find` waits for. It returns their trees, the topmost first.
+    pub(crate) fn found_by(
+        count: usize,
+        find: impl Fn() -> Result<Vec<PathBuf>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { count, find: Arc::new(find) }
+    }
+
+    /// Those at these paths, the topmost first, which are whole.
+    pub(crate) fn at(paths: &[PathBuf]) -> Self {
+        let paths = paths.to_vec();
+        Self::found_by(paths.len(), move || Ok(paths.clone()))
+    }
+
+    /// Says whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Waits until all are whole.
+    ///
+    /// # Errors
+    ///
+    /// One of them could not be had.
+    pub(crate) fn find(&self) -> Result<Vec<PathBuf>> {
+        (self.find)()
+    }
+}
+
 #[cfg(target_os = "linux")]
 mod linux {
     use std::io::Read;
     use std::os::fd::BorrowedFd;
-    use std::path::PathBuf;
 
     use super::decode::{Compression, decode};
-    use super::{Limits, Unpacked, apply};
+    use super::{Limits, Parents, Unpacked, apply};
     use crate::Result;
     use crate::copy::CopyProgress;
 
     /// Unpacks a layer into an empty directory, in the form that overlayfs has for layers: a removal is a
     /// character device 0:0, and a directory that hides those below has the attribute `overlay.opaque`.
     ///
-    /// `compression` is what the descriptor's media type says, if there is one. `parents` are the unpacked
-    /// layers below, the topmost first. A directory that the archive does not name is as they have it; a
+    /// `compression` is what the descriptor's media type says, if there is one. `parents` are the
+    /// layers below, which are waited for where something of them is needed: at the end, for the most part. A directory that the archive does not name is as they have it; a
     /// hard link to a file of theirs brings the file into this layer.
     ///
     /// # Errors
@@ -70,7 +110,7 @@ mod linux {
         source: impl Read + Send,
         compression: Option<Compression>,
         target: BorrowedFd<'_>,
-        parents: &[PathBuf],
+        parents: Parents,
         limits: Limits,
         progress: Option<CopyProgress>,
     ) -> Result<Unpacked> {

@@ -111,6 +111,9 @@ impl Layers<'_> {
             let mut stream = self.source.blob(self.reference, blob, held)?;
             let mut piece = vec![0; PIECE];
             loop {
+                if self.done().failed.is_some() {
+                    return Err(Error::new(ErrorKind::Unavailable, "another layer could not be had").into());
+                }
                 let count = match stream.read(&mut piece) {
                     Ok(0) => break,
                     Ok(count) => count,
@@ -147,7 +150,8 @@ impl Layers<'_> {
         let job = Job {
             media_type: &blob.media_type,
             target: &tree,
-            below: &|| self.below(index),
+            is_base: index == 0,
+            below: self.below(index),
             progress: self.options.unpacking_of(&blob.digest),
         };
         let unpacked = unpacking.unpack(&mut source, &job).and_then(|unpacked| {

@@ -8,13 +8,15 @@ mod follow;
 mod layer;
 
 use std::io::Read;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use containerv_spec::image::{
     Descriptor, Digest, Document, ImageConfig, Manifest, Platform, Reference, chain_id, platform,
 };
 
+use super::layers::Parents;
 use super::options::{PullEvent, PullOptions};
 use super::store::{Lease, Record, Store};
 use super::{Image, documents, now_unix_ns};
@@ -189,7 +191,7 @@ pub(crate) fn pull(
         options,
         chosen: &chosen,
         chain: &chain,
-        state: State::default(),
+        state: Arc::default(),
     }
     .bring()?;
     store.put_document(&chosen.target.digest, &chosen.target_bytes)?;
@@ -228,7 +230,7 @@ struct Layers<'a> {
     options: &'a PullOptions,
     chosen: &'a Chosen,
     chain: &'a [Digest],
-    state: State,
+    state: Arc<State>,
 }
 
 /// How far they are.
@@ -279,26 +281,35 @@ impl Layers<'_> {
         }
     }
 
-    fn done(&self) -> std::sync::MutexGuard<'_, Done> {
-        self.state.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    fn done(&self) -> MutexGuard<'_, Done> {
+        self.state.done()
     }
 
-    /// Waits until all layers below one are unpacked, and returns their trees, the topmost first.
-    fn below(&self, index: usize) -> Result<Vec<std::path::PathBuf>> {
+    /// The layers below one, which are waited for when they are asked for.
+    fn below(&self, index: usize) -> Parents {
+        let trees: Vec<PathBuf> =
+            self.chain[..index].iter().rev().map(|chain| self.store.layer_tree(chain)).collect();
+        let state = self.state.clone();
+        Parents::found_by(index, move || state.wait_for_all_below(index).map(|()| trees.clone()))
+    }
+}
+
+impl State {
+    fn done(&self) -> MutexGuard<'_, Done> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until all layers below one are unpacked.
+    fn wait_for_all_below(&self, index: usize) -> Result<()> {
         let mut done = self.done();
         loop {
             if done.failed.is_some() {
-                let message = "a layer below could not be had";
-                return Err(Error::new(ErrorKind::Unavailable, message));
+                return Err(Error::new(ErrorKind::Unavailable, "a layer below could not be had"));
             }
             if (0..index).all(|lower| done.layers.contains(&lower)) {
-                return Ok(self.chain[..index]
-                    .iter()
-                    .rev()
-                    .map(|chain| self.store.layer_tree(chain))
-                    .collect());
+                return Ok(());
             }
-            done = self.state.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
+            done = self.changed.wait(done).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

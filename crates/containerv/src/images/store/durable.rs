@@ -47,16 +47,25 @@ pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::syncfs(File::open(path)?)?)
 }
 
-/// Makes sure that everything below a directory is on the disk.
+/// Makes sure that everything below a directory is on the disk. Files of layers that only the system itself may
+/// open are left to it.
 #[cfg(windows)]
 pub(crate) fn sync_tree(path: &Path) -> io::Result<()> {
-    for entry in fs::read_dir(path)? {
+    let denied = |error: &io::Error| error.kind() == io::ErrorKind::PermissionDenied;
+    let entries = match fs::read_dir(path) {
+        Err(error) if denied(&error) => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
         let kind = entry.file_type()?;
         if kind.is_dir() {
             sync_tree(&entry.path())?;
         } else if kind.is_file() {
-            fs::OpenOptions::new().write(true).open(entry.path())?.sync_all()?;
+            match fs::OpenOptions::new().write(true).open(entry.path()).and_then(|file| file.sync_all()) {
+                Err(error) if !denied(&error) => return Err(error),
+                _ => {}
+            }
         }
     }
     Ok(())

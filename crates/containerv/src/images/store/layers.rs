@@ -27,6 +27,7 @@ pub(crate) struct LayerRecord {
 #[derive(Debug)]
 pub(crate) struct Staging {
     path: PathBuf,
+    tree: PathBuf,
     target: PathBuf,
     fault: super::Fault,
     _lock: Lock,
@@ -39,7 +40,7 @@ impl Store {
 
     /// The tree of an unpacked layer, whether it is there or not.
     pub(crate) fn layer_tree(&self, chain: &Digest) -> PathBuf {
-        self.layer_path(chain).join("fs")
+        self.layer_path(chain).join(tree_name(chain))
     }
 
     /// What is known of a layer, if it is there.
@@ -72,10 +73,11 @@ impl Store {
         let path = self.directory("staging")?.join(chain.hex());
         // Of somebody who was killed.
         remove_tree(system, &path)?;
-        fs::create_dir_all(path.join("fs"))
+        let tree = path.join(tree_name(chain));
+        fs::create_dir_all(&tree)
             .map_err(|error| Error::io(error, format!("cannot make `{}`", path.display())))?;
         self.step();
-        Ok(Some(Staging { path, target, fault: self.fault.clone(), _lock: lock }))
+        Ok(Some(Staging { path, tree, target, fault: self.fault.clone(), _lock: lock }))
     }
 
     /// Every layer with its directory.
@@ -94,7 +96,7 @@ impl Store {
 impl Staging {
     /// Where to unpack.
     pub(crate) fn tree(&self) -> PathBuf {
-        self.path.join("fs")
+        self.tree.clone()
     }
 
     /// Gives the layer its name once everything of it is on the disk.
@@ -115,6 +117,11 @@ impl Staging {
     pub(crate) fn discard(self, system: &System) -> Result<()> {
         remove_tree(system, &self.path)
     }
+}
+
+/// What the tree of a layer is called. Windows knows layers by the last component of their folders' paths.
+fn tree_name(chain: &Digest) -> &str {
+    if cfg!(windows) { &chain.hex()[..32] } else { "fs" }
 }
 
 /// Removes a tree that may be gone, and whatever ids own it.

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `blobs/ALGORITHM/HEX` | a blob, whole and verified |
 //! | `partial/ALGORITHM-HEX` | what is there of a blob that is being downloaded, or was when somebody was killed |
-//! | `layers/HEX` | an unpacked layer, by its chain ID: `layer.json` and the tree `fs`, whole and on the disk |
+//! | `layers/HEX` | an unpacked layer, by its chain ID: `layer.json` and the tree `fs`, whole and on the disk; on Windows the tree has the ID's first 32 digits as its name |
 //! | `references/HEX` | a reference and the image that it names, by the digest of its text |
 //! | `staging/HEX` | a layer that is being unpacked |
 //! | `leases/NAME` | what a running process uses; locked by it for as long as it does |
@@ -67,6 +67,11 @@ impl Store {
     /// Something was done that others can see.
     pub(crate) fn step(&self) {
         self.fault.step();
+    }
+
+    /// Where what is being made lies; what is left there is removed with what else pulls have left.
+    pub(crate) fn staging(&self) -> Result<PathBuf> {
+        self.directory("staging")
     }
 
     fn directory(&self, name: &str) -> Result<PathBuf> {

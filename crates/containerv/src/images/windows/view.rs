@@ -9,7 +9,7 @@ use containerv_spec::image::Digest;
 use super::check::{Checker, Item};
 use super::facts::{Facts, Security};
 use super::form::{self, Content};
-use super::path::{Part, Place};
+use super::path::{self, Name, Part, Place};
 use crate::archive::Fault;
 use crate::backend::hcs::transfer::reparse::Link;
 use crate::{Error, ErrorKind, Result};
@@ -233,6 +233,23 @@ impl View {
 
     pub(super) fn find(&self, place: &Place) -> Option<&Entry> {
         self.entries.get(&place.key())
+    }
+
+    fn named(&self, path: &str) -> Option<&Entry> {
+        match path::parse(path.as_bytes()) {
+            Ok(Name::Entry(place)) => self.find(&place),
+            _ => None,
+        }
+    }
+
+    /// Which layer an entry is of, by its path.
+    pub(in crate::images) fn layer_of(&self, path: &str) -> Option<usize> {
+        self.named(path).map(|entry| entry.layer)
+    }
+
+    /// Says whether there is a directory, by its path.
+    pub(in crate::images) fn is_directory(&self, path: &str) -> bool {
+        self.named(path).is_some_and(|entry| entry.kind == EntryKind::Directory)
     }
 
     /// Writes the content of a file.

@@ -5,7 +5,7 @@ use containerv_spec::ByteSize;
 use containerv_spec::image::Reference;
 use serde_json::{Value, json};
 
-use super::super::Session;
+use super::super::{Session, life};
 use super::{shown_id, truth};
 use crate::failure::Failure;
 use crate::output;
@@ -77,8 +77,7 @@ impl<'a> Wanted<'a> {
                 .map(|name| images.get(name).map(|image| image.stored_unix_ns()))
                 .transpose()
         };
-        let until = filters.values("until").last().map(|text| time::parse(text, now)).transpose();
-        let until = until.map_err(Failure::usage)?;
+        let until = life::until(filters, now)?;
         let before = stored("before")?.into_iter().chain(until).min();
         let dangling = filters.values("dangling").last().map(|text| truth("dangling", text)).transpose();
         let mut patterns: Vec<&str> = filters.values("reference").iter().map(String::as_str).collect();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Session;
 use super::super::system::{DocumentFormat, document_format};
-use super::for_each;
+use super::{for_each, windows};
 use crate::failure::Failure;
 use crate::flags::lifecycle::read_platform;
 use crate::output;
@@ -16,9 +16,15 @@ use crate::value::{time, wrong};
 /// Prints everything about images.
 pub fn inspect(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let format = document_format(parsed)?;
+    let with_layers = parsed.switch("layers");
     let mut documents = Vec::new();
     let found = for_each(session, parsed, "was found", |images, name| {
-        documents.push(describe(images, &images.get(name)?)?);
+        let image = images.get(name)?;
+        let mut document = describe(images, &image)?;
+        if with_layers && let Some(layers) = windows::layers(&image)? {
+            document["WindowsLayers"] = layers;
+        }
+        documents.push(document);
         Ok(())
     });
     match format {

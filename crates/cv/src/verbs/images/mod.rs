@@ -5,14 +5,16 @@ mod list;
 mod look;
 mod progress;
 mod remove;
+mod windows;
 
 pub use files::{FORMATS, commit, export, import, load, save};
 pub use list::{history, images};
 pub use look::{check, inspect};
 pub use remove::{prune, rmi};
+pub use windows::{diff, edit, rebase};
 
 use containerv::{Answer, Error, ErrorKind, Fit, Image, Images, PullOptions, PullPolicy, PushOptions};
-use containerv_spec::image::{Digest, Platform};
+use containerv_spec::image::{Digest, Platform, Reference};
 
 use super::Session;
 use crate::draft::Draft;
@@ -23,35 +25,68 @@ use crate::syntax::Parsed;
 use crate::value::wrong;
 use progress::Progress;
 
-/// Pulls an image.
+/// Pulls an image, or all of a repository.
 pub fn pull(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
-    let quiet = parsed.switch("quiet");
+    let (quiet, name) = (parsed.switch("quiet"), parsed.operand(0)?);
     let platform = parsed.read("platform", read_platform)?;
-    let progress = Progress::new(quiet);
-    let options = PullOptions { platform, progress: Some(progress.callback()), ..PullOptions::default() };
-    let pulled = session.host()?.images().pull(parsed.operand(0)?, &options);
-    progress.end();
-    let image = pulled?;
-    if !quiet {
-        output::message(&format!("Digest: {}\n", image.digest()));
+    let images = session.host()?.images();
+    let names = match parsed.switch("all-tags") {
+        true => images.tags(name)?.iter().map(ToString::to_string).collect(),
+        false => vec![name.to_owned()],
+    };
+    for name in names {
+        let progress = Progress::new(quiet);
+        let options = PullOptions {
+            platform: platform.clone(),
+            progress: Some(progress.callback()),
+            ..PullOptions::default()
+        };
+        let pulled = images.pull(&name, &options);
+        progress.end();
+        let image = pulled?;
+        if !quiet {
+            output::message(&format!("Digest: {}\n", image.digest()));
+        }
+        output::print(format!("{}\n", image.reference()))?;
     }
-    output::print(format!("{}\n", image.reference()))?;
     Ok(0)
 }
 
-/// Pushes an image.
+/// Pushes an image, or all tags of a repository that are here.
 pub fn push(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
-    let quiet = parsed.switch("quiet");
-    let progress = Progress::new(quiet);
-    let options = PushOptions { progress: Some(progress.push_callback()), ..PushOptions::default() };
-    let pushed = session.host()?.images().push(parsed.operand(0)?, &options);
-    progress.end();
-    let digest = pushed?;
-    if !quiet {
-        output::message(&format!("Digest: {digest}\n"));
+    let (quiet, name) = (parsed.switch("quiet"), parsed.operand(0)?);
+    let images = session.host()?.images();
+    let names = match parsed.switch("all-tags") {
+        true => stored_tags(&images, name)?,
+        false => vec![name.to_owned()],
+    };
+    for name in names {
+        let progress = Progress::new(quiet);
+        let options = PushOptions { progress: Some(progress.push_callback()), ..PushOptions::default() };
+        let pushed = images.push(&name, &options);
+        progress.end();
+        let digest = pushed?;
+        if !quiet {
+            output::message(&format!("Digest: {digest}\n"));
+        }
+        output::print(format!("{name}\n"))?;
     }
-    output::print(format!("{}\n", parsed.operand(0)?))?;
     Ok(0)
+}
+
+/// The names with a tag that images have in a repository.
+fn stored_tags(images: &Images, repository: &str) -> Result<Vec<String>, Error> {
+    let wanted = containerv::parse_reference(repository)?;
+    let all = images.list()?.into_iter().flat_map(|image| image.names);
+    let fits = |name: &Reference| name.tag().is_some() && name.name() == wanted.name();
+    let names: Vec<String> = all.filter(|(name, _)| fits(name)).map(|(name, _)| name.familiar()).collect();
+    match names.is_empty() {
+        true => {
+            Err(Error::new(ErrorKind::NotFound, format!("no image of the repository `{repository}` is here"))
+                .with_hint("`cv images` lists what is there"))
+        }
+        false => Ok(names),
+    }
 }
 
 /// Gives an image one more name.

@@ -38,8 +38,7 @@ pub fn prune(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let keys = ["label", "label!", "until", "dangling"];
     let filters = Filters::parse(parsed.texts("filter")?.into_iter(), &keys).map_err(Failure::usage)?;
     let now = time::now_unix_ns();
-    let until = filters.values("until").last().map(|text| time::parse(text, now)).transpose();
-    let until = until.map_err(Failure::usage)?;
+    let until = life::until(&filters, now)?;
     let dangling = filters.values("dangling").last().map(|text| truth("dangling", text)).transpose();
     let all = parsed.switch("all") || dangling.map_err(Failure::usage)? == Some(false);
     let label = |text: &String| match text.split_once('=') {

@@ -21,15 +21,7 @@ cv pull --platform windows/amd64 mcr.microsoft.com/windows/nanoserver:ltsc2022",
     completion: Completion::Images,
     sections: &[&Section {
         title: "Pulling",
-        flags: &[
-            PLATFORM,
-            QUIET,
-            Flag::switch("all-tags", "Pull every tag of the repository")
-                .short('a')
-                .refused("name the tags one by one"),
-            Flag::switch("disable-content-trust", "Image signatures")
-                .refused("leave it away; every byte is verified against its digest"),
-        ],
+        flags: &[PLATFORM, QUIET, Flag::switch("all-tags", "Pull every tag of the repository").short('a')],
     }],
     ..Verb::new("pull", "Get an image from its registry", images::pull)
 };
@@ -43,14 +35,7 @@ pub(super) static PUSH: Verb = Verb {
     completion: Completion::Images,
     sections: &[&Section {
         title: "Pushing",
-        flags: &[
-            QUIET,
-            Flag::switch("all-tags", "Push every tag of the repository")
-                .short('a')
-                .refused("name the tags one by one"),
-            Flag::switch("disable-content-trust", "Image signatures")
-                .refused("leave it away; images are not signed"),
-        ],
+        flags: &[QUIET, Flag::switch("all-tags", "Push every tag of the repository that is here").short('a')],
     }],
     ..Verb::new("push", "Send an image to its registry", images::push)
 };
@@ -92,7 +77,13 @@ pub(super) static IMAGE_INSPECT: Verb = Verb {
     least: 1,
     most: ANY,
     completion: Completion::Images,
-    sections: &[&Section { title: "Output", flags: &[ONE_FORMAT] }],
+    sections: &[&Section {
+        title: "Output",
+        flags: &[
+            ONE_FORMAT,
+            Flag::switch("layers", "Add what each layer of a Windows image holds, its hives among it"),
+        ],
+    }],
     ..Verb::new("image inspect", "Print everything about images as JSON", images::inspect)
 };
 
@@ -169,6 +160,87 @@ pub(super) static IMAGE_PRUNE: Verb = Verb {
         ],
     }],
     ..Verb::new("image prune", "Remove images that nobody uses", images::prune)
+};
+
+pub(super) static IMAGE_DIFF: Verb = Verb {
+    details: "Added (A), deleted (D) and changed (C) files, with what differs of each: content, attributes, security, times. \
+Letter case tells no names apart.",
+    usage: &["IMAGE OTHER"],
+    least: 2,
+    most: 2,
+    completion: Completion::Images,
+    sections: &[&Section { title: "Output", flags: &[ONE_FORMAT] }],
+    ..Verb::new("image diff", "List what differs between two Windows images", images::diff)
+};
+
+pub(super) static IMAGE_EDIT: Verb = Verb {
+    details: "The image stays as it is. Files and values of the registry go into one new layer on top; Windows is not \
+needed. What is made has the time of now, or of SOURCE_DATE_EPOCH.\n\nExamples:\n  \
+cv image edit --add 'C:\\app=./build' --entrypoint 'C:\\app\\app.exe' nanoserver:ltsc2022 app:1\n  \
+cv image edit --registry 'HKLM\\SOFTWARE\\Vendor\\Mode=dword:1' app:1 app:2",
+    usage: &["IMAGE NEW_NAME[:TAG]"],
+    least: 2,
+    most: 2,
+    completion: Completion::Images,
+    sections: &[
+        &Section {
+            title: "Files",
+            flags: &[
+                Flag::value(
+                    "add",
+                    "PATH=HERE",
+                    "Add a file, or a directory with all that is in it; may be repeated",
+                ),
+                Flag::value("mkdir", "PATH", "Add a directory; may be repeated"),
+                Flag::value("remove", "PATH", "Remove a file or a directory; may be repeated"),
+                Flag::value(
+                    "registry",
+                    "KEY\\NAME=TYPE:DATA",
+                    "Set a value of the registry: sz, expand_sz, multi_sz, dword, qword, binary; may be repeated",
+                ),
+            ],
+        },
+        &Section {
+            title: "Running",
+            flags: &[
+                Flag::value("env", "NAME=VALUE", "Set a variable of the environment; may be repeated")
+                    .short('e'),
+                Flag::value("unset-env", "NAME", "Remove a variable of the environment; may be repeated"),
+                Flag::value(
+                    "entrypoint",
+                    "WORDS",
+                    "First words of the command: one, or a JSON array; empty for none",
+                ),
+                Flag::value(
+                    "cmd",
+                    "WORDS",
+                    "Later words of the command: one, or a JSON array; empty for none",
+                ),
+                Flag::value("user", "NAME", "Whose the command is").short('u'),
+                Flag::value("workdir", "PATH", "Working directory").short('w'),
+                Flag::value("label", "NAME=VALUE", "Set a label; may be repeated").short('l'),
+            ],
+        },
+    ],
+    ..Verb::new("image edit", "Make a Windows image of another one, with changes", images::edit)
+};
+
+pub(super) static IMAGE_REBASE: Verb = Verb {
+    details: "Layers stay as they are, byte for byte; the version of Windows is the new base's, and so is what the image \
+has from its old base. Files of the image that hide what the new base has changed are named.\n\nExample:\n  \
+cv image rebase --from nanoserver:old --onto nanoserver:ltsc2022 app:1 app:1-rebased",
+    usage: &["IMAGE NEW_NAME[:TAG]"],
+    least: 2,
+    most: 2,
+    completion: Completion::Images,
+    sections: &[&Section {
+        title: "Bases",
+        flags: &[
+            Flag::value("from", "IMAGE", "The base that it was made on").completed(Completion::Images),
+            Flag::value("onto", "IMAGE", "The new base").completed(Completion::Images),
+        ],
+    }],
+    ..Verb::new("image rebase", "Put a Windows image on another base", images::rebase)
 };
 
 const OUTPUT: Flag = Flag::value("output", "FILE", "Write to this file instead of standard output")

@@ -3,6 +3,7 @@
 mod control;
 mod images;
 mod looking;
+mod registry;
 mod running;
 mod system;
 
@@ -87,6 +88,9 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &images::IMAGES,
             &images::IMAGE_INSPECT,
             &images::IMAGE_CHECK,
+            &images::IMAGE_DIFF,
+            &images::IMAGE_EDIT,
+            &images::IMAGE_REBASE,
             &images::HISTORY,
             &images::TAG,
             &images::RMI,
@@ -98,6 +102,7 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &images::IMAGE_PRUNE,
         ],
     ),
+    ("Registries", &[&registry::LOGIN, &registry::LOGOUT, &registry::SEARCH]),
     (
         "System",
         &[
@@ -121,9 +126,6 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
 
 /// Docker's verbs that come later, and what to do instead.
 const LATER_VERBS: &[(&str, &str)] = &[
-    ("login", IMAGES),
-    ("logout", IMAGES),
-    ("search", IMAGES),
     ("build", IMAGES),
     ("volume", "bind a directory instead: `cv run -v HOST:INSIDE ...`"),
     (

@@ -1,5 +1,6 @@
 //! What the layers below have under a path.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
@@ -7,35 +8,46 @@ use std::path::PathBuf;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
+use super::super::Parents;
+use super::failure::{Failure, system};
+use crate::Error;
 pub(super) use crate::backend::linux::transfer::changes::is_whiteout;
 use crate::backend::linux::transfer::node::Node;
-use crate::{Error, Result};
 
-/// The layers below, the topmost first.
-pub(super) struct Below(Vec<OwnedFd>);
+/// The layers below, the topmost first, opened when something of them is first needed.
+pub(super) struct Below {
+    parents: Parents,
+    opened: OnceCell<Vec<OwnedFd>>,
+}
 
 impl Below {
-    pub(super) fn open(parents: &[PathBuf]) -> Result<Self> {
-        let open = |path: &PathBuf| {
-            let failed = |error| Error::io(error, format!("cannot open the layer `{}`", path.display()));
-            File::open(path).map(OwnedFd::from).map_err(failed)
-        };
-        parents.iter().map(open).collect::<Result<_>>().map(Self)
+    pub(super) fn new(parents: Parents) -> Self {
+        Self { parents, opened: OnceCell::new() }
     }
 
     /// Says whether there is none.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.parents.is_empty()
     }
 
-    pub(super) fn layers(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        self.0.iter().map(AsFd::as_fd)
+    /// Waits until they are whole.
+    pub(super) fn layers(&self) -> Result<&[OwnedFd], Failure> {
+        if let Some(opened) = self.opened.get() {
+            return Ok(opened);
+        }
+        let open = |path: PathBuf| {
+            let failed = |error| Error::io(error, format!("cannot open the layer `{}`", path.display()));
+            File::open(&path).map(OwnedFd::from).map_err(failed)
+        };
+        let found = if self.is_empty() { Ok(Vec::new()) } else { self.parents.find() };
+        let opened = found.and_then(|paths| paths.into_iter().map(open).collect()).map_err(Failure::Below)?;
+        Ok(self.opened.get_or_init(|| opened))
     }
 
     /// Finds what the layers together have under a path, as overlayfs does; opened with `O_PATH`.
-    pub(super) fn find(&self, path: &[u8]) -> Result<Option<(OwnedFd, Node)>, Errno> {
-        for layer in self.layers() {
-            match look(layer, path)? {
+    pub(super) fn find(&self, path: &[u8]) -> Result<Option<(OwnedFd, Node)>, Failure> {
+        for layer in self.layers()? {
+            match look(layer.as_fd(), path).map_err(system("look below for"))? {
                 Look::Found(file, node) => return Ok(Some((file, node))),
                 Look::Hidden => return Ok(None),
                 Look::Absent => {}

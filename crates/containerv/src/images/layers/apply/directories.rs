@@ -24,6 +24,8 @@ pub(super) struct Pending {
     pub(super) belonging: Belonging,
     pub(super) attributes: Vec<Attribute>,
     pub(super) times: Timestamps,
+    /// The archive does not name it: it is to be as the layers below have it, if they do.
+    pub(super) implied: bool,
 }
 
 /// Directories in which something was made.
@@ -43,6 +45,16 @@ impl Directories {
         let attributes = pending.attributes.iter().map(|(name, value)| name.len() + value.len());
         self.bytes += COST + pending.path.len() + attributes.sum::<usize>();
         self.pending.insert(id, pending);
+    }
+
+    /// Those that the archive does not name, once.
+    pub(super) fn take_implied(&mut self) -> Vec<(FileId, Vec<u8>)> {
+        let implied = self.pending.iter_mut().filter(|(_, directory)| directory.implied);
+        let taken = implied.map(|(id, directory)| {
+            directory.implied = false;
+            (*id, directory.path.clone())
+        });
+        taken.collect()
     }
 
     /// Says whether it is time to [`Directories::settle`].

@@ -13,6 +13,8 @@ pub(super) enum Failure {
     System(&'static str, Errno),
     /// The stream failed, or what it says is refused.
     Fault(Fault),
+    /// The layers below could not be had.
+    Below(Error),
     /// The file system has no room for it: bytes wanted and free.
     Room(u64, u64),
 }
@@ -60,6 +62,7 @@ impl Failure {
                     _ => error,
                 }
             }
+            Self::Below(error) => error,
             Self::Room(wanted, free) => {
                 let message = format!("`{name}` of the layer has {wanted} bytes, and {free} are free");
                 Error::new(ErrorKind::ResourceExhausted, message).with_hint("remove images that are not used")

@@ -61,7 +61,7 @@ impl<R: BufRead> Layer<R> {
         if self.tree.hides_below(place.directory())? {
             return Err(missing());
         }
-        let below = self.tree.below.find(place.path()).map_err(system("find the target of"))?;
+        let below = self.tree.below.find(place.path())?;
         let (file, node) = below.ok_or_else(missing)?;
         let parent = self.tree.parent(place.directory())?;
         let spot = Spot { parent, name };

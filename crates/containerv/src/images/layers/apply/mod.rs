@@ -16,7 +16,6 @@ mod tree;
 use std::ffi::CString;
 use std::io::BufRead;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::path::PathBuf;
 use std::rc::Rc;
 
 use containerv_spec::OsText;
@@ -27,6 +26,7 @@ use self::below::{Below, by_descriptor, is_whiteout};
 use self::directories::Pending;
 use self::failure::{Failure, refused, system};
 use self::tree::{Parent, Tree};
+use super::Parents;
 use super::names::{Meaning, Place};
 use crate::archive::{Attribute, Fault, Kind, Member, Metadata, Reader};
 use crate::backend::linux::transfer::listing::Listing;
@@ -44,12 +44,12 @@ const MOST_SPARSE: u64 = 16 << 40;
 pub(super) fn apply(
     stream: impl BufRead,
     target: BorrowedFd<'_>,
-    parents: &[PathBuf],
+    parents: Parents,
     entries: u64,
     progress: Option<CopyProgress>,
 ) -> Result<CopySummary> {
     let at_top = |failure: Failure| failure.into_error(b"/");
-    let tree = Tree::new(target, Below::open(parents)?, entries).map_err(at_top)?;
+    let tree = Tree::new(target, Below::new(parents), entries).map_err(at_top)?;
     let space = rustix::fs::fstatvfs(target).map_err(system("stat the file system of")).map_err(at_top)?;
     let mut layer = Layer {
         reader: Reader::new(stream),
@@ -182,7 +182,7 @@ impl<R: BufRead> Layer<R> {
         let attributes = self.kept(member, &path);
         let belonging = self.belonging(&member.metadata);
         let times = times(&member.metadata);
-        self.tree.directories.note(id, Pending { path, belonging, attributes, times });
+        self.tree.directories.note(id, Pending { path, belonging, attributes, times, implied: false });
     }
 
     fn belonging(&self, metadata: &Metadata) -> Belonging {
@@ -340,8 +340,8 @@ impl<R: BufRead> Layer<R> {
             return Ok(());
         }
         let mut names = std::collections::BTreeSet::new();
-        for layer in self.tree.below.layers() {
-            for_each_name(layer, |name| {
+        for layer in self.tree.below.layers()? {
+            for_each_name(layer.as_fd(), |name| {
                 names.insert(name.to_vec());
             })
             .map_err(system("list what is below"))?;
@@ -359,10 +359,7 @@ impl<R: BufRead> Layer<R> {
         let meter = &mut self.meter;
         let incomplete = |path: &[u8]| meter.skip(path, SkipReason::Attribute);
         let settled = match at_end {
-            true => {
-                let top = self.tree.top();
-                self.tree.directories.settle(top.as_fd(), incomplete)
-            }
+            true => self.tree.settle(incomplete),
             false => self.tree.settle_if_many(incomplete),
         };
         settled.map_err(|(failure, path)| failure.into_error(&path))

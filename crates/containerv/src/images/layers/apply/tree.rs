@@ -73,7 +73,7 @@ impl Tree {
         let top = Rc::new(Parent { path: Vec::new(), file, id });
         let (ownership, directories) = (Ownership::of_caller(), Directories::default());
         let mut tree = Self { top, open: Vec::new(), below, directories, ownership, entries };
-        tree.note_implied(&[], id)?;
+        tree.note_implied(&[], id);
         Ok(tree)
     }
 
@@ -189,7 +189,7 @@ impl Tree {
         if opaque {
             self.hide(&made)?;
         }
-        self.note_implied(&made.path, id)?;
+        self.note_implied(&made.path, id);
         Ok(made)
     }
 
@@ -260,37 +260,49 @@ impl Tree {
         }
     }
 
-    /// Lets a directory have what the layers below give it, or what is usual if they have none.
-    fn note_implied(&mut self, path: &[u8], id: FileId) -> Result<(), Failure> {
-        let inherited = match self.hides_below(path)? {
-            true => None,
-            false => self.below.find(path).map_err(system("look below for"))?,
-        };
-        let inherited = inherited.filter(|(_, node)| node.is_directory());
-        let pending = match inherited {
-            Some((file, node)) => {
-                let file = rustix::fs::openat(&file, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-                let file = file.map_err(system("look below for"))?;
-                let attributes = attributes::read(file.as_fd(), self.ownership.carried());
-                Pending {
-                    path: path.to_vec(),
-                    belonging: Ownership::of(&node),
-                    attributes: attributes.map_err(system("look below for"))?,
-                    times: node.times(),
-                }
-            }
-            None => {
-                let never = Timespec { tv_sec: 0, tv_nsec: 0 };
-                Pending {
-                    path: path.to_vec(),
-                    belonging: self.ownership.belonging(0, 0, 0o755),
-                    attributes: Vec::new(),
-                    times: Timestamps { last_access: never, last_modification: never },
-                }
-            }
+    /// Notes a directory that the archive has not named by now. What the layers below have there is looked at in the
+    /// end, when they are whole.
+    fn note_implied(&mut self, path: &[u8], id: FileId) {
+        let never = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let pending = Pending {
+            path: path.to_vec(),
+            belonging: self.ownership.belonging(0, 0, 0o755),
+            attributes: Vec::new(),
+            times: Timestamps { last_access: never, last_modification: never },
+            implied: true,
         };
         self.directories.note(id, pending);
+    }
+
+    /// Lets directories that the archive does not name have what the layers below give them; what is usual stays
+    /// if they have none.
+    fn inherit(&mut self) -> Result<(), (Failure, Vec<u8>)> {
+        for (id, path) in self.directories.take_implied() {
+            match self.inherited(&path) {
+                Ok(Some(pending)) => self.directories.note(id, pending),
+                Ok(None) => {}
+                Err(failure) => return Err((failure, path)),
+            }
+        }
         Ok(())
+    }
+
+    fn inherited(&self, path: &[u8]) -> Result<Option<Pending>, Failure> {
+        if self.below.is_empty() || self.hides_below(path)? {
+            return Ok(None);
+        }
+        let found = self.below.find(path)?.filter(|(_, node)| node.is_directory());
+        let Some((file, node)) = found else { return Ok(None) };
+        let file = rustix::fs::openat(&file, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        let file = file.map_err(system("look below for"))?;
+        let attributes = attributes::read(file.as_fd(), self.ownership.carried());
+        Ok(Some(Pending {
+            path: path.to_vec(),
+            belonging: Ownership::of(&node),
+            attributes: attributes.map_err(system("look below for"))?,
+            times: node.times(),
+            implied: false,
+        }))
     }
 
     /// Lets a directory keep what it has, whatever is made in it.
@@ -298,7 +310,8 @@ impl Tree {
         let node = Node::of(directory).map_err(system("stat"))?;
         let belonging = Ownership::of(&node);
         let (path, times) = (directory.path.clone(), node.times());
-        self.directories.note(node.id, Pending { path, belonging, attributes: Vec::new(), times });
+        self.directories
+            .note(node.id, Pending { path, belonging, attributes: Vec::new(), times, implied: false });
         Ok(())
     }
 
@@ -320,9 +333,12 @@ impl Tree {
 
     /// Gives the directories so far their attributes if they are many.
     pub(super) fn settle_if_many(&mut self, incomplete: impl FnMut(&[u8])) -> Result<(), (Failure, Vec<u8>)> {
-        if !self.directories.are_many() {
-            return Ok(());
-        }
+        if self.directories.are_many() { self.settle(incomplete) } else { Ok(()) }
+    }
+
+    /// Gives the directories so far their attributes.
+    pub(super) fn settle(&mut self, incomplete: impl FnMut(&[u8])) -> Result<(), (Failure, Vec<u8>)> {
+        self.inherit()?;
         self.open.clear();
         let top = self.top.clone();
         self.directories.settle(top.as_fd(), incomplete)

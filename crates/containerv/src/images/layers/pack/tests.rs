@@ -6,7 +6,7 @@ use containerv_spec::image::Digest;
 
 use super::*;
 use crate::backend::linux::transfer::tests::{self, Scratch, fingerprint, varied_tree};
-use crate::images::layers::{Limits, unpack};
+use crate::images::layers::{Limits, Parents, unpack};
 
 fn pack_tree(top: &Path, form: Form<'_>, compression: Compression) -> Result<(Vec<u8>, Encoded)> {
     let opened = tests::Opened::at(top);
@@ -19,7 +19,7 @@ fn pack_tree(top: &Path, form: Form<'_>, compression: Compression) -> Result<(Ve
 fn unpack_over(bytes: &[u8], target: &Path, parents: &[std::path::PathBuf]) -> Digest {
     fs::create_dir(target).unwrap();
     let opened = fs::File::open(target).unwrap();
-    unpack(bytes, None, opened.as_fd(), parents, Limits::default(), None).unwrap().diff_id
+    unpack(bytes, None, opened.as_fd(), Parents::at(parents), Limits::default(), None).unwrap().diff_id
 }
 
 #[test]

@@ -141,7 +141,7 @@ pub(in crate::images::windows) mod tests {
         let app = hive.find(&["APP"]).unwrap().unwrap();
         assert_eq!(app.values().unwrap()[2].data, large);
         assert_eq!(app.security().unwrap(), [3; 40]);
-        assert!(app.inherits_class && !app.is_gone);
+        assert!(!app.is_gone && !app.is_link);
         assert!(hive.find(&["app", "KEY 299"]).unwrap().is_some());
         assert!(hive.find(&["größe"]).unwrap().is_some());
         assert!(hive.find(&["app", "none"]).unwrap().is_none());

@@ -18,8 +18,6 @@ pub(crate) struct Read<'a> {
 pub(crate) struct Key<'a> {
     bins: &'a [u8],
     pub(crate) name: String,
-    /// Its class comes from the layers below.
-    pub(crate) inherits_class: bool,
     /// It stands for another key.
     pub(crate) is_link: bool,
     /// It marks a key of the layers below that is gone.
@@ -141,7 +139,6 @@ impl<'a> Key<'a> {
             bins,
             name: text(name, flags & key_flags::COMPRESSED_NAME != 0),
             is_link: flags & key_flags::LINK != 0,
-            inherits_class: layer & layered::INHERIT_CLASS != 0,
             is_gone: layer & layered::SEMANTICS == layered::TOMBSTONE,
             keys: (long(cell, 20)?, long(cell, 28)?),
             values: (long(cell, 36)?, long(cell, 40)?),

@@ -36,15 +36,19 @@ use crate::{Error, ErrorKind, Result};
 const CHAIN: &str = "layerchain.json";
 const BUFFER: usize = 256 << 10;
 
-/// Makes a layer folder of a layer's archive without compression. `folder` must not exist; `parents` are the folders
-/// of the layers below, the topmost first, and none for a base layer.
+/// Makes a layer folder of a layer's archive without compression. `folder` must not exist, or be empty; `parents` are
+/// the folders of the layers below, the topmost first, and none for a base layer.
 ///
 /// # Errors
 ///
 /// What [`super::unpack`] refuses; what the system says. Nothing is left then.
 pub fn import(source: impl Read, folder: &Path, parents: &[PathBuf]) -> Result<Unpacked> {
     let windows = Windows::load(&Libraries::system32());
-    fs::create_dir(folder).map_err(|error| Error::io(error, format!("make `{}`", folder.display())))?;
+    let made = |error| Error::io(error, format!("make `{}`", folder.display()));
+    let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
+    if !is_empty {
+        fs::create_dir(folder).map_err(made)?;
+    }
     let mut source = Some(source);
     let mut imported = None;
     let done = privileged(|| {
