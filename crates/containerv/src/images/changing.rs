@@ -106,6 +106,7 @@ fn portable(image: &Image) -> Result<Portable> {
             target: &folder,
             is_base: number == 0,
             below: Parents::at(&[]),
+            system: None,
             progress: None,
         };
         Unpacking::Portable
@@ -294,7 +295,15 @@ impl Images {
         let below: Vec<_> = chains[..index].iter().rev().map(|chain| self.store.layer_tree(chain)).collect();
         let tree = staging.tree();
         let (is_base, below) = (index == 0, Parents::at(&below));
-        let job = Job { media_type: &blob.media_type, target: &tree, is_base, below, progress: None };
+        let owner = Some(&**system);
+        let job = Job {
+            media_type: &blob.media_type,
+            target: &tree,
+            is_base,
+            below,
+            system: owner,
+            progress: None,
+        };
         let unpacked = open_blob(&self.store, &blob.digest).and_then(|source| {
             let missing = || {
                 Error::new(
