@@ -25,6 +25,21 @@ pub fn from_rfc3339(text: &str) -> Option<u64> {
     seconds.checked_mul(1_000_000_000)?.checked_add(nanoseconds)
 }
 
+/// Writes a moment in nanoseconds since 1970 as `2026-08-01T12:34:56.123456789Z`.
+pub fn to_rfc3339(unix_ns: u64) -> String {
+    let (seconds, nanoseconds) = (unix_ns / 1_000_000_000, unix_ns % 1_000_000_000);
+    let (days, clock) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Months from March on.
+    let shifted = (5 * day_of_year + 2) / 153;
+    let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, (shifted + 2) % 12 + 1);
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (clock / 3600, clock / 60 % 60, clock % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanoseconds:09}Z")
+}
+
 fn digits(bytes: &[u8]) -> Option<u64> {
     let all = bytes.iter().all(u8::is_ascii_digit);
     if all { std::str::from_utf8(bytes).ok()?.parse().ok() } else { None }
@@ -40,6 +55,14 @@ fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        assert_eq!(to_rfc3339(951_782_400_500_000_000), "2000-02-29T00:00:00.500000000Z");
+        for moment in (0..u64::MAX / 2).step_by(86_399 * 31 * 1_000_000_007) {
+            assert_eq!(from_rfc3339(&to_rfc3339(moment)), Some(moment));
+        }
+    }
 
     #[test]
     fn times_are_exact_and_others_are_refused() {

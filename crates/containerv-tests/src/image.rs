@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 
-use containerv::spec::image::{Descriptor, Digest, Manifest};
+use containerv::spec::image::{Descriptor, Digest, Index, Manifest};
 use serde_json::{Value, json};
 
 use crate::registry::Registry;
@@ -95,11 +95,31 @@ impl Image {
 
     /// Puts it into a registry; returns what describes its manifest.
     pub fn put(&self, registry: &Registry, repository: &str, tag: Option<&str>) -> Descriptor {
-        let layers = self.blobs.iter().map(|blob| {
+        let (config, manifest) = self.documents();
+        for blob in self.blobs.iter().chain([&config]) {
             registry.put_blob(repository, blob);
-            Descriptor::of(LAYER, blob)
-        });
-        let layers = layers.collect();
+        }
+        registry.put_manifest(repository, tag, MANIFEST, &manifest)
+    }
+
+    /// Writes it as an image layout in a directory, under a tag.
+    pub fn put_layout(&self, directory: &Path, tag: &str) {
+        let (config, manifest) = self.documents();
+        let blobs = directory.join("blobs/sha256");
+        std::fs::create_dir_all(&blobs).unwrap();
+        for blob in self.blobs.iter().chain([&config, &manifest]) {
+            std::fs::write(blobs.join(Digest::of(blob).hex()), blob).unwrap();
+        }
+        let mut descriptor = Descriptor::of(MANIFEST, &manifest);
+        descriptor.annotations.insert("org.opencontainers.image.ref.name".into(), tag.into());
+        let index = serde_json::to_vec(&Index::new(vec![descriptor])).unwrap();
+        std::fs::write(directory.join("index.json"), index).unwrap();
+        std::fs::write(directory.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#).unwrap();
+    }
+
+    /// The bytes of its configuration and of its manifest.
+    fn documents(&self) -> (Vec<u8>, Vec<u8>) {
+        let layers = self.blobs.iter().map(|blob| Descriptor::of(LAYER, blob)).collect();
         let mut config = json!({
             "created": "2026-01-02T03:04:05Z",
             "config": self.config,
@@ -110,10 +130,9 @@ impl Image {
             config[name] = value.clone();
         }
         let config = serde_json::to_vec(&config).unwrap();
-        registry.put_blob(repository, &config);
         let mut manifest = Manifest::new(Descriptor::of(CONFIG, &config), layers);
         manifest.media_type = Some(MANIFEST.to_owned());
-        registry.put_manifest(repository, tag, MANIFEST, &serde_json::to_vec(&manifest).unwrap())
+        (config, serde_json::to_vec(&manifest).unwrap())
     }
 }
 

@@ -12,7 +12,7 @@ use containerv_spec::{ContainerId, Limits, OsText, Request};
 
 use crate::attach::{AttachOptions, Attachment};
 use crate::builder::ContainerBuilder;
-use crate::copy::{Change, CopyOptions, CopySummary};
+use crate::copy::{Change, CopyOptions, CopyProgress, CopySummary};
 use crate::host::generated_name;
 use crate::process::{Child, Command, ExecOptions, StdioSet};
 use crate::{Host, Image, Result};
@@ -369,6 +369,17 @@ impl Container {
         options: &CopyOptions,
     ) -> Result<CopySummary> {
         self.host.system.download_tar(self.id(), &from.into(), archive, options)
+    }
+
+    /// Writes all files of the container as a tar archive (POSIX pax format), as `docker export` does: of what is
+    /// mounted in it, only the mount points. The container need not run.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, with its name; what the stream said. `Unsupported` on Windows.
+    pub fn export(&self, archive: impl Write, progress: Option<CopyProgress>) -> Result<CopySummary> {
+        let exported = self.host.system.export(self.id(), archive, progress);
+        exported.map_err(|error| error.context(format!("cannot export container `{}`", self.name())))
     }
 
     /// Lists what the container changed in its root file system, sorted by path.

@@ -134,7 +134,7 @@ impl Images {
         }
     }
 
-    fn machine(&self) -> Machine<'_> {
+    pub(super) fn machine(&self) -> Machine<'_> {
         let system = &*self.host.system;
         Machine { system, platform: super::own_platform(), build: system.windows_build() }
     }

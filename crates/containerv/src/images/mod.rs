@@ -3,11 +3,14 @@
 mod asking;
 mod changing;
 mod documents;
+mod exchange;
 mod fit;
 mod image;
 #[allow(dead_code, reason = "packing uses the rest, and Windows unpacks layers of its own kind alone")]
 pub(crate) mod layers;
 mod listing;
+mod local;
+mod making;
 mod options;
 mod pull;
 mod pushing;
@@ -29,9 +32,11 @@ use registry::{Client, Settings};
 use store::{Fault, Record, Store};
 
 pub use changing::{ImageEdit, RebasedImage};
+pub use exchange::{LoadOptions, SaveFormat};
 pub use fit::{Answer, Fit};
 pub use image::{HistoryEntry, Image, ImageLayer};
 pub use listing::{ImageSummary, ImageUsage, ImagesUsage};
+pub use making::MakeOptions;
 pub use options::{PullEvent, PullOptions, PullPolicy, PullProgress, PushEvent, PushOptions, PushProgress};
 pub use removal::{PruneOptions, RemovedImages};
 pub use run::ImageOverrides;

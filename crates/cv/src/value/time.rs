@@ -116,8 +116,7 @@ fn parts(unix_ns: u64) -> (String, String, u64) {
 
 /// Prints `2026-11-24T10:00:00.123456789Z`.
 pub fn rfc3339(unix_ns: u64) -> String {
-    let (date, clock, nanoseconds) = parts(unix_ns);
-    format!("{date}T{clock}.{nanoseconds:09}Z")
+    containerv_spec::time::to_rfc3339(unix_ns)
 }
 
 /// Prints `2026-11-24 10:00:00 +0000 UTC`, as `docker ps` does.

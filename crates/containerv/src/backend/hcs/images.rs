@@ -1,14 +1,18 @@
 //! What the store of images needs of this system.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 
+use containerv_spec::ContainerId;
 use containerv_sys::windows::version::Version;
 
 use super::perform::make_private;
 use super::system::System;
-use crate::{Error, Result, images};
+use crate::copy::{CopyProgress, CopySummary};
+use crate::images::layers::decode::Compression;
+use crate::images::layers::encode::Encoded;
+use crate::{Error, ErrorKind, Result, images};
 
 impl System {
     /// Makes the directory that everything is in, private to the caller.
@@ -43,4 +47,42 @@ impl System {
     pub(crate) fn windows_build(&self) -> Option<u32> {
         Version::of_this_windows().ok().map(|version| version.build)
     }
+}
+
+impl System {
+    /// Packs what a container has changed.
+    pub(crate) fn pack_changes(
+        &self,
+        _: &ContainerId,
+        _: Compression,
+        _: impl Write + Send,
+    ) -> Result<(CopySummary, Encoded)> {
+        Err(not_packed())
+    }
+
+    /// Packs all files of a container.
+    pub(crate) fn pack_root(
+        &self,
+        _: &ContainerId,
+        _: Compression,
+        _: impl Write + Send,
+    ) -> Result<(CopySummary, Encoded)> {
+        Err(not_packed())
+    }
+
+    /// Writes all files of a container as an archive.
+    pub(crate) fn export(
+        &self,
+        _: &ContainerId,
+        _: impl Write,
+        _: Option<CopyProgress>,
+    ) -> Result<CopySummary> {
+        Err(not_packed())
+    }
+}
+
+fn not_packed() -> Error {
+    Error::new(ErrorKind::Unsupported, "files of Windows containers are not packed as images").with_hint(
+        "`cv cp` copies files out of a container; `cv image` edits images of Windows on any system",
+    )
 }

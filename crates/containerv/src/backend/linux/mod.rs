@@ -21,6 +21,7 @@ mod logs;
 mod mounts;
 mod mounts_below;
 mod observe;
+mod pack;
 mod probe;
 mod process;
 mod remembered;

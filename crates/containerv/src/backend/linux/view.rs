@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use containerv_spec::plan::Phase;
 use containerv_spec::request::{IdRange, Overlay, Request, Root};
@@ -38,7 +38,7 @@ impl Drop for View {
 }
 
 impl View {
-    fn root(&self) -> transfer::Root<'_> {
+    pub(super) fn root(&self) -> transfer::Root<'_> {
         transfer::Root { directory: self.root.as_fd(), uids: &self.uids, gids: &self.gids }
     }
 }
@@ -111,17 +111,7 @@ impl System {
         let failed = |error: Error| {
             error.context(format!("cannot compare container `{}` with its image", request.called()))
         };
-        let scratch = match &request.overlay {
-            Overlay::Kept(path) => store::path(path).to_owned(),
-            Overlay::Container => directory.path.join("scratch"),
-            Overlay::Default if !matches!(request.root, Root::Directory(_)) => directory.path.join("scratch"),
-            Overlay::Default | Overlay::None | Overlay::Memory => {
-                let message =
-                    "its changes are not kept apart: the root is used in place, or writes go to memory";
-                let error = Error::new(ErrorKind::Unsupported, message);
-                return Err(failed(error.with_hint("create the container with `--overlay container`")));
-            }
-        };
+        let scratch = scratch_of(&directory, &request).map_err(failed)?;
         layers(&request, &directory.path, &scratch)
             .and_then(|layers| {
                 let mut changes = Vec::new();
@@ -138,6 +128,20 @@ impl System {
                 Ok(changes)
             })
             .map_err(failed)
+    }
+}
+
+/// Where a container's changes are, if they are kept apart.
+pub(super) fn scratch_of(directory: &Directory, request: &Request) -> Result<PathBuf> {
+    match &request.overlay {
+        Overlay::Kept(path) => Ok(store::path(path).to_owned()),
+        Overlay::Container => Ok(directory.path.join("scratch")),
+        Overlay::Default if !matches!(request.root, Root::Directory(_)) => Ok(directory.path.join("scratch")),
+        Overlay::Default | Overlay::None | Overlay::Memory => {
+            let message = "its changes are not kept apart: the root is used in place, or writes go to memory";
+            let error = Error::new(ErrorKind::Unsupported, message);
+            Err(error.with_hint("create the container with `--overlay container`"))
+        }
     }
 }
 

@@ -36,6 +36,7 @@ use crate::{Error, Result};
 
 pub(crate) use blobs::{Partial, Taken};
 pub(crate) use collect::{Scope, Unused};
+pub(crate) use durable::temporary;
 pub(crate) use fault::Fault;
 pub(crate) use layers::{LayerRecord, Staging};
 pub(crate) use lease::Lease;
@@ -79,6 +80,11 @@ impl Store {
             Ok(()) => Ok(path),
             Err(error) => Err(Error::io(error, format!("cannot make the directory `{}`", path.display()))),
         }
+    }
+
+    /// A directory for files that have no name for long.
+    pub(crate) fn spool_directory(&self) -> Result<PathBuf> {
+        self.directory("partial")
     }
 
     fn store_lock(&self) -> PathBuf {

@@ -1,11 +1,13 @@
-//! Images: pulled, listed, looked at, named, removed.
+//! Images: pulled, listed, looked at, named, written to files and read from them, made of containers, removed.
 
+mod files;
 mod list;
 mod look;
 mod progress;
 mod remove;
 mod windows;
 
+pub use files::{FORMATS, commit, export, import, load, save};
 pub use list::{history, images};
 pub use look::{check, inspect};
 pub use remove::{prune, rmi};

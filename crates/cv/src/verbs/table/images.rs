@@ -242,3 +242,96 @@ cv image rebase --from nanoserver:old --onto nanoserver:ltsc2022 app:1 app:1-reb
     }],
     ..Verb::new("image rebase", "Put a Windows image on another base", images::rebase)
 };
+
+const OUTPUT: Flag = Flag::value("output", "FILE", "Write to this file instead of standard output")
+    .short('o')
+    .completed(Completion::Files);
+const CHANGE: Flag = Flag::value(
+    "change",
+    "INSTRUCTION",
+    "Change the configuration by an instruction of Dockerfiles, as `CMD [\"sh\"]`; may be repeated",
+)
+.short('c');
+const MESSAGE: Flag = Flag::value("message", "TEXT", "A remark that the history keeps").short('m');
+
+pub(super) static SAVE: Verb = Verb {
+    aliases: &["image save"],
+    details: "Without another format it is an archive that Docker, podman and others read, and an OCI image layout at \
+the same time.\n\nExamples:\n  cv save -o app.tar app:1.2 debian\n  cv save app:1.2 | ssh server cv load",
+    usage: &["IMAGE [IMAGE...]"],
+    least: 1,
+    most: ANY,
+    completion: Completion::Images,
+    sections: &[&Section {
+        title: "Writing",
+        flags: &[
+            OUTPUT,
+            Flag::value("format", "FORMAT", "docker-archive, oci-archive, or oci-dir for a directory")
+                .completed(Completion::Words(images::FORMATS)),
+            Flag::value("platform", "OS/ARCH", "Platform of images for several")
+                .refused("an image is stored for one platform; `cv pull --platform` chooses it"),
+        ],
+    }],
+    ..Verb::new("save", "Write images to a file", images::save)
+};
+
+pub(super) static LOAD: Verb = Verb {
+    aliases: &["image load"],
+    details: "Reads what `cv save`, `docker save`, `podman save` and `skopeo copy` write: archives, plain or compressed \
+with gzip or zstd, and OCI image layouts, also as directories.",
+    sections: &[&Section {
+        title: "Reading",
+        flags: &[
+            Flag::value("input", "FILE", "Read this file or directory instead of standard input")
+                .short('i')
+                .completed(Completion::Files),
+            PLATFORM,
+            QUIET,
+        ],
+    }],
+    ..Verb::new("load", "Read images from a file", images::load)
+};
+
+pub(super) static IMPORT: Verb = Verb {
+    aliases: &["image import"],
+    details: "The archive is that of a whole root, as `cv export` writes it, plain or compressed with gzip or zstd; `-` \
+is standard input.",
+    usage: &["FILE|- [NAME[:TAG]]"],
+    least: 1,
+    most: 2,
+    completion: Completion::Files,
+    sections: &[&Section { title: "Making", flags: &[CHANGE, MESSAGE, PLATFORM] }],
+    ..Verb::new("import", "Make an image of the archive of a root", images::import)
+};
+
+pub(super) static EXPORT: Verb = Verb {
+    aliases: &["container export"],
+    details: "Of what is mounted in the container, only the mount points are written. It may be stopped.",
+    usage: &["CONTAINER"],
+    least: 1,
+    most: 1,
+    completion: Completion::Containers,
+    sections: &[&Section { title: "Writing", flags: &[OUTPUT] }],
+    ..Verb::new("export", "Write all files of a container as a tar archive", images::export)
+};
+
+pub(super) static COMMIT: Verb = Verb {
+    aliases: &["container commit"],
+    details: "What the container has changed becomes a layer on those of its image, whose configuration the new image \
+has. Of a container that was made of no image, all files become one layer.",
+    usage: &["CONTAINER [NAME[:TAG]]"],
+    least: 1,
+    most: 2,
+    completion: Completion::Containers,
+    sections: &[&Section {
+        title: "Making",
+        flags: &[
+            Flag::value("author", "NAME", "Who makes it").short('a'),
+            CHANGE,
+            MESSAGE,
+            Flag::switch("pause", "Pause the container meanwhile (default: true)").short('p'),
+            Flag::switch("no-pause", "Do not pause the container"),
+        ],
+    }],
+    ..Verb::new("commit", "Make an image of a container", images::commit)
+};

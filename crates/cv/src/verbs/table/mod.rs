@@ -94,6 +94,11 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &images::HISTORY,
             &images::TAG,
             &images::RMI,
+            &images::COMMIT,
+            &images::SAVE,
+            &images::LOAD,
+            &images::IMPORT,
+            &images::EXPORT,
             &images::IMAGE_PRUNE,
         ],
     ),
@@ -121,18 +126,7 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
 
 /// Docker's verbs that come later, and what to do instead.
 const LATER_VERBS: &[(&str, &str)] = &[
-    ("save", IMAGES),
-    ("load", IMAGES),
-    ("import", IMAGES),
-    ("build", IMAGES),
-    ("commit", IMAGES),
-    (
-        "export",
-        choose(
-            "`cv cp CONTAINER:/ -` writes the files as a tar archive",
-            r"`cv cp CONTAINER:C:\ -` writes the files as a tar archive",
-        ),
-    ),
+    ("build", "run the steps in a container and keep it: `cv commit CONTAINER NAME`"),
     ("volume", "bind a directory instead: `cv run -v HOST:INSIDE ...`"),
     (
         "network",
@@ -150,11 +144,6 @@ const LATER_VERBS: &[(&str, &str)] = &[
     ),
     ("context", "`--root DIR` or `$CONTAINERV_ROOT` chooses where containers are kept"),
 ];
-
-const IMAGES: &str = choose(
-    "use the built-in image `host`, or a directory: `cv run --rootfs DIR ...`",
-    r"name the folder of a layer: `cv run C:\layers\nanoserver ...`",
-);
 
 fn all() -> impl Iterator<Item = &'static Verb> {
     GROUPS.iter().flat_map(|(_, verbs)| verbs.iter().copied())

@@ -37,7 +37,7 @@ impl Compression {
 
     /// Looks at the first bytes of a stream: RFC 1952 for gzip, RFC 8878 for zstd, whose streams may begin
     /// with a frame to skip.
-    pub(super) fn detect(first: &[u8], expected: Option<Self>) -> Result<Self> {
+    pub(crate) fn detect(first: &[u8], expected: Option<Self>) -> Result<Self> {
         let found = match first {
             [0x1f, 0x8b, ..] => Self::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Self::Zstd,

@@ -5,7 +5,6 @@ mod tests;
 mod walk;
 
 use std::io::Write;
-use std::os::fd::BorrowedFd;
 
 use rustix::fs::{Mode, OFlags};
 

@@ -1,0 +1,242 @@
+//! Images as files, and images that are made of containers and archives.
+
+use std::process::Command;
+
+use containerv::{Container, ErrorKind, Images, LoadOptions, MakeOptions, SaveFormat, Stdio, StdioSet};
+use containerv_tests::Bed;
+use containerv_tests::image::Image;
+use serde_json::json;
+
+use crate::has;
+
+fn images(bed: &Bed) -> Images {
+    bed.host().images()
+}
+
+/// An image with a shell, imported as `base:1`.
+fn base(bed: &Bed) {
+    let root = bed.in_root("/");
+    let archive = Command::new("tar").args(["-C", root.to_str().unwrap(), "-cf", "-", "."]).output().unwrap();
+    assert!(archive.status.success());
+    let options = MakeOptions {
+        reference: Some("base:1".into()),
+        changes: vec!["ENV PATH=/bin".into(), "CMD [\"sh\", \"-c\", \"echo from the image\"]".into()],
+        comment: Some("a root".into()),
+        ..MakeOptions::default()
+    };
+    let image = images(bed).import(&archive.stdout[..], &options).unwrap();
+    assert_eq!(
+        (image.layers().unwrap().len(), image.config().config.env.as_slice()),
+        (1, &["PATH=/bin".into()][..])
+    );
+}
+
+/// Runs a script in a container of an image; returns what it said, and the container.
+fn run(bed: &Bed, name: &str, script: Option<&str>) -> (String, Container) {
+    let image = images(bed).get(name).unwrap();
+    let file = bed.path("said");
+    let stdio =
+        StdioSet { stdout: Stdio::Fd(std::fs::File::create(&file).unwrap().into()), ..StdioSet::null() };
+    let words = script.map(|script| ["sh", "-c", script]);
+    let builder = Container::builder_of(&image).unwrap().command(words.into_iter().flatten());
+    let (container, mut child) = builder.run(bed.host(), stdio).unwrap();
+    assert!(child.wait().unwrap().success());
+    (std::fs::read_to_string(file).unwrap(), container)
+}
+
+fn says(bed: &Bed, name: &str, script: &str) -> String {
+    let (said, container) = run(bed, name, Some(script));
+    container.delete(true).unwrap();
+    said
+}
+
+#[test]
+fn what_a_container_changed_is_a_layer_of_a_new_image() {
+    let bed = Bed::with_program();
+    base(&bed);
+    let (said, first) = run(&bed, "base:1", None);
+    assert_eq!(said, "from the image\n");
+    let script =
+        "mkdir -p /srv/dir && echo new > /srv/dir/file && rm /etc/group && mv /etc/passwd /etc/moved";
+    let (_, container) = run(&bed, "base:1", Some(script));
+    let options = MakeOptions {
+        reference: Some("made:1".into()),
+        author: Some("me".into()),
+        changes: vec!["CMD [\"sh\", \"-c\", \"cat /srv/dir/file\"]".into()],
+        ..MakeOptions::default()
+    };
+    let made = images(&bed).commit(&container, &options).unwrap();
+    assert_eq!((made.layers().unwrap().len(), made.config().history.len()), (2, 2));
+    assert_eq!(made.config().config.env, ["PATH=/bin"]);
+    // The same changes are the same layer.
+    let again = images(&bed)
+        .commit(&container, &MakeOptions { reference: Some("made:2".into()), ..options })
+        .unwrap();
+    assert_eq!(made.layers().unwrap()[1].blob, again.layers().unwrap()[1].blob);
+    let (said, second) = run(&bed, "made:1", None);
+    assert_eq!(said, "new\n");
+    let listed = says(
+        &bed,
+        "made:1",
+        "for name in group passwd moved; do test -e /etc/$name && echo $name; done; true",
+    );
+    assert_eq!(listed, "moved\n");
+    for container in [first, second, container] {
+        container.delete(true).unwrap();
+    }
+}
+
+#[test]
+fn saved_images_are_loaded_elsewhere_with_their_digests() {
+    let bed = Bed::with_program();
+    base(&bed);
+    let (_, container) = run(&bed, "base:1", Some("echo two > /two"));
+    let options = MakeOptions { reference: Some("made:1".into()), ..MakeOptions::default() };
+    images(&bed).commit(&container, &options).unwrap();
+    container.delete(true).unwrap();
+    let save = |format| {
+        let mut archive = Vec::new();
+        images(&bed).save(&["base:1", "made:1"], format, &mut archive).unwrap();
+        archive
+    };
+    let digest = |bed: &Bed, name: &str| images(bed).get(name).unwrap().digest().clone();
+    for format in [SaveFormat::Docker, SaveFormat::Oci] {
+        let archive = save(format);
+        assert!(archive == save(format), "the same images become other bytes");
+        let other = Bed::new();
+        let loaded = images(&other).load_stream(&archive[..], &LoadOptions::default()).unwrap();
+        assert_eq!(loaded.len(), 2);
+        for name in ["base:1", "made:1"] {
+            assert_eq!(digest(&other, name), digest(&bed, name));
+        }
+        assert_eq!(says(&other, "made:1", "cat /two"), "two\n");
+        let file = other.path("archive.tar");
+        std::fs::write(&file, &archive).unwrap();
+        assert_eq!(images(&other).load(&file, &LoadOptions::default()).unwrap().len(), 2);
+        let mut damaged = archive.clone();
+        let middle = damaged.len() / 2;
+        damaged[middle..middle + 64].fill(0);
+        let fresh = Bed::new();
+        assert!(images(&fresh).load_stream(&damaged[..], &LoadOptions::default()).is_err());
+    }
+    let directory = bed.path("saved");
+    images(&bed).save_directory(&["made:1"], SaveFormat::Oci, &directory).unwrap();
+    let error = images(&bed).save_directory(&["made:1"], SaveFormat::Oci, &directory).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::AlreadyExists, "{error}");
+    let other = Bed::new();
+    images(&other).load(&directory, &LoadOptions::default()).unwrap();
+    assert_eq!(digest(&other, "made:1"), digest(&bed, "made:1"));
+    let error = images(&other).load(&bed.in_root("/"), &LoadOptions::default()).unwrap_err();
+    assert!(error.to_string().contains("neither an image layout nor an archive of images"), "{error}");
+}
+
+#[test]
+fn skopeo_reads_what_we_save_and_we_load_what_it_writes() {
+    if !has("skopeo") {
+        return;
+    }
+    let bed = Bed::with_program();
+    base(&bed);
+    let saved = bed.path("saved.tar");
+    images(&bed).save(&["base:1"], SaveFormat::Docker, std::fs::File::create(&saved).unwrap()).unwrap();
+    let id = images(&bed).get("base:1").unwrap().id().clone();
+    for (from, to) in [
+        ("docker-archive:saved.tar:base:1", "docker-archive:copy.tar:copy:1"),
+        ("oci-archive:saved.tar", "oci:copied:1"),
+    ] {
+        let mut skopeo = Command::new("skopeo");
+        skopeo.current_dir(bed.path(".")).args(["--insecure-policy", "copy", "--quiet", from, to]);
+        let output = skopeo.output().unwrap();
+        assert!(output.status.success(), "{skopeo:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    for copy in ["copy.tar", "copied"] {
+        let other = Bed::with_program();
+        let loaded = images(&other).load(&bed.path(copy), &LoadOptions::default()).unwrap();
+        assert_eq!((loaded.len(), loaded[0].id()), (1, &id), "{copy}");
+    }
+}
+
+#[test]
+fn an_exported_root_is_imported_as_it_was() {
+    let bed = Bed::with_program();
+    base(&bed);
+    let (_, container) = run(&bed, "base:1", Some("echo changed > /changed; chmod 700 /changed"));
+    let mut archive = Vec::new();
+    container.export(&mut archive, None).unwrap();
+    container.delete(true).unwrap();
+    let listed = list(&bed, &archive);
+    assert!(listed.lines().any(|name| name == "changed"), "{listed}");
+    // Of what is mounted, the mount points.
+    assert!(listed.lines().any(|name| name == "proc/"), "{listed}");
+    assert!(!listed.lines().any(|name| name.starts_with("proc/") && name != "proc/"), "{listed}");
+    let options = MakeOptions { reference: Some("again:1".into()), ..MakeOptions::default() };
+    images(&bed).import(&archive[..], &options).unwrap();
+    assert_eq!(says(&bed, "again:1", "PATH=/bin; cat /changed"), "changed\n");
+}
+
+fn list(bed: &Bed, archive: &[u8]) -> String {
+    let path = bed.path("exported.tar");
+    std::fs::write(&path, archive).unwrap();
+    let output = Command::new("tar").arg("-tf").arg(path).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[test]
+fn archives_that_lie_about_images_are_refused() {
+    let bed = Bed::new();
+    let archive = |files: &[(&str, &[u8])]| {
+        let mut builder = tar::Builder::new(Vec::new());
+        for (name, content) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_mode(0o644);
+            header.set_size(content.len() as u64);
+            builder.append_data(&mut header, name, *content).unwrap();
+        }
+        builder.into_inner().unwrap()
+    };
+    let list = |config: &str, layer: &str| {
+        json!([{ "Config": config, "RepoTags": ["a:1"], "Layers": [layer] }]).to_string()
+    };
+    let config = br#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (archive(&[("manifest.json", b"[]")]), "there is no image in it"),
+        (archive(&[("manifest.json", b"{")]), "`manifest.json` of the archive is damaged"),
+        (
+            archive(&[("manifest.json", list("../../etc/passwd", "x").as_bytes())]),
+            "has no `../../etc/passwd`",
+        ),
+        (
+            archive(&[("manifest.json", list("config", "layer").as_bytes()), ("config", config)]),
+            "has no `layer`",
+        ),
+        (
+            archive(&[
+                ("manifest.json", list("config", "layer").as_bytes()),
+                ("config", config),
+                ("layer", &[0; 1024]),
+            ]),
+            "1 layers, and its configuration 0",
+        ),
+        (
+            archive(&[("oci-layout", br#"{"imageLayoutVersion":"9"}"#), ("index.json", b"{}")]),
+            "of version `9`",
+        ),
+        (archive(&[("unrelated", b"x")]), "neither an image layout nor an archive of images"),
+    ];
+    for (archive, words) in cases {
+        let error = images(&bed).load_stream(&archive[..], &LoadOptions::default()).unwrap_err().to_string();
+        assert!(error.contains(words), "wanted {words}\n   got {error}");
+    }
+    // A blob that is not what its name says.
+    let layout = bed.make_directory("layout");
+    Image::default().layer(&[("a", b"1")]).put_layout(&layout, "1");
+    for entry in std::fs::read_dir(layout.join("blobs/sha256")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = std::fs::read(&path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+    }
+    images(&bed).load(&layout, &LoadOptions::default()).unwrap_err();
+    assert!(images(&bed).list().unwrap().is_empty());
+}
