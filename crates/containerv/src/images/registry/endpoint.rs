@@ -1,6 +1,6 @@
 //! A server that answers for a registry.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::authorization::Authorizer;
 use super::hosts::Place;
@@ -27,6 +27,8 @@ pub(super) struct Endpoint {
     /// Host and port, and the path before the repository, for TLS.
     base: Location,
     scheme: AtomicU8,
+    /// It has answered something.
+    reached: AtomicBool,
     pub(super) pull: bool,
     pub(super) resolve: bool,
     pub(super) push: bool,
@@ -92,6 +94,7 @@ impl Endpoint {
         Ok(Self {
             registry: if mirror { format!("{address} (for {registry})") } else { registry.to_owned() },
             scheme: AtomicU8::new(scheme),
+            reached: AtomicBool::new(false),
             pull: place.pull,
             resolve: place.resolve,
             push: place.push,
@@ -127,8 +130,14 @@ impl Endpoint {
 
     /// Notes by which protocol it has answered.
     pub(super) fn answered(&self, location: &Location) {
+        self.reached.store(true, Ordering::Relaxed);
         let known = if location.https { TLS } else { PLAIN };
         let _ = self.scheme.compare_exchange(EITHER, known, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Says whether it has ever answered.
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_plain(&self) -> bool {
