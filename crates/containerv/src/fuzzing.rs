@@ -40,3 +40,8 @@ pub mod windows_access {
 pub mod windows_hive {
     pub use crate::images::windows::count_hive;
 }
+
+/// What registries and their files say.
+pub mod registries {
+    pub use crate::images::registry::fuzzing::*;
+}

@@ -196,7 +196,7 @@ impl Authorizer {
         if !realm.https && !realm.is_loopback() && !endpoint.is_plain() {
             return refuse(
                 "to which everything would go without TLS",
-                "let the registry name a server with `https`, or name the registry as an insecure one",
+                "let the registry name a server with `https`",
             );
         }
         let service = challenge.parameter("service").unwrap_or_default();
