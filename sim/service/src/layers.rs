@@ -419,9 +419,13 @@ fn process_image(machine: &Machine, layer: &str, function: &str) -> Answer {
 fn make_hives(layer: &std::path::Path) -> Answer<()> {
     let hives = layer.join("Hives");
     fs::create_dir_all(&hives).or_refuse("making the registry")?;
-    for (file, hive) in
-        [("DEFAULT", "DefaultUser"), ("SAM", "Sam"), ("SECURITY", "Security"), ("SOFTWARE", "Software"), ("SYSTEM", "System")]
-    {
+    for (file, hive) in [
+        ("DEFAULT", "DefaultUser"),
+        ("SAM", "Sam"),
+        ("SECURITY", "Security"),
+        ("SOFTWARE", "Software"),
+        ("SYSTEM", "System"),
+    ] {
         let path = std::path::Path::new("Files/Windows/System32/config").join(file);
         let hive = hives.join(format!("{hive}_Base"));
         if let Some(from) = transport::find(layer, &path).filter(|_| !hive.exists()) {

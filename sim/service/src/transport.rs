@@ -42,7 +42,11 @@ pub fn import(from: &Path, layer: &Path, parents: &[PathBuf]) -> Answer<()> {
     take_directory(&files, &to, &to)?;
     if let Some(hives) = machine::entry(from, "Hives") {
         companion(from, "Hives")?;
-        let status = std::process::Command::new("cp").arg("-a").arg("--").args([&hives, &layer.join("Hives")]).status();
+        let status = std::process::Command::new("cp")
+            .arg("-a")
+            .arg("--")
+            .args([&hives, &layer.join("Hives")])
+            .status();
         if !status.or_refuse("copying the registry")?.success() {
             return refuse(codes::E_FAIL, "copying the registry");
         }
@@ -71,7 +75,10 @@ fn take_directory(from: &Path, to: &Path, top: &Path) -> Answer<()> {
         let target = to.join(&name);
         if let Some(directory) = name.strip_suffix(COMPANION) {
             if !from.join(directory).is_dir() {
-                return refuse(codes::E_INVALID_DATA, format!("{} is the companion of nothing", entry.path().display()));
+                return refuse(
+                    codes::E_INVALID_DATA,
+                    format!("{} is the companion of nothing", entry.path().display()),
+                );
             }
             continue;
         }
@@ -96,8 +103,14 @@ fn take_directory(from: &Path, to: &Path, top: &Path) -> Answer<()> {
         } else if !told.has_data {
             return refuse(codes::E_INVALID_DATA, format!("{name} has no content"));
         } else {
-            let times = fs::metadata(entry.path()).and_then(|metadata| metadata.modified()).or_refuse("reading times")?;
-            File::options().write(true).open(&target).and_then(|file| file.set_modified(times)).or_refuse("setting times")?;
+            let times = fs::metadata(entry.path())
+                .and_then(|metadata| metadata.modified())
+                .or_refuse("reading times")?;
+            File::options()
+                .write(true)
+                .open(&target)
+                .and_then(|file| file.set_modified(times))
+                .or_refuse("setting times")?;
         }
     }
     Ok(())
@@ -147,8 +160,10 @@ impl Told {
                 _ => file.read_exact(&mut head[1..]).map_err(|_| bad("a head that is cut short"))?,
             }
             let number = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-            let (what, size, name) = (number(0), u64::from(number(8)) | u64::from(number(12)) << 32, number(16));
-            let name = take(&mut file, u64::from(name), 1024).ok_or_else(|| bad("a name that is cut short"))?;
+            let (what, size, name) =
+                (number(0), u64::from(number(8)) | u64::from(number(12)) << 32, number(16));
+            let name =
+                take(&mut file, u64::from(name), 1024).ok_or_else(|| bad("a name that is cut short"))?;
             match what {
                 1 => {
                     if told.has_data || before == 4 {
@@ -158,28 +173,33 @@ impl Told {
                     copy(&mut file, size, to).map_err(|_| bad("content that is cut short"))?;
                 }
                 2 => {
-                    let list = take(&mut file, size, 64 << 10).ok_or_else(|| bad("attributes that are cut short"))?;
+                    let list = take(&mut file, size, 64 << 10)
+                        .ok_or_else(|| bad("attributes that are cut short"))?;
                     if !is_extended(&list) {
                         return Err(bad("extended attributes that are no list"));
                     }
                 }
                 3 => {
-                    let descriptor = take(&mut file, size, 128 << 10).ok_or_else(|| bad("a descriptor that is cut short"))?;
+                    let descriptor = take(&mut file, size, 128 << 10)
+                        .ok_or_else(|| bad("a descriptor that is cut short"))?;
                     if descriptor.len() < 20 || descriptor[3] & 0x80 == 0 {
                         return Err(bad("a security descriptor that is none"));
                     }
                 }
                 4 => {
-                    let units: Vec<u16> = name.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+                    let units: Vec<u16> =
+                        name.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
                     let name = String::from_utf16_lossy(&units);
                     let stream = name.strip_prefix(':').and_then(|name| name.strip_suffix(":$DATA"));
                     let stream = stream.filter(|name| !name.contains(['/', '\\', ':', '\0']));
                     let stream = stream.ok_or_else(|| bad("the name of a stream that is none"))?;
                     let beside = to.map(|to| PathBuf::from(format!("{}:{stream}", to.display())));
-                    copy(&mut file, size, beside.as_deref()).map_err(|_| bad("a stream that is cut short"))?;
+                    copy(&mut file, size, beside.as_deref())
+                        .map_err(|_| bad("a stream that is cut short"))?;
                 }
                 8 => {
-                    let data = take(&mut file, size, 16 << 10).ok_or_else(|| bad("reparse data that are cut short"))?;
+                    let data = take(&mut file, size, 16 << 10)
+                        .ok_or_else(|| bad("reparse data that are cut short"))?;
                     told.target = Some(link(&data).ok_or_else(|| bad("reparse data that make no sense"))?);
                 }
                 _ => return Err(bad("a stream of another kind")),
@@ -243,7 +263,8 @@ fn link(data: &[u8]) -> Option<Link> {
 
 /// Puts a ghost for each entry that the layers below have in a directory of this one.
 fn show_below(directory: &Path, at: &Path, parents: &[PathBuf], ghosts: &mut String) -> Answer<()> {
-    let own: Vec<PathBuf> = fs::read_dir(directory).or_refuse("reading the layer")?.flatten().map(|entry| entry.path()).collect();
+    let own: Vec<PathBuf> =
+        fs::read_dir(directory).or_refuse("reading the layer")?.flatten().map(|entry| entry.path()).collect();
     for (name, is_directory) in below(at, parents) {
         if machine::entry(directory, &name).is_some() {
             continue;
@@ -293,7 +314,8 @@ fn below(at: &Path, parents: &[PathBuf]) -> BTreeMap<String, bool> {
 
 /// The entry of a tree by its path, in any letter case.
 pub fn find(root: &Path, at: &Path) -> Option<PathBuf> {
-    at.components().try_fold(root.to_owned(), |found, name| machine::entry(&found, &name.as_os_str().to_string_lossy()))
+    at.components()
+        .try_fold(root.to_owned(), |found, name| machine::entry(&found, &name.as_os_str().to_string_lossy()))
 }
 
 /// Which entries of a layer stand for those of the layers below.
@@ -308,7 +330,9 @@ impl Ghosts {
     /// Those of a layer's folder.
     pub fn of(layer: &Path) -> Ghosts {
         let Ok(text) = fs::read_to_string(layer.join(GHOSTS)) else { return Ghosts::default() };
-        let ghost = |line: &str| line.split_once(' ').and_then(|(number, path)| Some((number.parse().ok()?, path.into())));
+        let ghost = |line: &str| {
+            line.split_once(' ').and_then(|(number, path)| Some((number.parse().ok()?, path.into())))
+        };
         Ghosts { any: true, by_number: text.lines().filter_map(ghost).collect() }
     }
 
@@ -350,7 +374,8 @@ fn give_directory(from: &Path, to: &Path, at: &Path, gone: &mut String) -> Answe
 }
 
 fn write_companion(parent: &Path, name: &str) -> Answer<()> {
-    fs::write(parent.join(format!("{name}{COMPANION}")), DIRECTORY.to_le_bytes()).or_refuse("writing a companion")
+    fs::write(parent.join(format!("{name}{COMPANION}")), DIRECTORY.to_le_bytes())
+        .or_refuse("writing a companion")
 }
 
 fn give_file(from: &Path, to: &Path) -> io::Result<()> {
