@@ -124,6 +124,8 @@ targets! {
     filters,
     frames,
     hcs_answers,
+    image_archive,
+    image_change,
     image_document,
     image_reference,
     layer,

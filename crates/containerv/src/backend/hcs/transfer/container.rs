@@ -278,7 +278,7 @@ impl System {
         let target = directory.path.join("changes");
         remove_export(&target)?;
         let resting = self.begin_rest(directory, &journal, &layers)?;
-        let exported = self.export_layer(directory, &layers, &target);
+        let exported = self.export_layers(directory, &layers, &target);
         let unmounted = resting.unmount();
         let changes = exported.and_then(|()| layer::changes(&target, &layers.folders()));
         remove_export(&target)?;
@@ -286,7 +286,7 @@ impl System {
         unmounted.map(|()| changes)
     }
 
-    fn export_layer(&self, directory: &Directory, layers: &Layers, target: &Path) -> Result<()> {
+    fn export_layers(&self, directory: &Directory, layers: &Layers, target: &Path) -> Result<()> {
         let failed = |failure: Failure| failure.explain("cannot export its layer");
         let mut performer = Performer::new(self.windows(), &directory.id, None);
         performer.perform(&Call::ActivateLayer { layer: layers.scratch.clone() }).map_err(failed)?;
