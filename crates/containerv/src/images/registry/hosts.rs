@@ -84,7 +84,7 @@ fn read(directory: &Path) -> Result<Vec<Place>> {
     let path = directory.join("hosts.toml");
     let failed = |why: String| {
         Error::new(ErrorKind::InvalidArgument, format!("cannot use `{}`: {why}", path.display()))
-            .with_hint("docs/images.md has what may be in it")
+            .with_hint("docs/registries.md has what may be in it")
     };
     let file = match File::open(&path) {
         Ok(file) => file,
