@@ -330,7 +330,7 @@ ca = "/etc/root.pem"
     }
 
     #[test]
-    fn a_port_is_in_the_directorys_name() {
+    fn a_port_is_in_the_name_of_the_directory() {
         assert_eq!(names("x.io"), ["x.io", "_default"]);
         assert_eq!(names("x.io:5000")[..2], ["x.io_5000_", "x.io5000"]);
     }
