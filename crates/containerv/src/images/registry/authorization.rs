@@ -316,7 +316,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_of_ours_and_the_registrys_are_one_list() {
+    fn scopes_of_ours_and_of_the_registry_are_one_list() {
         let challenge = |scope: &str| Challenge {
             scheme: "bearer".to_owned(),
             parameters: vec![("scope".to_owned(), scope.to_owned())],

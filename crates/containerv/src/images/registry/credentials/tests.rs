@@ -49,7 +49,7 @@ fn the_nearest_key_counts_in_all_its_forms() {
 }
 
 #[test]
-fn a_registrys_own_program_goes_before_the_common_one() {
+fn a_program_for_one_registry_goes_before_the_common_one() {
     let both = document(
         &json!({"credsStore": "desktop", "credHelpers": {"r.io": "own", "https://index.docker.io/v1/": "hub"}}),
     );
