@@ -15,3 +15,7 @@ mod errors {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/plans.md")]
 mod plans {}
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/images.md")]
+mod images {}

@@ -91,9 +91,15 @@ fn options_of_the_documents_are_options_of_cv() {
         "--add-subgids",
     ];
     let mut unknown = BTreeSet::new();
-    for name in
-        ["README.md", "docs/guide.md", "docs/linux.md", "docs/errors.md", "docs/plans.md", "docs/backends.md"]
-    {
+    for name in [
+        "README.md",
+        "docs/guide.md",
+        "docs/linux.md",
+        "docs/errors.md",
+        "docs/plans.md",
+        "docs/backends.md",
+        "docs/images.md",
+    ] {
         let text = fs::read_to_string(root().join(name)).unwrap();
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
         for word in words.filter(|word| word.len() > 3 && word.starts_with("--") && !word.ends_with('-')) {

@@ -305,7 +305,7 @@ impl ContainerBuilder {
             log: containerv_spec::request::Log::default(),
             stop: self.stop,
         };
-        if let (Some(image), Some(process)) = (image, request.process.take()) {
+        if let (Some(image), Some(process)) = (image, request.process.clone()) {
             let asked = overrides(&process, &request.stop);
             image.complete(&mut request, process, &asked)?;
         }

@@ -41,6 +41,11 @@ pub mod windows_hive {
     pub use crate::images::windows::count_hive;
 }
 
+/// What registries and their files say.
+pub mod registries {
+    pub use crate::images::registry::fuzzing::*;
+}
+
 /// Images as files.
 pub mod image_files {
     use std::fs::File;

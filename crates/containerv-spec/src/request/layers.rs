@@ -17,7 +17,7 @@ pub struct Layers {
     pub os_version: Option<String>,
     /// The image that they are of, if it is one of the store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub image: Option<ImageName>,
+    pub image: Option<Box<ImageName>>,
 }
 
 /// What a container keeps of its image. Nothing of it steers anything.

@@ -194,7 +194,7 @@ impl Image {
         Ok(Root::Layers(Layers {
             folders: folders.collect::<Vec<OsText>>(),
             os_version: self.config.os_version.clone(),
-            image: Some(self.name()),
+            image: Some(Box::new(self.name())),
         }))
     }
 

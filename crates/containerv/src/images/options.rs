@@ -73,6 +73,7 @@ impl PullOptions {
 /// What happens during a pull. Layers are named by the digests of their blobs.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
+#[allow(clippy::large_enum_variant, reason = "the large one comes once in a pull")]
 pub enum PullEvent {
     /// It is known what is to be pulled.
     Resolved {

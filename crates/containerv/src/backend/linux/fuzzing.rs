@@ -66,7 +66,8 @@ pub fn unpack_layer(
     (entries, size): (u64, u64),
 ) -> Result<CopySummary> {
     let limits = Limits { entries, size };
-    layers::unpack(layer, None, target, parents, limits, None, None).map(|unpacked| unpacked.summary)
+    layers::unpack(layer, None, target, layers::Parents::at(parents), limits, None, None)
+        .map(|unpacked| unpacked.summary)
 }
 
 fn plain_root(directory: BorrowedFd<'_>) -> transfer::Root<'_> {

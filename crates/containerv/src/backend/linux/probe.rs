@@ -30,7 +30,9 @@ pub(crate) fn for_request(request: &Request) -> Result<Machine> {
         machine.system = system(machine.uid == 0)?;
     }
     if matches!(request.root, Root::Layers(_)) && request.network == Network::Host {
-        machine.system.resolver = fs::canonicalize("/etc/resolv.conf").ok().map(|path| os_text(&path));
+        // A link is followed when it is mounted.
+        let path = Path::new("/etc/resolv.conf");
+        machine.system.resolver = path.is_file().then(|| os_text(path));
     }
     if has_layers(request) && wants_user_namespace(request, &machine) {
         machine.mounts_below = mounts_below::find(&layers(request, &machine.system))?;

@@ -17,6 +17,7 @@ const PIECE: usize = 256 << 10;
 
 /// Who brings a blob.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "there is one for each layer that is on its way")]
 pub(crate) enum Taken {
     /// Nobody has to: it is there.
     There(PathBuf),
