@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -48,6 +48,8 @@ const CONTENDERS: &[(&str, &str)] = &[
     ("sha256sum", "cat $archives | sha256sum"),
 ];
 const OURS: &str = "cv load";
+/// After a removal.
+const SETTLING: Duration = Duration::from_secs(8);
 
 pub(super) fn run(arguments: &[String]) -> Result<()> {
     let (mut rounds, mut cv) = (3, None);
@@ -174,17 +176,13 @@ fn measure(subject: &Subject, generated: &Path, cv: &Path, rounds: usize) -> Res
         manifest_layers(&layout)?.iter().map(|path| path.display().to_string() + " ").collect();
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); CONTENDERS.len()];
     let places = generated.join("unpacked");
-    if places.exists() {
-        fs::remove_dir_all(&places).map_err(|error| Failure::io("removing what was unpacked", &error))?;
-    }
-    workspace::make_directory(&places)?;
     let mut shuffle = Shuffle::new();
     for round in 0..=rounds {
         let mut order: Vec<usize> = (0..CONTENDERS.len()).collect();
         shuffle.apply(&mut order);
+        clear(&places)?;
         for index in order {
-            // Nothing is removed between: ext4 makes files more slowly for seconds after it.
-            let to = places.join(format!("{round}-{index}"));
+            let to = places.join(index.to_string());
             rustix::fs::sync();
             let begin = Instant::now();
             let status = Command::new("sh")
@@ -205,8 +203,17 @@ fn measure(subject: &Subject, generated: &Path, cv: &Path, rounds: usize) -> Res
             }
         }
     }
-    fs::remove_dir_all(&places).map_err(|error| Failure::io("removing what was unpacked", &error))?;
+    clear(&places)?;
     Ok(table(subject, &mut times))
+}
+
+/// Empties a directory, and waits: ext4 makes files more slowly for seconds after a large removal.
+fn clear(places: &Path) -> Result<()> {
+    if places.exists() {
+        fs::remove_dir_all(places).map_err(|error| Failure::io("removing what was unpacked", &error))?;
+        std::thread::sleep(SETTLING);
+    }
+    workspace::make_directory(places)
 }
 
 fn manifest_layers(layout: &Path) -> Result<Vec<PathBuf>> {
