@@ -2,7 +2,10 @@
 
 mod change;
 mod commit;
+mod debootstrap;
 mod import;
+#[cfg(target_os = "linux")]
+mod packages;
 
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
 pub(crate) use change::apply as change;
@@ -18,6 +21,8 @@ use super::layers::encode::Encoded;
 use super::local::{Content, Local, Spool};
 use super::{Image, Images, PullOptions, PullProgress, now_unix_ns, parse_reference, pull};
 use crate::{Error, ErrorKind, Result};
+
+pub use debootstrap::{DebootstrapOptions, DebootstrapPlan, DebootstrapProgress, DebootstrapStep};
 
 /// What an image is called that is given no name.
 const UNTITLED: &str = "localhost/untitled";

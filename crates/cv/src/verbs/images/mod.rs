@@ -7,7 +7,7 @@ mod progress;
 mod remove;
 mod windows;
 
-pub use files::{FORMATS, commit, export, import, load, save};
+pub use files::{FORMATS, commit, debootstrap, export, import, load, save};
 pub use list::{history, images};
 pub use look::{check, inspect};
 pub use remove::{prune, rmi};
