@@ -144,8 +144,8 @@ impl Composer<'_> {
     }
 
     fn put(&mut self, place: Place, new: New) -> Result<()> {
-        if let Some((above, _)) = place.names.split_last().map(|(_, above)| (above.to_vec(), ())) {
-            self.above(&Place { part: place.part, names: above })?;
+        if let Some((_, above)) = place.names.split_last() {
+            self.above(&Place { part: place.part, names: above.to_vec() })?;
         }
         let place = self.spelled(&place);
         // What is gone has nothing below it.
@@ -285,8 +285,7 @@ impl Composer<'_> {
                 New::Gone => {
                     let text = place.to_string();
                     let (above, name) = text.rsplit_once('/').unwrap_or(("", &text));
-                    let facts = Facts::default();
-                    let mut mark = facts.clone();
+                    let mut mark = Facts::default();
                     mark.times.modified = time::of_unix(self.now);
                     header(&mut output, &format!("{above}/.wh.{name}"), Kind::File, &mark, 0)
                 }
@@ -294,7 +293,6 @@ impl Composer<'_> {
             .map_err(failed)?;
         }
         output.finish().map_err(failed)?;
-        drop(output);
         hashing.flush().map_err(failed)?;
         Ok(hashing.finish())
     }
