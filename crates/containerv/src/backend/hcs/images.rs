@@ -11,7 +11,7 @@ use super::perform::make_private;
 use super::system::System;
 use crate::copy::{CopyProgress, CopySummary};
 use crate::images::layers::decode::Compression;
-use crate::images::layers::encode::Encoded;
+use crate::images::layers::encode::{Encoded, encode};
 use crate::{Error, ErrorKind, Result, images};
 
 impl System {
@@ -53,11 +53,11 @@ impl System {
     /// Packs what a container has changed.
     pub(crate) fn pack_changes(
         &self,
-        _: &ContainerId,
-        _: Compression,
-        _: impl Write + Send,
+        id: &ContainerId,
+        compression: Compression,
+        sink: impl Write + Send,
     ) -> Result<(CopySummary, Encoded)> {
-        Err(not_packed())
+        encode(sink, compression, |feed| self.write_changes(id, feed))
     }
 
     /// Packs all files of a container.
