@@ -82,7 +82,7 @@ impl System {
 }
 
 fn not_packed() -> Error {
-    Error::new(ErrorKind::Unsupported, "files of Windows containers are not packed as images").with_hint(
-        "`cv cp` copies files out of a container; `cv image` edits images of Windows on any system",
+    Error::new(ErrorKind::Unsupported, "all files of a Windows container are not packed as one").with_hint(
+        "`cv commit` makes a layer of what a container of an image has changed; `cv cp` copies files",
     )
 }

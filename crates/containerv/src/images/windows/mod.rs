@@ -29,7 +29,6 @@ pub use facts::{Facts, FileTimes, Security};
 pub use hive::{HiveSummary, RegistryChange, RegistryValue};
 #[cfg(windows)]
 pub use import::{destroy, import};
-pub(in crate::images) use unpack::Hashing;
 pub use unpack::{Unpacked, pack, unpack};
 pub use view::{Aspect, Difference, Differing, Entry, EntryKind, LayerSummary, View, differences, summary};
 
