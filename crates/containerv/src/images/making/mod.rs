@@ -71,7 +71,7 @@ impl MakeOptions {
         Ok(())
     }
 
-    fn name(&self) -> Result<Option<Reference>> {
+    pub(super) fn name(&self) -> Result<Option<Reference>> {
         let Some(text) = &self.reference else { return Ok(None) };
         let reference = parse_reference(text)?;
         match reference.digest() {
@@ -124,7 +124,7 @@ impl Images {
         pull::pull(&self.store, &source, &self.machine(), &reference, &options)
     }
 
-    fn spool(&self) -> Result<Spool> {
+    pub(super) fn spool(&self) -> Result<Spool> {
         self.prepare()?;
         Spool::new(&self.store.spool_directory()?)
     }
@@ -142,7 +142,7 @@ pub(super) fn untitled(digest: &Digest) -> Result<Reference> {
     Ok(parse_reference(UNTITLED)?.with_digest(digest.clone()))
 }
 
-fn json(document: &impl serde::Serialize) -> Result<Vec<u8>> {
+pub(super) fn json(document: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(document)
         .map_err(|error| Error::new(ErrorKind::Other, "write a document of the image").with_source(error))
 }
