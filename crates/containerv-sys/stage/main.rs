@@ -21,6 +21,7 @@ mod logline;
 mod mem;
 mod monitor;
 mod namespaces;
+mod owners;
 mod passwd;
 mod program;
 mod remove;
@@ -196,6 +197,7 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
             Ok(())
         }
         op::REMOVE => remove::tree(program.text(o.arg(0))),
+        op::OWNERS => owners::give(o.int(0), o.int(1)),
         op::CLOSE_OTHERS => {
             exec::close_others(&mut [stage.channel, stage.gate, o.int(0)]);
             stage.registers = [-1; wire::REGISTERS];

@@ -149,6 +149,20 @@ pub mod op {
     /// `reg, path, attach flags, read-only`: detaches what is mounted at a path in the root, if that is what the
     /// register refers to. The register of the root is open, and that of proc refers to the host's `/proc`.
     pub const DETACH: u16 = 54;
+    /// `records fd, directory fd`: gives files in the directory their owners, as records of [`super::owned`] say.
+    pub const OWNERS: u16 = 55;
+}
+
+/// Records of [`op::OWNERS`], one after the other: [`owned::WORDS`] words, the path below the directory with a NUL at
+/// least and filled to whole words, and the value of `security.capability`, filled to whole words.
+pub mod owned {
+    /// Words before the path: length of the record in bytes, user, group, mode (bit 63: a symbolic link), seconds
+    /// and nanoseconds of access and of modification, length of the path, length of the value.
+    pub const WORDS: usize = 10;
+    /// Marks a symbolic link in the word of the mode.
+    pub const LINK: u64 = 1 << 63;
+    /// Most bytes of a record.
+    pub const MOST: usize = 4800;
 }
 
 /// How [`op::CLONE`] goes on.

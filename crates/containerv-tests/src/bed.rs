@@ -137,6 +137,12 @@ impl Drop for Bed {
             assert!(failures.is_empty(), "cannot remove a container: {}", failures.join("\n"));
             self.assert_nothing_left("after the test");
         }
+        // Files of layers belong to subordinate ids of an ordinary user, which only the library can remove.
+        if self.state().join("data/images").is_dir() {
+            let all = containerv::PruneOptions { all: true, ..containerv::PruneOptions::default() };
+            let pruned = self.host.images().prune(&all);
+            assert!(!passed || pruned.is_ok(), "cannot remove the images: {pruned:?}");
+        }
         let removed = remove(&self.directory);
         assert!(!passed || removed.is_ok(), "cannot remove `{}`: {removed:?}", self.directory.display());
     }

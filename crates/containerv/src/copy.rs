@@ -117,6 +117,8 @@ pub enum SkipReason {
     /// The file was copied, but the destination's file system cannot hold one of its extended
     /// attributes.
     Attribute,
+    /// The file was made, but the caller has not the id of its owner to give.
+    Owner,
     /// Windows reads its name as something else, such as a device or a stream.
     Name,
     /// A reparse point of Windows that is neither a symbolic link nor a junction, or that leads to
@@ -133,6 +135,7 @@ impl fmt::Display for SkipReason {
             Self::Vanished => "left out: removed while it was copied",
             Self::Shrunk => "copied with zeros for what was cut off it meanwhile",
             Self::Attribute => "copied without an extended attribute that the destination cannot hold",
+            Self::Owner => "made with another owner: the caller has no such id",
             Self::Name => "left out: Windows has no such file names",
             Self::ReparsePoint => "left out: a reparse point that means nothing elsewhere",
         })

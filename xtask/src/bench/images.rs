@@ -173,12 +173,18 @@ fn measure(subject: &Subject, generated: &Path, cv: &Path, rounds: usize) -> Res
     let blobs: String =
         manifest_layers(&layout)?.iter().map(|path| path.display().to_string() + " ").collect();
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); CONTENDERS.len()];
+    let places = generated.join("unpacked");
+    if places.exists() {
+        fs::remove_dir_all(&places).map_err(|error| Failure::io("removing what was unpacked", &error))?;
+    }
+    workspace::make_directory(&places)?;
     let mut shuffle = Shuffle::new();
     for round in 0..=rounds {
         let mut order: Vec<usize> = (0..CONTENDERS.len()).collect();
         shuffle.apply(&mut order);
         for index in order {
-            let to = generated.join("to");
+            // Nothing is removed between: ext4 makes files more slowly for seconds after it.
+            let to = places.join(format!("{round}-{index}"));
             rustix::fs::sync();
             let begin = Instant::now();
             let status = Command::new("sh")
@@ -197,11 +203,9 @@ fn measure(subject: &Subject, generated: &Path, cv: &Path, rounds: usize) -> Res
             if round > 0 {
                 times[index].push(begin.elapsed().as_secs_f64());
             }
-            if to.exists() {
-                fs::remove_dir_all(&to).map_err(|error| Failure::io("removing what was unpacked", &error))?;
-            }
         }
     }
+    fs::remove_dir_all(&places).map_err(|error| Failure::io("removing what was unpacked", &error))?;
     Ok(table(subject, &mut times))
 }
 

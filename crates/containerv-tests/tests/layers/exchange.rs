@@ -16,7 +16,10 @@ fn images(bed: &Bed) -> Images {
 /// An image with a shell, imported as `base:1`.
 fn base(bed: &Bed) {
     let root = bed.in_root("/");
-    let archive = Command::new("tar").args(["-C", root.to_str().unwrap(), "-cf", "-", "."]).output().unwrap();
+    let archive = Command::new("tar")
+        .args(["--owner=0", "--group=0", "-C", root.to_str().unwrap(), "-cf", "-", "."])
+        .output()
+        .unwrap();
     assert!(archive.status.success());
     let options = MakeOptions {
         reference: Some("base:1".into()),
@@ -172,6 +175,53 @@ fn an_exported_root_is_imported_as_it_was() {
     let options = MakeOptions { reference: Some("again:1".into()), ..MakeOptions::default() };
     images(&bed).import(&archive[..], &options).unwrap();
     assert_eq!(says(&bed, "again:1", "PATH=/bin; cat /changed"), "changed\n");
+}
+
+/// As root, and as an ordinary user with subordinate ids, by whom the ids of the archive are those in containers.
+#[test]
+fn files_belong_in_containers_to_whom_the_archive_says() {
+    let bed = Bed::with_program();
+    base(&bed);
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, kind, mode, owner) in [
+        ("dir/", tar::EntryType::Directory, 0o750, 33),
+        ("dir/file", tar::EntryType::Regular, 0o4755, 34),
+        ("twice", tar::EntryType::Regular, 0o600, 35),
+        ("twice", tar::EntryType::Regular, 0o644, 0),
+        ("link", tar::EntryType::Symlink, 0o777, 36),
+    ] {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(owner);
+        header.set_gid(owner + 1);
+        header.set_mtime(1_000_000_000);
+        header.set_size(0);
+        if kind == tar::EntryType::Symlink {
+            header.set_link_name("twice").unwrap();
+        }
+        builder.append_data(&mut header, name, &b""[..]).unwrap();
+    }
+    let layout = bed.make_directory("layout");
+    let shell = Image::default().tree(&bed.in_root("/")).archive(&builder.into_inner().unwrap());
+    shell.config(json!({ "Env": ["PATH=/bin"] })).put_layout(&layout, "owned:1");
+    images(&bed).load(&layout, &LoadOptions::default()).unwrap();
+    let ids = says(&bed, "owned:1", "wc -l < /proc/self/uid_map; head -1 /proc/self/uid_map");
+    let said =
+        says(&bed, "owned:1", "cd /; stat -c '%n %u:%g %a %Y' dir dir/file twice; stat -c '%n %u:%g' link");
+    let all = ids.starts_with('2') || ids.contains("4294967295");
+    let (expected, note) = match all {
+        true => (
+            "dir 33:34 750 1000000000\ndir/file 34:35 4755 1000000000\ntwice 0:1 644 1000000000\nlink 36:37\n",
+            "all ids",
+        ),
+        false => (
+            "dir 0:0 750 1000000000\ndir/file 0:0 755 1000000000\ntwice 0:0 644 1000000000\nlink 0:0\n",
+            "one id",
+        ),
+    };
+    assert_eq!(said, expected, "with {note}: {ids}");
+    println!("with {note}");
 }
 
 fn list(bed: &Bed, archive: &[u8]) -> String {

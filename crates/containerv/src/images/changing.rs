@@ -107,6 +107,7 @@ fn portable(image: &Image) -> Result<Portable> {
             target: &folder,
             is_base: number == 0,
             below: Parents::at(&[]),
+            system: None,
             progress: None,
         };
         Unpacking::Portable

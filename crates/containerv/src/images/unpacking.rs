@@ -8,6 +8,7 @@ use containerv_spec::image::Digest;
 use super::layers::decode::{Compression, decode};
 use super::layers::{Limits, Parents};
 use super::windows;
+use crate::backend::system::System;
 use crate::copy::{CopyProgress, CopySummary};
 use crate::{Error, ErrorKind, Result};
 
@@ -34,6 +35,9 @@ pub(crate) struct Job<'a> {
     pub(crate) is_base: bool,
     /// The layers below.
     pub(crate) below: Parents,
+    /// Who gives files their owners for an ordinary user.
+    #[cfg_attr(windows, allow(dead_code, reason = "files of Windows have their owners by themselves"))]
+    pub(crate) system: Option<&'a System>,
     /// Told how far it is.
     pub(crate) progress: Option<CopyProgress>,
 }
@@ -91,8 +95,15 @@ impl Unpacking {
         let target = std::fs::File::open(job.target)
             .map_err(|error| Error::io(error, format!("cannot open `{}`", job.target.display())))?;
         let (limits, progress) = (Limits::default(), job.progress.clone());
-        let unpacked =
-            unpack(source, Some(compression), target.as_fd(), job.below.clone(), limits, progress)?;
+        let unpacked = unpack(
+            source,
+            Some(compression),
+            target.as_fd(),
+            job.below.clone(),
+            limits,
+            job.system,
+            progress,
+        )?;
         Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.summary.bytes })
     }
 

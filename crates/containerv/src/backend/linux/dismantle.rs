@@ -4,7 +4,7 @@
 //! Each step may find its work already done.
 
 use std::fs;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -172,15 +172,30 @@ impl System {
     }
 
     fn remove_mapped(&self, path: &Path, maps: &IdMaps) -> std::io::Result<()> {
+        self.run_mapped(maps, &[], |program| {
+            program.op(4, op::REMOVE).text(super::store::text(path));
+        })
+    }
+
+    /// Runs an operation as root of a new user namespace with these mappings.
+    pub(super) fn run_mapped(
+        &self,
+        maps: &IdMaps,
+        inherit: &[BorrowedFd<'_>],
+        operation: impl FnOnce(&mut Program),
+    ) -> std::io::Result<()> {
         let mut program = Program::new();
         program.op(1, op::CLONE).int(Namespace::User.flag()).int(NO_FD).int(clone_mode::SIBLING);
         program.op(2, op::AWAIT);
         program.op(3, op::BECOME_ROOT);
-        program.op(4, op::REMOVE).text(super::store::text(path));
+        operation(&mut program);
         let stage = self.stage().map_err(std::io::Error::other)?;
-        let spawned = stage.spawn(program, &[])?;
-        let mut child = None;
+        let spawned = stage.spawn(program, inherit)?;
+        let (mut child, mut failed) = (None, None);
         while let Some(report) = spawned.channel.receive()? {
+            if report.kind == report::FAILED {
+                failed = Some(std::io::Error::from_raw_os_error(report.value as i32));
+            }
             let Some(pid) = Pid::from_raw(report.value as i32).filter(|_| report.kind == report::CHILD)
             else {
                 continue;
@@ -189,7 +204,10 @@ impl System {
             idmap::write(report.value as u32, maps).map_err(std::io::Error::other)?;
             spawned.channel.go()?;
         }
-        child.map_or(Ok(()), |pidfd| containerv_sys::linux::process::wait(&pidfd, true).map(drop))
+        if let Some(pidfd) = child {
+            containerv_sys::linux::process::wait(&pidfd, true)?;
+        }
+        failed.map_or(Ok(()), Err)
     }
 }
 

@@ -66,7 +66,7 @@ pub fn unpack_layer(
     (entries, size): (u64, u64),
 ) -> Result<CopySummary> {
     let limits = Limits { entries, size };
-    layers::unpack(layer, None, target, layers::Parents::at(parents), limits, None)
+    layers::unpack(layer, None, target, layers::Parents::at(parents), limits, None, None)
         .map(|unpacked| unpacked.summary)
 }
 

@@ -1,8 +1,11 @@
 //! What the store of images needs of this system.
 
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::path::Path;
 
 use containerv_spec::plan::IdMaps;
+use containerv_sys::linux::stage::wire::op;
 
 use super::System;
 use super::probe;
@@ -23,6 +26,27 @@ impl System {
     /// The build of Windows: there is none.
     pub(crate) fn windows_build(&self) -> Option<u32> {
         None
+    }
+}
+
+impl System {
+    /// The ids that an ordinary user may give to files of layers; none for root, who may give all, and for who has
+    /// no others.
+    pub(crate) fn subordinate_maps(&self) -> Option<IdMaps> {
+        layer_maps().filter(|maps| maps.helpers.is_some())
+    }
+
+    /// Gives files below a directory their owners, as root of a user namespace with these mappings.
+    pub(crate) fn give_owners(
+        &self,
+        maps: &IdMaps,
+        records: BorrowedFd<'_>,
+        directory: BorrowedFd<'_>,
+    ) -> io::Result<()> {
+        self.run_mapped(maps, &[records, directory], |program| {
+            let number = |fd: BorrowedFd<'_>| fd.as_raw_fd() as u64;
+            program.op(4, op::OWNERS).int(number(records)).int(number(directory));
+        })
     }
 }
 

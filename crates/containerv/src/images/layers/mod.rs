@@ -93,6 +93,7 @@ mod linux {
     use super::decode::{Compression, decode};
     use super::{Limits, Parents, Unpacked, apply};
     use crate::Result;
+    use crate::backend::linux::System;
     use crate::copy::CopyProgress;
 
     /// Unpacks a layer into an empty directory, in the form that overlayfs has for layers: a removal is a
@@ -100,7 +101,8 @@ mod linux {
     ///
     /// `compression` is what the descriptor's media type says, if there is one. `parents` are the
     /// layers below, which are waited for where something of them is needed: at the end, for the most part. A directory that the archive does not name is as they have it; a
-    /// hard link to a file of theirs brings the file into this layer.
+    /// hard link to a file of theirs brings the file into this layer. With `system`, an ordinary user's files get
+    /// the owners that the user's subordinate ids stand for.
     ///
     /// # Errors
     ///
@@ -112,10 +114,11 @@ mod linux {
         target: BorrowedFd<'_>,
         parents: Parents,
         limits: Limits,
+        system: Option<&System>,
         progress: Option<CopyProgress>,
     ) -> Result<Unpacked> {
         let unpacked = decode(source, compression, limits.size, |plain| {
-            apply::apply(plain, target, parents, limits.entries, progress)
+            apply::apply(plain, target, parents, limits.entries, system, progress)
         });
         match unpacked {
             Ok((summary, decoded)) => Ok(Unpacked { diff_id: decoded.diff_id, size: decoded.size, summary }),

@@ -152,6 +152,7 @@ impl Layers<'_> {
             target: &tree,
             is_base: index == 0,
             below: self.below(index),
+            system: Some(self.machine.system),
             progress: self.options.unpacking_of(&blob.digest),
         };
         let unpacked = unpacking.unpack(&mut source, &job).and_then(|unpacked| {

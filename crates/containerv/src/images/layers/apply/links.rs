@@ -67,6 +67,7 @@ impl<R: BufRead> Layer<R> {
         let spot = Spot { parent, name };
         self.tree.count()?;
         self.bring(&spot, file, &node)?;
+        self.tree.keep_owner(&spot.path(), &node)?;
         Ok(spot)
     }
 
@@ -89,7 +90,7 @@ impl<R: BufRead> Layer<R> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let made = rustix::fs::openat(&spot.parent, &spot.name, flags, Mode::empty());
         let is_link = node.kind == FileType::Symlink;
-        let belonging = super::ownership::Ownership::of(node);
+        let belonging = self.tree.ownership.of(node);
         let made = made.map_err(system("open"))?;
         Ok(attributes::give_opened(made.as_fd(), &belonging, is_link, &node.times())?)
     }
@@ -107,7 +108,7 @@ impl<R: BufRead> Layer<R> {
         content::copy(from.as_fd(), node, to.as_fd(), Extent::AsOpened, &mut buffer, &mut self.meter)?;
         let carried = self.tree.ownership.carried();
         let found = attributes::read(from.as_fd(), carried).map_err(system("read the target of"))?;
-        let belonging = super::ownership::Ownership::of(node);
+        let belonging = self.tree.ownership.of(node);
         if !attributes::give(to.as_fd(), &belonging, &found, &node.times())? {
             self.meter.skip(&spot.path(), SkipReason::Attribute);
         }

@@ -7,6 +7,7 @@
 mod below;
 mod directories;
 mod failure;
+mod foreign;
 mod links;
 mod ownership;
 #[cfg(test)]
@@ -25,10 +26,13 @@ use rustix::io::Errno;
 use self::below::{Below, by_descriptor, is_whiteout};
 use self::directories::Pending;
 use self::failure::{Failure, refused, system};
+use self::foreign::{Foreign, Owned};
+use self::ownership::CAPABILITY;
 use self::tree::{Parent, Tree};
 use super::Parents;
 use super::names::{Meaning, Place};
 use crate::archive::{Attribute, Fault, Kind, Member, Metadata, Reader};
+use crate::backend::linux::System;
 use crate::backend::linux::transfer::listing::Listing;
 use crate::backend::linux::transfer::node::Node;
 use crate::backend::linux::transfer::owners::Belonging;
@@ -46,10 +50,14 @@ pub(super) fn apply(
     target: BorrowedFd<'_>,
     parents: Parents,
     entries: u64,
+    owner: Option<&System>,
     progress: Option<CopyProgress>,
 ) -> Result<CopySummary> {
     let at_top = |failure: Failure| failure.into_error(b"/");
-    let tree = Tree::new(target, Below::new(parents), entries).map_err(at_top)?;
+    let maps = owner.and_then(System::subordinate_maps);
+    let foreign = maps.map(|maps| Foreign::new(maps, target)).transpose();
+    let foreign = foreign.map_err(tree::noting).map_err(at_top)?;
+    let tree = Tree::new(target, Below::new(parents), entries, foreign).map_err(at_top)?;
     let space = rustix::fs::fstatvfs(target).map_err(system("stat the file system of")).map_err(at_top)?;
     let mut layer = Layer {
         reader: Reader::new(stream),
@@ -65,6 +73,9 @@ pub(super) fn apply(
     layer.reader.check_end().map_err(Fault::into_error)?;
     layer.hide_below_top().map_err(at_top)?;
     layer.settle(true)?;
+    if let Some((foreign, owner)) = layer.tree.foreign.take().zip(owner) {
+        foreign.give(owner, target)?;
+    }
     Ok(layer.meter.summary)
 }
 
@@ -143,8 +154,7 @@ impl<R: BufRead> Layer<R> {
             return Err(refused("no name and is not a directory"));
         }
         let id = Node::of(self.tree.top()).map_err(system("stat"))?.id;
-        self.note(member, Vec::new(), id);
-        Ok(())
+        self.note(member, Vec::new(), id)
     }
 
     fn entry(&mut self, member: &Member, spot: &Spot) -> Result<(), Failure> {
@@ -152,7 +162,7 @@ impl<R: BufRead> Layer<R> {
             Kind::HardLink => return self.hard_link(member, spot),
             Kind::Directory => {
                 let id = self.tree.directory(&spot.parent, &spot.name)?;
-                self.note(member, spot.path(), id);
+                self.note(member, spot.path(), id)?;
                 self.meter.entry(|summary| &mut summary.directories);
                 return Ok(());
             }
@@ -170,6 +180,9 @@ impl<R: BufRead> Layer<R> {
             let attributes = self.kept(member, &spot.path());
             self.give(spot, member.kind == Kind::Symlink, &member.metadata, &attributes)?;
         }
+        if self.tree.foreign.is_some() {
+            self.own(member, &spot.path())?;
+        }
         self.meter.entry(|summary| match member.kind {
             Kind::File => &mut summary.files,
             Kind::Symlink => &mut summary.symlinks,
@@ -178,11 +191,26 @@ impl<R: BufRead> Layer<R> {
         Ok(())
     }
 
-    fn note(&mut self, member: &Member, path: Vec<u8>, id: (u64, u64)) {
+    fn note(&mut self, member: &Member, path: Vec<u8>, id: (u64, u64)) -> Result<(), Failure> {
+        self.own(member, &path)?;
         let attributes = self.kept(member, &path);
         let belonging = self.belonging(&member.metadata);
         let times = times(&member.metadata);
         self.tree.directories.note(id, Pending { path, belonging, attributes, times, implied: false });
+        Ok(())
+    }
+
+    /// Notes who will own what was made, if that is not settled by now.
+    fn own(&mut self, member: &Member, path: &[u8]) -> Result<(), Failure> {
+        let Some(foreign) = &mut self.tree.foreign else { return Ok(()) };
+        let Metadata { uid, gid, mode, .. } = member.metadata;
+        let is_link = member.kind == Kind::Symlink;
+        let (times, attributes) = (&times(&member.metadata), &member.attributes[..]);
+        let noted = foreign.note(&Owned { path, uid, gid, mode, is_link, times, attributes });
+        if !noted.map_err(tree::noting)? {
+            self.meter.skip(path, SkipReason::Owner);
+        }
+        Ok(())
     }
 
     fn belonging(&self, metadata: &Metadata) -> Belonging {
@@ -194,7 +222,9 @@ impl<R: BufRead> Layer<R> {
         let carried = self.tree.ownership.carried();
         let kept: Vec<_> =
             member.attributes.iter().filter(|(name, _)| carried.carries(name)).cloned().collect();
-        if kept.len() < member.attributes.len() {
+        let later = |(name, _): &&Attribute| name == CAPABILITY && self.tree.foreign.is_some();
+        let later = member.attributes.iter().filter(later).count();
+        if kept.len() + later < member.attributes.len() {
             self.meter.skip(path, SkipReason::Attribute);
         }
         kept

@@ -4,6 +4,9 @@ use crate::backend::linux::transfer::attributes::Carried;
 use crate::backend::linux::transfer::node::{Node, SET_GROUP_ID, SET_USER_ID};
 use crate::backend::linux::transfer::owners::Belonging;
 
+/// The attribute with the capabilities of a program.
+pub(super) const CAPABILITY: &[u8] = b"security.capability";
+
 /// What the calling process may give away.
 ///
 /// Root gives every entry the ids of the archive. What an ordinary user unpacks is all that user's, who is
@@ -31,9 +34,10 @@ impl Ownership {
         Belonging { uid: self.uid, gid: self.gid, mode: mode & kept, same_user: uid == 0 }
     }
 
-    /// What an entry of a layer has.
-    pub(super) fn of(node: &Node) -> Belonging {
-        Belonging { uid: node.uid, gid: node.gid, mode: node.mode, same_user: true }
+    /// What a copy of an entry of a layer gets.
+    pub(super) fn of(&self, node: &Node) -> Belonging {
+        let (uid, gid) = if self.privileged { (node.uid, node.gid) } else { (self.uid, self.gid) };
+        Belonging { uid, gid, mode: node.mode, same_user: true }
     }
 
     /// Which extended attributes are kept: all but labels of the machine and marks of overlayfs.

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 use super::below::{Below, by_descriptor, is_opaque, is_whiteout};
 use super::directories::{Directories, Pending};
 use super::failure::{Failure, refused, system};
+use super::foreign::{Foreign, Owned};
 use super::ownership::Ownership;
 use crate::Result;
 use crate::backend::linux::transfer::node::{FileId, Node};
@@ -55,6 +56,8 @@ pub(super) struct Tree {
     pub(super) below: Below,
     pub(super) directories: Directories,
     pub(super) ownership: Ownership,
+    /// Owners that are given at the end.
+    pub(super) foreign: Option<Foreign>,
     /// How many more entries may be made.
     entries: u64,
 }
@@ -67,12 +70,17 @@ enum Missing {
 }
 
 impl Tree {
-    pub(super) fn new(top: BorrowedFd<'_>, below: Below, entries: u64) -> Result<Self, Failure> {
+    pub(super) fn new(
+        top: BorrowedFd<'_>,
+        below: Below,
+        entries: u64,
+        foreign: Option<Foreign>,
+    ) -> Result<Self, Failure> {
         let file = rustix::fs::openat(top, c".", LOOK, Mode::empty()).map_err(system("open"))?;
         let id = Node::of(&file).map_err(system("stat"))?.id;
         let top = Rc::new(Parent { path: Vec::new(), file, id });
         let (ownership, directories) = (Ownership::of_caller(), Directories::default());
-        let mut tree = Self { top, open: Vec::new(), below, directories, ownership, entries };
+        let mut tree = Self { top, open: Vec::new(), below, directories, ownership, foreign, entries };
         tree.note_implied(&[], id);
         Ok(tree)
     }
@@ -232,6 +240,9 @@ impl Tree {
     pub(super) fn displace(&mut self, at: &Parent, name: &CStr) -> Result<(), Failure> {
         // Directories that are open may be reached by what is removed.
         self.open.clear();
+        if let Some(foreign) = &mut self.foreign {
+            foreign.name_is_reused();
+        }
         match unlink(at, name) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
             Err(Errno::ISDIR) => {
@@ -287,7 +298,7 @@ impl Tree {
         Ok(())
     }
 
-    fn inherited(&self, path: &[u8]) -> Result<Option<Pending>, Failure> {
+    fn inherited(&mut self, path: &[u8]) -> Result<Option<Pending>, Failure> {
         if self.below.is_empty() || self.hides_below(path)? {
             return Ok(None);
         }
@@ -296,19 +307,30 @@ impl Tree {
         let file = rustix::fs::openat(&file, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
         let file = file.map_err(system("look below for"))?;
         let attributes = attributes::read(file.as_fd(), self.ownership.carried());
+        self.keep_owner(path, &node)?;
         Ok(Some(Pending {
             path: path.to_vec(),
-            belonging: Ownership::of(&node),
+            belonging: self.ownership.of(&node),
             attributes: attributes.map_err(system("look below for"))?,
             times: node.times(),
             implied: false,
         }))
     }
 
+    /// Lets a copy of an entry of a layer below have its owner in the end.
+    pub(super) fn keep_owner(&mut self, path: &[u8], node: &Node) -> Result<(), Failure> {
+        let Some(foreign) = &mut self.foreign else { return Ok(()) };
+        let (uid, gid) = foreign.inside(node.uid, node.gid);
+        let is_link = node.kind == FileType::Symlink;
+        let (mode, times, attributes) = (node.mode, &node.times(), &[][..]);
+        let noted = foreign.note(&Owned { path, uid, gid, mode, is_link, times, attributes });
+        noted.map(drop).map_err(noting)
+    }
+
     /// Lets a directory keep what it has, whatever is made in it.
     fn keep_as_it_is(&mut self, directory: &Parent) -> Result<(), Failure> {
         let node = Node::of(directory).map_err(system("stat"))?;
-        let belonging = Ownership::of(&node);
+        let belonging = self.ownership.of(&node);
         let (path, times) = (directory.path.clone(), node.times());
         self.directories
             .note(node.id, Pending { path, belonging, attributes: Vec::new(), times, implied: false });
@@ -343,6 +365,11 @@ impl Tree {
         let top = self.top.clone();
         self.directories.settle(top.as_fd(), incomplete)
     }
+}
+
+/// The file with the owners could not be written.
+pub(super) fn noting(error: std::io::Error) -> Failure {
+    Failure::System("note the owner of", Errno::from_io_error(&error).unwrap_or(Errno::IO))
 }
 
 enum Step {

@@ -19,7 +19,7 @@ fn pack_tree(top: &Path, form: Form<'_>, compression: Compression) -> Result<(Ve
 fn unpack_over(bytes: &[u8], target: &Path, parents: &[std::path::PathBuf]) -> Digest {
     fs::create_dir(target).unwrap();
     let opened = fs::File::open(target).unwrap();
-    unpack(bytes, None, opened.as_fd(), Parents::at(parents), Limits::default(), None).unwrap().diff_id
+    unpack(bytes, None, opened.as_fd(), Parents::at(parents), Limits::default(), None, None).unwrap().diff_id
 }
 
 #[test]

@@ -214,7 +214,13 @@ impl<'a, W: Write> Packing<'a, W> {
     }
 
     fn failed(&self, obstacle: Obstacle) -> Error {
-        obstacle.into_error(&format!("`/{}`", OsText::from_bytes(&*self.path)), "the archive")
+        let error = obstacle.into_error(&format!("`/{}`", OsText::from_bytes(&*self.path)), "the archive");
+        match error.kind() {
+            ErrorKind::PermissionDenied => error.with_hint(
+                "another user of the container keeps it private; `cv exec CONTAINER tar -C / -c .` reads it from inside",
+            ),
+            _ => error,
+        }
     }
 }
 

@@ -95,25 +95,34 @@ impl<'a, W: Write> Archive<'a, W> {
 
     /// Writes an empty file that only its name means something of.
     pub(crate) fn mark(&mut self, path: &[u8], node: &Node) -> Result<(), Obstacle> {
-        let node = Node { kind: FileType::RegularFile, mode: 0, uid: 0, gid: 0, size: 0, ..node.clone() };
-        let (name, metadata) = (self.member_name(path), metadata_of(&node));
+        self.bare(
+            path,
+            &Node { kind: FileType::RegularFile, mode: 0, uid: 0, gid: 0, size: 0, ..node.clone() },
+        )
+    }
+
+    /// Writes a file or directory without what is in it. If its owner has no id inside, it is root's.
+    pub(crate) fn hollow(&mut self, path: &[u8], node: &Node) -> Result<(), Obstacle> {
+        let kind = if node.is_directory() { FileType::Directory } else { FileType::RegularFile };
+        let (root, map) = (self.root, |ranges: &_, id| inside(ranges, id).unwrap_or(0));
+        let (uid, gid) = (map(root.uids, node.uid), map(root.gids, node.gid));
+        self.bare(path, &Node { kind, uid, gid, size: 0, ..node.clone() })
+    }
+
+    /// Writes a header of a file or directory whose ids are those inside.
+    fn bare(&mut self, path: &[u8], node: &Node) -> Result<(), Obstacle> {
+        let (name, metadata) = (self.member_name(path), metadata_of(node));
         self.write(|output| {
             output.header(&Entry {
                 name: &name,
                 link: b"",
-                kind: Kind::File,
+                kind: kind_of(node.kind),
                 metadata: &metadata,
                 attributes: &[],
                 foreign: &[],
                 sparse: None,
             })
         })
-    }
-
-    /// Writes a file or directory without what is in it.
-    pub(crate) fn hollow(&mut self, path: &[u8], node: &Node) -> Result<(), Obstacle> {
-        let kind = if node.is_directory() { FileType::Directory } else { FileType::RegularFile };
-        self.header(path, b"", false, &Node { kind, size: 0, ..node.clone() }, &[], None)
     }
 
     fn tree(&mut self, from: Side<'_>, directory: OwnedFd, node: Node) -> Result<()> {

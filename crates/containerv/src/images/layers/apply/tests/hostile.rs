@@ -128,8 +128,9 @@ fn memory_stays_bounded() {
     let path = bed.scratch.dir("bomb");
     let target = fs::File::open(&path).unwrap();
     let limits = Limits { size: 64 << 20, ..Limits::default() };
-    let error = unpack(&packed[..], Some(Compression::Zstd), target.as_fd(), Parents::at(&[]), limits, None)
-        .unwrap_err();
+    let error =
+        unpack(&packed[..], Some(Compression::Zstd), target.as_fd(), Parents::at(&[]), limits, None, None)
+            .unwrap_err();
     assert_eq!(error.kind(), crate::ErrorKind::ResourceExhausted, "{error}");
     assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
     let long = "n/".repeat(1500);

@@ -67,7 +67,15 @@ impl Bed {
 
     fn unpack(&self, archive: &[u8], path: &std::path::Path, limits: Limits) -> Result<Unpacked> {
         let target = fs::File::open(path).unwrap();
-        unpack(archive, Some(Compression::None), target.as_fd(), Parents::at(&self.layers), limits, None)
+        unpack(
+            archive,
+            Some(Compression::None),
+            target.as_fd(),
+            Parents::at(&self.layers),
+            limits,
+            None,
+            None,
+        )
     }
 
     /// A path in the topmost layer.
