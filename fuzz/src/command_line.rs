@@ -36,7 +36,7 @@ pub fn target(data: &[u8]) {
 
 fn finish(draft: Draft, operands: &[OsText]) {
     let id = ContainerId::from_random([0xab; 32]);
-    let request = match draft.finish(id.clone(), operands, &|_| Ok(id.clone())) {
+    let request = match draft.finish(id.clone(), operands, None, &|_| Ok(id.clone())) {
         Ok(request) => request,
         Err(problems) => {
             assert!(!problems.is_empty());

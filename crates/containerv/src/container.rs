@@ -378,7 +378,7 @@ impl Container {
     ///
     /// A file that cannot be read, with its name; what the stream said. `Unsupported` on Windows.
     pub fn export(&self, archive: impl Write, progress: Option<CopyProgress>) -> Result<CopySummary> {
-        let exported = self.host.system.export(self.id(), archive, progress);
+        let exported = self.host.system.export_root(self.id(), archive, progress);
         exported.map_err(|error| error.context(format!("cannot export container `{}`", self.name())))
     }
 

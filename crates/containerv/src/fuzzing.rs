@@ -40,3 +40,29 @@ pub mod windows_access {
 pub mod windows_hive {
     pub use crate::images::windows::count_hive;
 }
+
+/// What registries and their files say.
+pub mod registries {
+    pub use crate::images::registry::fuzzing::*;
+}
+
+/// Images as files.
+pub mod image_files {
+    use std::fs::File;
+    use std::sync::Arc;
+
+    use containerv_spec::image::RunConfig;
+
+    use crate::Result;
+    use crate::images;
+
+    /// Applies an instruction of Dockerfiles to a configuration.
+    pub fn change(config: &mut RunConfig, instruction: &str) -> Result<()> {
+        images::change(config, instruction)
+    }
+
+    /// Lists the images of an archive, and returns how many names they have. Nothing of them is stored.
+    pub fn list(archive: Arc<File>) -> Result<usize> {
+        images::list_archive(archive)
+    }
+}

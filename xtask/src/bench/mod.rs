@@ -6,6 +6,7 @@
 mod cases;
 mod contender;
 mod copies;
+mod images;
 mod memory;
 mod options;
 mod place;
@@ -33,6 +34,11 @@ const WARM_UP_ROUNDS: usize = 2;
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    if let Some((first, rest)) = arguments.split_first()
+        && first == "images"
+    {
+        return images::run(rest);
+    }
     let Some(mut options) = options::parse(arguments)? else {
         println!("{}", options::USAGE);
         return Ok(());

@@ -6,7 +6,7 @@ use super::cases::CASES;
 use crate::failure::{Failure, Result};
 
 pub(super) const USAGE: &str = "\
-usage: cargo xtask bench [OPTION..]
+usage: cargo xtask bench [OPTION..], or cargo xtask bench images [OPTION..]
 
   --rounds N           measured rounds, after 2 that warm up (default 20)
   --only CASE..        these cases only; then docs/benchmarks.md is not written

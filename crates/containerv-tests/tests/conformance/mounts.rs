@@ -164,7 +164,7 @@ fn mounts_of_a_container_that_does_not_run_come_with_its_next_start() {
     container.stop(None).unwrap();
     let mount = bind(&bed, "data", "mnt");
     container.add_mount(&mount).unwrap();
-    assert_eq!(stored(&bed, &container), [mount.clone()]);
+    assert_eq!(stored(&bed, &container), std::slice::from_ref(&mount));
     container.start().unwrap();
     said(command(&container, &format!("write {} x", inside::path("mnt/out"))));
     container.stop(None).unwrap();

@@ -171,3 +171,22 @@ fn files_that_are_damaged_are_named() {
     assert_eq!(error.kind(), ErrorKind::Corrupt);
     assert!(error.to_string().contains("config.json"), "{error}");
 }
+
+#[test]
+fn cve_2020_15157_no_url_of_a_manifest_gets_credentials() {
+    let (directory, registry, thief) = (Directory::new("thief"), Registry::start(), Registry::start());
+    registry.require(Access::Basic);
+    thief.require(Access::Basic);
+    let bytes = content(10_000);
+    let digest = thief.put_blob("a", &bytes);
+    let mut layer = Descriptor::of(media_type::DOCKER_FOREIGN_LAYER_GZIP, &bytes);
+    layer.urls = vec![format!("{}/v2/a/blobs/{digest}", thief.origin())];
+    let client = with(&directory, &registry, &user());
+    assert!(client.blob(&reference(&registry, "a:1"), &layer, 0).is_err());
+    registry.put_blob("a", &bytes);
+    registry.redirect_blobs(&thief.origin());
+    assert!(client.blob(&reference(&registry, "a:1"), &layer, 0).is_err());
+    let asked = thief.asked("GET", "/blobs/");
+    assert_eq!(asked.len(), 2, "the URL and the redirect: {asked:?}");
+    assert!(asked.iter().all(|line| line.authorization.is_none()), "{asked:?}");
+}

@@ -22,7 +22,7 @@ fn a_tag_and_a_digest_name_the_same_manifest() {
 }
 
 #[test]
-fn what_is_not_there_is_named_with_the_registrys_code() {
+fn what_is_not_there_is_named_with_the_code_of_the_registry() {
     let registry = Registry::start();
     put_image(&registry, "team/app", "1");
     let error = client().resolve(&reference(&registry, "team/app:2")).unwrap_err();

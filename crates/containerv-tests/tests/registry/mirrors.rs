@@ -73,7 +73,6 @@ fn what_is_wrong_in_the_file_is_named() {
     let name: Reference = "example.test/a:1".parse().unwrap();
     for (hosts, why) in [
         ("speed = 1", "`speed` is not known"),
-        ("server = \"http://example.test\"", "without TLS"),
         ("capabilities = [\"push\"]", "`capabilities`"),
         ("ca = \"missing.pem\"", "missing.pem"),
         ("client = \"example.test/hosts.toml\"", "hosts.toml"),

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use containerv::ErrorKind;
@@ -18,6 +18,17 @@ const PASSWORD: &str = "s3cret";
 /// For a program to start on a machine with much to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whom a registry lets in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Everybody, without TLS.
+    Plain,
+    /// With TLS, who has the password.
+    Password,
+    /// With TLS, who has a certificate.
+    Certificate,
+}
+
 /// A running registry.
 struct Real {
     directory: Directory,
@@ -27,7 +38,7 @@ struct Real {
 
 impl Real {
     /// Starts one; nothing, and the reason is said, where there is none.
-    fn start(name: &str, tls: bool) -> Option<Self> {
+    fn start(name: &str, kind: Kind) -> Option<Self> {
         let programs = ["docker-registry", "openssl"];
         if let Some(missing) = programs.iter().find(|program| {
             Command::new(program).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
@@ -36,10 +47,10 @@ impl Real {
             return None;
         }
         // Somebody else may take the port between its choice and its use.
-        (0..5).find_map(|_| Self::try_start(name, tls)).or_else(|| panic!("the registry does not start"))
+        (0..5).find_map(|_| Self::try_start(name, kind)).or_else(|| panic!("the registry does not start"))
     }
 
-    fn try_start(name: &str, tls: bool) -> Option<Self> {
+    fn try_start(name: &str, kind: Kind) -> Option<Self> {
         let directory = Directory::new(name);
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let at = |file: &str| directory.0.join(file).display().to_string();
@@ -47,15 +58,19 @@ impl Real {
             "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: 127.0.0.1:{port}\n",
             at("storage")
         );
-        if tls {
+        if kind != Kind::Plain {
             make_certificates(&directory.0);
-            fs::write(at("htpasswd"), HTPASSWD).unwrap();
-            configuration += &format!(
-                "  tls:\n    certificate: {}\n    key: {}\nauth:\n  htpasswd:\n    realm: test\n    path: {}\n",
-                at("server.pem"),
-                at("server.key"),
-                at("htpasswd")
-            );
+            let (certificate, key) = (at("server.pem"), at("server.key"));
+            configuration += &format!("  tls:\n    certificate: {certificate}\n    key: {key}\n");
+        }
+        match kind {
+            Kind::Plain => {}
+            Kind::Password => {
+                fs::write(at("htpasswd"), HTPASSWD).unwrap();
+                configuration +=
+                    &format!("auth:\n  htpasswd:\n    realm: test\n    path: {}\n", at("htpasswd"));
+            }
+            Kind::Certificate => configuration += &format!("    clientcas:\n      - {}\n", at("ca.pem")),
         }
         fs::write(at("config.yml"), configuration).unwrap();
         let log = fs::File::create(at("log")).unwrap();
@@ -79,6 +94,18 @@ impl Real {
         format!("{}/{rest}", self.name).parse().unwrap()
     }
 
+    /// The directory about this registry.
+    fn hosts(&self) -> PathBuf {
+        self.directory.0.join("hosts").join(format!("{}_", self.name.replace(':', "_")))
+    }
+
+    /// Settings with a `hosts.toml` about this registry.
+    fn with_hosts(&self, text: &str) -> Settings {
+        fs::create_dir_all(self.hosts()).unwrap();
+        fs::write(self.hosts().join("hosts.toml"), text).unwrap();
+        Settings { hosts: vec![self.directory.0.join("hosts")], ..settings() }
+    }
+
     /// Settings that know this registry's authority.
     fn trusting(&self) -> Settings {
         Settings { authorities: vec![self.directory.0.join("ca.pem")], ..settings() }
@@ -92,7 +119,7 @@ impl Drop for Real {
     }
 }
 
-/// An authority, and a certificate of it for 127.0.0.1.
+/// An authority, and two certificates of it: for 127.0.0.1, and for a client.
 fn make_certificates(directory: &Path) {
     let openssl = |arguments: &str| {
         let output =
@@ -102,10 +129,11 @@ fn make_certificates(directory: &Path) {
     fs::write(directory.join("san"), "subjectAltName=IP:127.0.0.1\nbasicConstraints=CA:FALSE\n").unwrap();
     let curve = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!("req -x509 {curve} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
-    openssl(&format!("req {curve} -keyout server.key -out server.csr -subj /CN=registry"));
-    openssl(
-        "x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem",
-    );
+    for name in ["server", "client"] {
+        openssl(&format!("req {curve} -keyout {name}.key -out {name}.csr -subj /CN={name}"));
+        let signed = format!("-CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out {name}.pem");
+        openssl(&format!("x509 -req -in {name}.csr {signed}"));
+    }
 }
 
 /// Pushes an image and pulls it again.
@@ -132,7 +160,7 @@ fn round_trip(client: &Client, name: &Reference, size: usize) {
 
 #[test]
 fn images_go_to_a_real_registry_and_come_back() {
-    let Some(real) = Real::start("plain", false) else { return };
+    let Some(real) = Real::start("plain", Kind::Plain) else { return };
     let client = client();
     round_trip(&client, &real.reference("team/app:1"), 300_000);
     // In pieces.
@@ -157,7 +185,7 @@ fn images_go_to_a_real_registry_and_come_back() {
 
 #[test]
 fn a_real_registry_with_tls_and_a_password_wants_both() {
-    let Some(real) = Real::start("tls", true) else { return };
+    let Some(real) = Real::start("tls", Kind::Password) else { return };
     let name = real.reference("team/app:1");
     let error = client().resolve(&name).unwrap_err();
     assert!(error.to_string().contains("TLS: invalid peer certificate"), "{error}");
@@ -179,13 +207,24 @@ fn a_real_registry_with_tls_and_a_password_wants_both() {
     };
     Client::new(insecure).resolve(&name).unwrap();
     // By hosts.toml.
-    let hosts = real.directory.0.join("hosts").join(format!("{}_", real.name.replace(':', "_")));
-    fs::create_dir_all(&hosts).unwrap();
-    fs::write(hosts.join("hosts.toml"), "ca = \"../../ca.pem\"\n").unwrap();
-    let by_file = Settings {
-        hosts: vec![real.directory.0.join("hosts")],
-        credentials: real.directory.credentials(),
-        ..settings()
-    };
-    Client::new(by_file).resolve(&name).unwrap();
+    let by_file = real.with_hosts("ca = \"../../ca.pem\"\n");
+    Client::new(Settings { credentials: real.directory.credentials(), ..by_file }).resolve(&name).unwrap();
+}
+
+#[test]
+fn a_real_registry_that_wants_a_certificate_gets_the_one_of_its_directory() {
+    let Some(real) = Real::start("client", Kind::Certificate) else { return };
+    let name = real.reference("team/app:1");
+    let error = Client::new(real.trusting()).resolve(&name).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
+    let hosts = "ca = \"../../ca.pem\"\nclient = [[\"../../client.pem\", \"../../client.key\"]]\n";
+    round_trip(&Client::new(real.with_hosts(hosts)), &name, 1000);
+    // As Docker has it: files alone.
+    let place = real.hosts();
+    fs::remove_file(place.join("hosts.toml")).unwrap();
+    for (from, to) in [("ca.pem", "ca.crt"), ("client.pem", "client.cert"), ("client.key", "client.key")] {
+        fs::copy(real.directory.0.join(from), place.join(to)).unwrap();
+    }
+    let settings = Settings { hosts: vec![real.directory.0.join("hosts")], ..settings() };
+    Client::new(settings).resolve(&name).unwrap();
 }

@@ -32,6 +32,9 @@ use registry::{Client, Settings};
 use store::{Fault, Record, Store};
 
 pub use changing::{ImageEdit, RebasedImage};
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub(crate) use {exchange::list_archive, making::change};
+
 pub use exchange::{LoadOptions, SaveFormat};
 pub use fit::{Answer, Fit};
 pub use image::{HistoryEntry, Image, ImageLayer};

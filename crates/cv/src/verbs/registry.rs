@@ -130,7 +130,7 @@ fn registry(parsed: &Parsed) -> Result<String, Failure> {
     let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
     if scheme != "https" {
         return Err(Failure::usage(usage(format!("`{text}`: credentials go to a registry with TLS")).with_hint(
-            "name it without `http://`; one on this machine, or with `skip_verify` in hosts.toml, may be without TLS",
+            "name it without `http://`; one on this machine, or that hosts.toml has with `http://`, may be without TLS",
         )));
     }
     // Its path names no registry: `https://index.docker.io/v1/`.

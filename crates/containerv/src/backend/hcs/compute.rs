@@ -55,9 +55,11 @@ pub(crate) enum System {
 /// lost.
 const LOOK: Duration = Duration::from_secs(10);
 
-/// How long the end of a system may take to be told once it has crashed or stopped: a dump of its memory may be
-/// written before. The report comes before that.
+/// How long the end of a system may take that is known to crash: a dump of its memory may be written before. The
+/// report comes before the end.
 const REPORT: Duration = Duration::from_secs(10);
+/// How long the end of a system may take to be told that has stopped. It may have been told before anybody listened.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Until the next look.
 fn round(deadline: Deadline) -> Duration {
@@ -208,8 +210,10 @@ impl System {
         };
         let told = |kind| events.next_of(kind, Some(Duration::ZERO));
         let begun = told(initiated);
-        if begun.is_some() || self.has_stopped()? {
+        if begun.is_some() {
             self.await_end(&events, Some(REPORT))?;
+        } else if self.has_stopped()? {
+            self.await_end(&events, Some(LAST_WORDS))?;
         }
         Ok(told(report).or(begun).map(|notice| {
             // That it crashed is known whatever the report looks like.

@@ -71,7 +71,7 @@ impl System {
     }
 
     /// Writes all files of a container as an archive.
-    pub(crate) fn export(
+    pub(crate) fn export_root(
         &self,
         _: &ContainerId,
         _: impl Write,

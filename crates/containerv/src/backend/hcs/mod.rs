@@ -14,7 +14,7 @@ mod compute;
 mod crash;
 #[cfg(windows)]
 mod delete;
-mod doctor;
+pub(crate) mod doctor;
 #[cfg(windows)]
 mod events;
 #[cfg(windows)]

@@ -8,8 +8,6 @@ mod layout;
 mod load;
 mod place;
 mod save;
-#[cfg(test)]
-mod tests;
 
 pub use load::LoadOptions;
 pub use save::SaveFormat;
@@ -24,3 +22,18 @@ const DOCKER_MANIFEST: &str = "manifest.json";
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Annotation that Docker and containerd write: the whole name.
 const IMAGE_NAME: &str = "io.containerd.image.name";
+
+/// Lists the images of an archive, for a fuzz target: how many names they have.
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub(crate) fn list_archive(archive: std::sync::Arc<std::fs::File>) -> crate::Result<usize> {
+    let place = place::Place::archive(archive)?;
+    if let Some(found) = layout::images(&place)? {
+        return Ok(found.iter().map(|image| image.names.len()).sum());
+    }
+    let mut names = 0;
+    for listed in docker::images(&place)?.unwrap_or_default() {
+        listed.open(&place, &mut std::collections::HashMap::new())?;
+        names += listed.names()?.len();
+    }
+    Ok(names)
+}

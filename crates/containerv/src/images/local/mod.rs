@@ -20,8 +20,11 @@ pub(super) struct Local<'a> {
     target: Descriptor,
     contents: HashMap<Digest, Content>,
     /// Finds what `contents` has not.
-    find: Box<dyn Fn(&Digest) -> Option<Content> + Sync + 'a>,
+    find: Box<Find<'a>>,
 }
+
+/// Says where a part is.
+type Find<'a> = dyn Fn(&Digest) -> Option<Content> + Sync + 'a;
 
 impl<'a> Local<'a> {
     pub(super) fn new(target: Descriptor, find: impl Fn(&Digest) -> Option<Content> + Sync + 'a) -> Self {

@@ -11,7 +11,7 @@ use crate::{Error, ErrorKind, Result};
 /// # Errors
 ///
 /// `InvalidArgument` for an instruction that is not known or malformed.
-pub(super) fn apply(config: &mut RunConfig, instruction: &str) -> Result<()> {
+pub(crate) fn apply(config: &mut RunConfig, instruction: &str) -> Result<()> {
     let text = instruction.trim();
     let (word, rest) = text.split_once(char::is_whitespace).unwrap_or((text, ""));
     let rest = rest.trim();

@@ -4,6 +4,9 @@ mod change;
 mod commit;
 mod import;
 
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub(crate) use change::apply as change;
+
 use std::sync::Arc;
 
 use containerv_spec::image::config::History;

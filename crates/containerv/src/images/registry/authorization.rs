@@ -196,7 +196,7 @@ impl Authorizer {
         if !realm.https && !realm.is_loopback() && !endpoint.is_plain() {
             return refuse(
                 "to which everything would go without TLS",
-                "let the registry name a server with `https`, or name the registry as an insecure one",
+                "let the registry name a server with `https`",
             );
         }
         let service = challenge.parameter("service").unwrap_or_default();
@@ -316,7 +316,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scopes_of_ours_and_the_registrys_are_one_list() {
+    fn scopes_of_ours_and_of_the_registry_are_one_list() {
         let challenge = |scope: &str| Challenge {
             scheme: "bearer".to_owned(),
             parameters: vec![("scope".to_owned(), scope.to_owned())],

@@ -1,6 +1,6 @@
 //! A server that answers for a registry.
 
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use super::authorization::Authorizer;
 use super::hosts::Place;
@@ -27,6 +27,8 @@ pub(super) struct Endpoint {
     /// Host and port, and the path before the repository, for TLS.
     base: Location,
     scheme: AtomicU8,
+    /// It has answered something.
+    reached: AtomicBool,
     pub(super) pull: bool,
     pub(super) resolve: bool,
     pub(super) push: bool,
@@ -65,19 +67,12 @@ impl Endpoint {
             base.origin().split_once("://").map_or_else(String::new, |(_, address)| address.to_owned());
         let insecure =
             settings.insecure.iter().any(|name| name == registry || *name == address || *name == base.host);
-        let scheme = match (base.https, insecure || place.skip_verify && place.url.is_none()) {
-            (false, _) => PLAIN,
-            (true, true) => EITHER,
-            (true, false) if base.is_loopback() && place.url.is_none() => EITHER,
-            (true, false) => TLS,
+        // A URL without TLS is in a file of whoever looks after this machine, who has said so with it.
+        let scheme = match base.https {
+            false => PLAIN,
+            true if insecure || base.is_loopback() && place.url.is_none() => EITHER,
+            true => TLS,
         };
-        if scheme == PLAIN && !base.is_loopback() && !insecure && !place.skip_verify {
-            return Err(Error::new(
-                ErrorKind::PermissionDenied,
-                format!("`{url}` would be spoken to without TLS"),
-            )
-            .with_hint("use `https`, or say that it may be: `skip_verify = true` in hosts.toml"));
-        }
         let mut authorities = place.authorities.clone();
         authorities.extend(settings.authorities.iter().cloned());
         let trust = Trust {
@@ -92,6 +87,7 @@ impl Endpoint {
         Ok(Self {
             registry: if mirror { format!("{address} (for {registry})") } else { registry.to_owned() },
             scheme: AtomicU8::new(scheme),
+            reached: AtomicBool::new(false),
             pull: place.pull,
             resolve: place.resolve,
             push: place.push,
@@ -127,8 +123,14 @@ impl Endpoint {
 
     /// Notes by which protocol it has answered.
     pub(super) fn answered(&self, location: &Location) {
+        self.reached.store(true, Ordering::Relaxed);
         let known = if location.https { TLS } else { PLAIN };
         let _ = self.scheme.compare_exchange(EITHER, known, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Says whether it has ever answered.
+    pub(super) fn is_reached(&self) -> bool {
+        self.reached.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_plain(&self) -> bool {

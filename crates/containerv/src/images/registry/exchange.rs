@@ -153,7 +153,9 @@ impl Endpoint {
                 Ok(answer) if matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504) => {
                     Some(answer.header("retry-after").and_then(|value| retry_after(value, SystemTime::now())))
                 }
-                Err(Stopped::Broken(broken)) if broken.again => Some(None),
+                Err(Stopped::Broken(broken)) if broken.again && (!broken.absent || self.is_reached()) => {
+                    Some(None)
+                }
                 _ => None,
             };
             attempt += 1;

@@ -133,7 +133,15 @@ pub(super) struct Broken {
     pub(super) untrusted: bool,
     /// Another try may help.
     pub(super) again: bool,
+    /// There is nobody at this place, or it has no such place: another try may help where there was somebody before.
+    pub(super) absent: bool,
 }
+
+const NO_HOST: &str = "look at its spelling, and at the machine's DNS and proxy";
+/// Windows' number for a name that nobody knows.
+const WSAHOST_NOT_FOUND: i32 = 11001;
+/// What std says of names that it cannot find, which have no kind of their own.
+const LOOKUP_FAILED: &str = "failed to lookup address information";
 
 impl Broken {
     pub(super) fn of(error: &ureq::Error) -> Self {
@@ -144,6 +152,7 @@ impl Broken {
             no_tls: false,
             untrusted: false,
             again,
+            absent: false,
         };
         match error {
             ureq::Error::Rustls(error) => Self::of_tls(error),
@@ -152,8 +161,9 @@ impl Broken {
                 plain(ErrorKind::TimedOut, format!("no progress for too long ({at})"), true)
             }
             ureq::Error::HostNotFound => Self {
-                hint: Some("look at its spelling, and at the machine's DNS and proxy"),
-                ..plain(ErrorKind::Unavailable, "there is no host of this name".to_owned(), false)
+                hint: Some(NO_HOST),
+                absent: true,
+                ..plain(ErrorKind::Unavailable, "there is no host of this name".to_owned(), true)
             },
             ureq::Error::ConnectProxyFailed(why) => Self {
                 hint: Some("look at HTTPS_PROXY, HTTP_PROXY and NO_PROXY"),
@@ -178,15 +188,23 @@ impl Broken {
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ErrorKind::TimedOut,
             _ => ErrorKind::Unavailable,
         };
+        let text = printable(&error.to_string());
         let refused = error.kind() == io::ErrorKind::ConnectionRefused;
+        let unknown = text.starts_with(LOOKUP_FAILED) || error.raw_os_error() == Some(WSAHOST_NOT_FOUND);
+        let hint = match (refused, unknown) {
+            (true, _) => Some("nobody listens there: look at host and port"),
+            (_, true) => Some(NO_HOST),
+            _ => None,
+        };
         Self {
             kind,
-            text: printable(&error.to_string()),
-            hint: refused.then_some("nobody listens there: look at host and port"),
+            text,
+            hint,
             // A server without TLS may close the connection over what it does not understand.
             no_tls: matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset),
             untrusted: false,
             again: true,
+            absent: refused || unknown,
         }
     }
 
@@ -204,6 +222,7 @@ impl Broken {
             no_tls: matches!(error, rustls::Error::InvalidMessage(_)),
             untrusted,
             again: false,
+            absent: false,
         }
     }
 

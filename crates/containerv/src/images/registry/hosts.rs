@@ -84,7 +84,7 @@ fn read(directory: &Path) -> Result<Vec<Place>> {
     let path = directory.join("hosts.toml");
     let failed = |why: String| {
         Error::new(ErrorKind::InvalidArgument, format!("cannot use `{}`: {why}", path.display()))
-            .with_hint("docs/images.md has what may be in it")
+            .with_hint("docs/registries.md has what may be in it")
     };
     let file = match File::open(&path) {
         Ok(file) => file,
@@ -330,7 +330,7 @@ ca = "/etc/root.pem"
     }
 
     #[test]
-    fn a_port_is_in_the_directorys_name() {
+    fn a_port_is_in_the_name_of_the_directory() {
         assert_eq!(names("x.io"), ["x.io", "_default"]);
         assert_eq!(names("x.io:5000")[..2], ["x.io_5000_", "x.io5000"]);
     }

@@ -11,6 +11,8 @@ mod credentials;
 mod endpoint;
 mod exchange;
 mod failure;
+#[cfg(all(feature = "fuzzing", target_os = "linux"))]
+pub(crate) mod fuzzing;
 mod hosts;
 mod list;
 mod location;

@@ -114,6 +114,7 @@ impl Transport {
             no_tls: false,
             untrusted: false,
             again: false,
+            absent: false,
         })?;
         let config = Agent::config_builder()
             .http_status_as_error(false)

@@ -24,6 +24,15 @@ pub const FORMATS: &[&str] = &["docker-archive", "oci-archive", "oci-dir"];
 pub fn save(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let images = session.host()?.images();
     let names = parsed.operand_texts()?;
+    if let Some(wanted) = parsed.read("platform", read_platform)? {
+        for name in &names {
+            let platform = images.get(name)?.platform();
+            if (&platform.os, &platform.architecture) != (&wanted.os, &wanted.architecture) {
+                let error = wrong(format!("the image `{name}` is for {platform}, not for {wanted}"));
+                return Err(error.with_hint("`cv pull --platform` gets that of another platform").into());
+            }
+        }
+    }
     let format = parsed.texts("format")?.last().copied().unwrap_or(FORMATS[0]);
     let kind = if format == FORMATS[0] { SaveFormat::Docker } else { SaveFormat::Oci };
     match format {

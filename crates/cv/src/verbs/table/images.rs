@@ -268,8 +268,7 @@ the same time.\n\nExamples:\n  cv save -o app.tar app:1.2 debian\n  cv save app:
             OUTPUT,
             Flag::value("format", "FORMAT", "docker-archive, oci-archive, or oci-dir for a directory")
                 .completed(Completion::Words(images::FORMATS)),
-            Flag::value("platform", "OS/ARCH", "Platform of images for several")
-                .refused("an image is stored for one platform; `cv pull --platform` chooses it"),
+            Flag::value("platform", "OS/ARCH", "Refuse images of other platforms than this"),
         ],
     }],
     ..Verb::new("save", "Write images to a file", images::save)

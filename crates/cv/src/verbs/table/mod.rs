@@ -126,7 +126,7 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
 
 /// Docker's verbs that come later, and what to do instead.
 const LATER_VERBS: &[(&str, &str)] = &[
-    ("build", IMAGES),
+    ("build", "run the steps in a container and keep it: `cv commit CONTAINER NAME`"),
     ("volume", "bind a directory instead: `cv run -v HOST:INSIDE ...`"),
     (
         "network",
@@ -144,11 +144,6 @@ const LATER_VERBS: &[(&str, &str)] = &[
     ),
     ("context", "`--root DIR` or `$CONTAINERV_ROOT` chooses where containers are kept"),
 ];
-
-const IMAGES: &str = choose(
-    "use the built-in image `host`, or a directory: `cv run --rootfs DIR ...`",
-    r"name the folder of a layer: `cv run C:\layers\nanoserver ...`",
-);
 
 fn all() -> impl Iterator<Item = &'static Verb> {
     GROUPS.iter().flat_map(|(_, verbs)| verbs.iter().copied())

@@ -1,7 +1,7 @@
 //! Checks a Windows machine. Each check is a function of what was seen, so that tests can show it other
 //! machines.
 
-mod access;
+pub(crate) mod access;
 mod features;
 #[cfg(windows)]
 mod look;

@@ -65,7 +65,9 @@ impl Document {
         self.entry(key, json!({}));
     }
 
+    /// Puts an entry in the place of all that are for the whole registry.
     fn entry(&mut self, key: &str, entry: Value) {
+        self.erase(Place::of(key).host);
         let auths = self.0.entry("auths").or_insert_with(|| json!({}));
         if !auths.is_object() {
             *auths = json!({});

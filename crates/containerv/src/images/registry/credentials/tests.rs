@@ -49,7 +49,7 @@ fn the_nearest_key_counts_in_all_its_forms() {
 }
 
 #[test]
-fn a_registrys_own_program_goes_before_the_common_one() {
+fn a_program_for_one_registry_goes_before_the_common_one() {
     let both = document(
         &json!({"credsStore": "desktop", "credHelpers": {"r.io": "own", "https://index.docker.io/v1/": "hub"}}),
     );
@@ -70,6 +70,12 @@ fn what_is_written_keeps_everything_else() {
     assert!(text.contains("HttpHeaders") && text.contains("psFormat") && text.contains("x.io"));
     assert!(document.erase("r.io") && !document.erase("r.io"));
     assert_eq!(document.find("r.io", "a"), Ok(None));
+    let mut twice = self::document(
+        &json!({"auths": {"https://r.io/v1/": {"auth": "%%%"}, "r.io/team": {"auth": "eDp5"}}}),
+    );
+    twice.store("r.io", &user("u", "p"));
+    assert_eq!(twice.find("r.io", "a"), Ok(Some(user("u", "p"))), "one key is left of a registry's two");
+    assert_eq!(twice.find("r.io", "team"), Ok(Some(user("x", "y"))));
     document.store("docker.io", &Credential::IdentityToken("t".to_owned()));
     assert_eq!(document.find("docker.io", ""), Ok(Some(Credential::IdentityToken("t".to_owned()))));
 }

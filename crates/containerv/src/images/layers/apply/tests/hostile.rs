@@ -8,7 +8,7 @@ use crate::backend::linux::transfer::tests::hostile::{chains, links_and_names, p
 
 /// Members of every kind under names that climb, lead through links, mark removals or are none.
 #[test]
-fn no_pair_of_hostile_members_reaches_outside() {
+fn no_pair_of_hostile_members_of_a_layer_reaches_outside() {
     let mut bed = Bed::new();
     bed.add(&pack(&[file("box/config"), file("dir/file"), file("canary/file"), directory("d/")])).unwrap();
     let (mut names, mut kinds) = links_and_names();
@@ -57,7 +57,7 @@ fn no_pair_of_hostile_members_reaches_outside() {
 }
 
 #[test]
-fn what_is_refused_is_named_with_its_reason() {
+fn what_is_refused_of_a_layer_is_named_with_its_reason() {
     let huge = Raw { size: 1 << 60, content: Vec::new(), ..file("huge") };
     let cases: Vec<(Vec<Raw>, &str)> = vec![
         (vec![file("../x")], "its member `../x` has a path with `..`"),
