@@ -119,7 +119,9 @@ impl Store {
         // Trees take long; with another name nobody finds them, and others need not wait.
         let mut trash = Vec::new();
         for path in doomed {
-            let aside = durable::temporary(&self.directory("staging")?);
+            let staging = self.directory("staging")?;
+            let aside = std::iter::repeat_with(|| durable::temporary(&staging)).find(|path| !path.exists());
+            let Some(aside) = aside else { continue };
             fs::rename(&path, &aside)
                 .map_err(|error| Error::io(error, format!("cannot remove the layer `{}`", path.display())))?;
             self.step();
