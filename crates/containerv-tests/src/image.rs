@@ -121,7 +121,6 @@ impl Image {
     fn documents(&self) -> (Vec<u8>, Vec<u8>) {
         let layers = self.blobs.iter().map(|blob| Descriptor::of(LAYER, blob)).collect();
         let mut config = json!({
-            "created": "2026-01-02T03:04:05Z",
             "config": self.config,
             "rootfs": { "type": "layers", "diff_ids": self.diff_ids },
             "history": self.diff_ids.iter().map(|_| json!({ "created_by": "a test" })).collect::<Vec<_>>(),

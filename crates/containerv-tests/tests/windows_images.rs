@@ -1,6 +1,8 @@
 //! Images of Windows from a registry: pulled, looked at, changed, put on another base, pushed and pulled again, on any
 //! system; on Windows containers run in them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -148,8 +150,10 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
 #[cfg(windows)]
 #[test]
 fn containers_run_in_pulled_edited_and_rebased_images() {
-    use containerv::Container;
+    use std::time::Duration;
+
     use containerv::spec::request::Isolation;
+    use containerv::{Container, MakeOptions};
 
     let (scratch, registry) = (Scratch::new(), registry());
     let host = scratch.host("one");
@@ -177,5 +181,25 @@ fn containers_run_in_pulled_edited_and_rebased_images() {
         assert_eq!(run(r"if exist C:\Base\gone.txt (echo there) else (echo gone)"), "gone");
         assert_eq!(run(r"for %f in (C:\app\linked.dll) do @echo %~zf"), "70000");
     }
+    // What a container has changed, as a layer of its own.
+    let container = Container::builder(app.root().unwrap()).isolation(isolation).create(&host).unwrap();
+    let run = |container: &Container, line: &str| {
+        let output = container.command("cmd").args(["/c", line]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    };
+    run(&container, r"echo changed>C:\app\made.txt & del C:\app\app.txt & mkdir C:\app\made");
+    container.stop(Some(Duration::from_secs(10))).unwrap();
+    let options = MakeOptions { reference: Some("app:4".into()), ..MakeOptions::default() };
+    let committed = images.commit(&container, &options).unwrap();
+    container.delete(true).unwrap();
+    let told: Vec<String> =
+        images.differences(&app, &committed).unwrap().iter().map(ToString::to_string).collect();
+    for line in ["A Files/app/made", "A Files/app/made.txt", "D Files/app/app.txt"] {
+        assert!(told.iter().any(|told| told == line), "{line}: {told:?}");
+    }
+    let container = Container::builder(committed.root().unwrap()).isolation(isolation).create(&host).unwrap();
+    assert_eq!(run(&container, r"type C:\app\made.txt"), "changed");
+    assert_eq!(run(&container, r"if exist C:\app\app.txt (echo there) else (echo gone)"), "gone");
+    container.delete(true).unwrap();
     assert!(host.containers().unwrap().is_empty());
 }

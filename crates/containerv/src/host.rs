@@ -184,7 +184,9 @@ impl Host {
     ///
     /// If something could not be removed; the rest was.
     pub fn repair(&self, dry_run: bool) -> Result<Vec<RepairAction>> {
-        self.system.repair(dry_run)
+        let mut actions = self.system.repair(dry_run)?;
+        actions.extend(self.images().repair(dry_run)?);
+        Ok(actions)
     }
 }
 

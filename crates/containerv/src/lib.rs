@@ -88,9 +88,10 @@ pub use events::{Event, Events};
 pub use features::{Feature, FeatureLabel};
 pub use host::{Host, ROOT_VARIABLE, RepairAction};
 pub use images::{
-    Answer, Fit, HistoryEntry, Image, ImageEdit, ImageLayer, ImageOverrides, ImageSummary, ImageUsage,
-    Images, ImagesUsage, LoadOptions, MakeOptions, PruneOptions, PullEvent, PullOptions, PullPolicy,
-    PullProgress, PushEvent, PushOptions, PushProgress, RemovedImages, SaveFormat, parse_reference,
+    Answer, DebootstrapOptions, DebootstrapPlan, DebootstrapProgress, DebootstrapStep, Fit, HistoryEntry,
+    Image, ImageEdit, ImageLayer, ImageOverrides, ImageSummary, ImageUsage, Images, ImagesUsage, LoadOptions,
+    MakeOptions, PruneOptions, PullEvent, PullOptions, PullPolicy, PullProgress, PushEvent, PushOptions,
+    PushProgress, RemovedImages, SaveFormat, parse_reference,
 };
 pub use logs::{LogEntry, LogOptions, LogStream, Logs};
 pub use lower::hcs::plan_windows;

@@ -157,3 +157,25 @@ fn at_two_hundred_moments() {
     pull(&bed, &name).unwrap();
     check_large(&bed, &name, LAYERS, BYTES);
 }
+
+/// What a killed pull has unpacked goes by repairing; what it has downloaded stays for the next one.
+#[test]
+fn repair_removes_what_was_being_unpacked() {
+    let bed = Bed::new();
+    let (_registry, name) = registry_with(&large(1, BYTES));
+    let unfinished = || entries(&data(&bed).join("images/staging")).len();
+    let partial = || entries(&data(&bed).join("images/partial")).len();
+    for step in 1..MANY {
+        assert!(matches!(killed_at(&bed, "pull", &name, step), Ended::Killed), "step {step}");
+        if unfinished() == 1 && partial() == 1 {
+            break;
+        }
+    }
+    let told = bed.host().repair(true).unwrap();
+    assert_eq!((told.len(), unfinished()), (1, 1), "{told:?}");
+    assert_eq!(bed.host().repair(false).unwrap(), told);
+    assert_eq!((unfinished(), partial()), (0, 1));
+    assert_eq!(entries(&data(&bed).join("images/leases")).len(), 0);
+    assert_eq!(bed.host().repair(false).unwrap(), []);
+    pull(&bed, &name).unwrap();
+}

@@ -1,6 +1,9 @@
 //! `hosts.toml`: mirrors, and who may be asked for what.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread;
 
 use containerv::ErrorKind;
 
@@ -96,4 +99,46 @@ fn a_proxy_is_asked_for_all_but_this_machine() {
     let error = client.resolve(&"example.test/a:1".parse().unwrap()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable, "{error}");
     assert_eq!(proxy.asked("CONNECT", "example.test:443").len(), 1, "{error}");
+}
+
+/// A proxy that leads all connections to one registry, and tells where they were to go.
+fn proxy(registry: &Registry) -> (String, thread::JoinHandle<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (address, registry) = (listener.local_addr().unwrap(), registry.name());
+    let serving = thread::spawn(move || {
+        let (client, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(client.try_clone().unwrap());
+        let mut head = Vec::new();
+        while head.last().is_none_or(|line: &String| line != "\r\n") {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            head.push(line);
+        }
+        let mut server = TcpStream::connect(registry).unwrap();
+        (&client).write_all(b"HTTP/1.1 200 Connected\r\n\r\n").unwrap();
+        let (mut back, mut to_client) = (server.try_clone().unwrap(), client);
+        thread::spawn(move || io::copy(&mut back, &mut to_client));
+        // Ends with the client's connection.
+        let _ = io::copy(&mut reader, &mut server);
+        head.concat()
+    });
+    (format!("http://name:pass@{address}"), serving)
+}
+
+#[test]
+fn a_proxy_leads_to_a_registry_that_only_it_knows() {
+    let (directory, registry) = (Directory::new("proxied"), Registry::start());
+    put_image(&registry, "a", "1");
+    let (address, serving) = proxy(&registry);
+    let place = directory.0.join("example.test");
+    fs::create_dir_all(&place).unwrap();
+    fs::write(place.join("hosts.toml"), "server = \"http://example.test\"\n").unwrap();
+    let mut settings = Settings { hosts: vec![directory.0.clone()], ..settings() };
+    settings.proxies.http = Some(address);
+    let client = Client::new(settings);
+    client.resolve(&"example.test/a:1".parse().unwrap()).unwrap();
+    drop(client);
+    let head = serving.join().unwrap();
+    assert!(head.starts_with("CONNECT example.test:80 HTTP/1.1\r\n"), "{head}");
+    assert!(head.to_lowercase().contains("proxy-authorization: basic bmftztpwyxnz"), "{head}");
 }

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use containerv_spec::image::{Descriptor, Platform, Reference, platform};
+use containerv_spec::image::{Descriptor, Platform, Reference};
 
 use super::fit::{best, judge};
-use super::pull::{self, Machine, Offer, Source};
+use super::pull::{self, Machine, Offer, Source, is_for};
 use super::{Answer, Fit, Image, Images, PullOptions, PullPolicy, parse_reference};
 use crate::{Error, ErrorKind, Result};
 
@@ -105,12 +105,14 @@ impl Images {
             missing: 0,
         };
         match offer.choose(source, &machine, reference, wanted)? {
-            Err(_) => {
+            Err(offer) => {
+                let offered = offer.platforms();
                 let asked = wanted.unwrap_or(&machine.platform);
                 let build =
                     machine.build.map_or(String::new(), |build| format!(" of build {build} or before"));
                 let reason = format!("it has no image for {asked}{build}");
-                Ok(Answer { reason, hint: better.map(suggest), ..answer })
+                let better = best(&offered, &machine.platform, machine.build);
+                Ok(Answer { reason, hint: better.map(suggest), offered: offered.clone(), ..answer })
             }
             Ok(chosen) => {
                 let platform = chosen.config.platform();
@@ -138,12 +140,6 @@ impl Images {
         let system = &*self.host.system;
         Machine { system, platform: super::own_platform(), build: system.windows_build() }
     }
-}
-
-/// Says whether an image is for a platform that was asked for.
-fn is_for(image: &Platform, wanted: &Platform) -> bool {
-    let descriptor = Descriptor { platform: Some(image.clone()), ..Descriptor::of("", b"") };
-    platform::choose(&[descriptor], wanted, None).is_some()
 }
 
 impl Source for super::registry::Client {

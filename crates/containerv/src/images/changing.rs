@@ -1,25 +1,26 @@
 //! Images of Windows that are compared, changed and put on another base, on any system.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::io::BufReader;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use containerv_spec::image::document::media_type;
 use containerv_spec::image::{Descriptor, Digest, ImageConfig, Manifest, chain_id};
-use flate2::Compression;
-use flate2::write::GzEncoder;
 
 use super::layers::Parents;
-use super::store::{LayerRecord, Lease, Record, Store, Taken};
+use super::layers::decode::Compression;
+use super::layers::encode::encode;
+use super::local::{Content, Local};
+use super::making::{MakeOptions, json};
+use super::store::{Lease, Store};
 use super::unpacking::{Job, Unpacking};
 use super::windows::{
-    ConfigEdit, Difference, Differing, Hashing, ImageParts, LayerChange, LayerSummary, Unpacked, View,
-    compose, differences, note, rebase, summary,
+    ConfigEdit, Difference, Differing, ImageParts, LayerChange, LayerSummary, View, compose, differences,
+    note, rebase, summary,
 };
-use super::{Image, Images, now_unix_ns, parse_reference};
+use super::{Image, Images, PullOptions, now_unix_ns, pull};
 use crate::{Error, ErrorKind, Result};
 
 const BUFFER: usize = 256 << 10;
@@ -170,19 +171,26 @@ impl Images {
         let below = portable(image)?;
         let (mut manifest, mut config) = (image.manifest().clone(), image.config().clone());
         edit.config.apply(&mut config)?;
-        let lease = self.begin()?;
-        let mut diff_id = None;
+        let mut new = None;
         if !edit.changes.is_empty() {
             let now = SystemTime::UNIX_EPOCH + Duration::from_nanos(edit.time_unix_ns);
             let view = View::of(&below.folders)?;
-            let (blob, made) =
-                self.put_layer(&lease, &manifest, |to| compose(&view, &edit.changes, now, to))?;
-            manifest.layers.push(blob);
-            diff_id = Some(made.diff_id);
+            let spool = self.spool()?;
+            let (_, encoded) =
+                encode(&spool, Compression::Gzip, |feed| compose(&view, &edit.changes, now, feed))?;
+            let is_docker = manifest.media_type.as_deref() == Some(media_type::DOCKER_MANIFEST);
+            let kind = if is_docker { media_type::DOCKER_LAYER_GZIP } else { media_type::OCI_LAYER_GZIP };
+            manifest.layers.push(Descriptor::new(kind, encoded.digest.clone(), encoded.size));
+            new = Some((encoded, spool));
         }
+        let diff_id = new.as_ref().map(|(encoded, _)| encoded.diff_id.clone());
         note(&mut config, diff_id, &edit.comment, &edit.time);
         drop(below);
-        self.put_image(lease, manifest, &config, reference)
+        let new = match &new {
+            Some((encoded, spool)) => Some((encoded.digest.clone(), spool.content()?)),
+            None => None,
+        };
+        self.put_image(manifest, &config, new, reference)
     }
 
     /// Puts what an image has above its old base on a new one, and gives the outcome a name. No byte of a layer changes.
@@ -199,148 +207,37 @@ impl Images {
         let conflicts = conflicts(&portable(image)?, old.config().rootfs.diff_ids.len(), &portable(new)?)?;
         let mut manifest = image.manifest().clone();
         manifest.layers = rebased.layers;
-        let image = self.put_image(self.begin()?, manifest, &rebased.config, reference)?;
+        let image = self.put_image(manifest, &rebased.config, None, reference)?;
         Ok(RebasedImage { image, conflicts })
     }
 
-    fn begin(&self) -> Result<Lease> {
-        self.prepare()?;
-        self.store.lease()
-    }
-
-    /// Stores a layer that is written now, compressed, and says what it is.
-    fn put_layer(
-        &self,
-        lease: &Lease,
-        manifest: &Manifest,
-        write: impl FnOnce(&mut dyn Write) -> Result<Unpacked>,
-    ) -> Result<(Descriptor, Unpacked)> {
-        let workplace = Workplace::new(&self.store)?;
-        let path = workplace.path.join("layer");
-        let (unpacked, file) = compress_to(&path, write)?;
-        let is_docker = manifest.media_type.as_deref().is_some_and(|own| own == media_type::DOCKER_MANIFEST);
-        let kind = if is_docker { media_type::DOCKER_LAYER_GZIP } else { media_type::OCI_LAYER_GZIP };
-        let blob = Descriptor::new(kind, file.diff_id, file.size);
-        lease.add([&blob.digest])?;
-        self.put_blob(&blob, &path)?;
-        Ok((blob, unpacked))
-    }
-
-    fn put_blob(&self, blob: &Descriptor, from: &Path) -> Result<()> {
-        let Taken::Ours(mut partial) = self.store.take(blob)? else { return Ok(()) };
-        let held = partial.digest_held()?;
-        let failed = |error| Error::io(error, format!("read `{}`", from.display()));
-        let mut file = File::open(from).map_err(failed)?;
-        io::copy(&mut (&mut file).take(held), &mut io::sink()).map_err(failed)?;
-        let mut piece = vec![0; BUFFER];
-        loop {
-            match file.read(&mut piece).map_err(failed)? {
-                0 => break,
-                count => partial.write(&piece[..count])?,
-            }
-        }
-        partial.finish().map(drop)
-    }
-
-    /// Stores an image all of whose blobs are there: its layers are unpacked over each other, then it gets its name.
+    /// Stores an image whose layers are stored but for the new one, and gives it a name.
     fn put_image(
         &self,
-        lease: Lease,
         mut manifest: Manifest,
         config: &ImageConfig,
+        new: Option<(Digest, Content)>,
         reference: &str,
     ) -> Result<Image> {
-        let reference = parse_reference(reference)?;
-        if reference.digest().is_some() {
-            let message = format!("`{}` has a digest, which no name can choose", reference.familiar());
-            return Err(Error::new(ErrorKind::InvalidArgument, message).with_hint("give a name and a tag"));
-        }
-        let chains = chain_id(&config.rootfs.diff_ids);
-        lease.add(manifest.layers.iter().map(|layer| &layer.digest).chain(&chains))?;
-        for index in 0..chains.len() {
-            self.unpack_stored(&manifest, config, &chains, index)?;
-        }
-        let json =
-            |error: serde_json::Error| Error::new(ErrorKind::Other, format!("write a document: {error}"));
-        let bytes = serde_json::to_vec(config).map_err(json)?;
-        manifest.config = Descriptor::of(manifest.config.media_type.clone(), &bytes);
-        let manifest_bytes = serde_json::to_vec(&manifest).map_err(json)?;
+        let options = MakeOptions { reference: Some(reference.to_owned()), ..MakeOptions::default() };
+        let Some(reference) = options.name()? else {
+            return Err(Error::new(ErrorKind::InvalidArgument, "no name"));
+        };
+        self.prepare()?;
+        let config_bytes = json(config)?;
+        manifest.config = Descriptor::of(manifest.config.media_type.clone(), &config_bytes);
+        let manifest_bytes = json(&manifest)?;
         let kind = manifest.media_type.clone().unwrap_or_else(|| media_type::OCI_MANIFEST.to_owned());
-        let descriptor = Descriptor::of(kind, &manifest_bytes);
-        lease.add([&manifest.config.digest, &descriptor.digest])?;
-        self.store.put_document(&manifest.config.digest, &bytes)?;
-        self.store.put_document(&descriptor.digest, &manifest_bytes)?;
-        let record = Record {
-            reference,
-            target: descriptor.clone(),
-            manifest: descriptor,
-            config: manifest.config.digest.clone(),
-            platform: config.platform(),
-            stored_unix_ns: now_unix_ns(),
-        };
-        self.store.put_record(&record)?;
-        Image::open(&self.store, record, Arc::new(lease))
-    }
-
-    fn unpack_stored(
-        &self,
-        manifest: &Manifest,
-        config: &ImageConfig,
-        chains: &[Digest],
-        index: usize,
-    ) -> Result<()> {
-        let (blob, chain) = (&manifest.layers[index], &chains[index]);
-        let system = &self.host.system;
-        let Some(staging) = self.store.stage(system, chain)? else { return Ok(()) };
-        let below: Vec<_> = chains[..index].iter().rev().map(|chain| self.store.layer_tree(chain)).collect();
-        let tree = staging.tree();
-        let (is_base, below) = (index == 0, Parents::at(&below));
-        let owner = Some(&**system);
-        let job = Job {
-            media_type: &blob.media_type,
-            target: &tree,
-            is_base,
-            below,
-            system: owner,
-            progress: None,
-        };
-        let unpacked = open_blob(&self.store, &blob.digest).and_then(|source| {
-            let missing = || {
-                Error::new(
-                    ErrorKind::NotFound,
-                    format!("the layer {} is not in the store", blob.digest.short()),
-                )
-                .with_hint("pull the image that it is of again")
-            };
-            Unpacking::of(&config.os).unpack(source.ok_or_else(missing)?, &job)
-        });
-        match unpacked {
-            Ok(unpacked) => {
-                let parent = index.checked_sub(1).map(|lower| chains[lower].clone());
-                staging.finish(&LayerRecord { diff_id: unpacked.diff_id, parent, size: unpacked.size })
-            }
-            Err(error) => {
-                staging.discard(system)?;
-                Err(error)
-            }
+        let target = Descriptor::of(kind, &manifest_bytes);
+        let manifest_digest = target.digest.clone();
+        let mut source = Local::new(target, |_: &Digest| None);
+        source.add(manifest_digest, Content::Bytes(manifest_bytes.into()));
+        source.add(manifest.config.digest, Content::Bytes(config_bytes.into()));
+        if let Some((digest, content)) = new {
+            source.add(digest, content);
         }
+        pull::pull(&self.store, &source, &self.machine(), &reference, &PullOptions::default())
     }
-}
-
-/// Writes a compressed file; says what was written, and what the file is.
-fn compress_to(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> Result<Unpacked>,
-) -> Result<(Unpacked, Unpacked)> {
-    let failed = |error| Error::io(error, format!("write `{}`", path.display()));
-    let file = File::create_new(path).map_err(failed)?;
-    let hashing = Hashing::new(BufWriter::with_capacity(BUFFER, file));
-    let mut compressed = GzEncoder::new(hashing, Compression::default());
-    let unpacked = write(&mut compressed)?;
-    let mut hashing = compressed.finish().map_err(failed)?;
-    hashing.flush().map_err(failed)?;
-    let file = hashing.finish();
-    Ok((unpacked, file))
 }
 
 /// What the layers above a base hide that is another in the new base. The layers have to fit on that.

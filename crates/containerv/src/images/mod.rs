@@ -39,7 +39,7 @@ pub use exchange::{LoadOptions, SaveFormat};
 pub use fit::{Answer, Fit};
 pub use image::{HistoryEntry, Image, ImageLayer};
 pub use listing::{ImageSummary, ImageUsage, ImagesUsage};
-pub use making::MakeOptions;
+pub use making::{DebootstrapOptions, DebootstrapPlan, DebootstrapProgress, DebootstrapStep, MakeOptions};
 pub use options::{PullEvent, PullOptions, PullPolicy, PullProgress, PushEvent, PushOptions, PushProgress};
 pub use removal::{PruneOptions, RemovedImages};
 pub use run::ImageOverrides;

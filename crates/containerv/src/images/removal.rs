@@ -7,7 +7,7 @@ use containerv_spec::image::{Digest, Reference};
 
 use super::store::{Record, Scope, Unused};
 use super::{ImageSummary, Images, now_unix_ns};
-use crate::{Error, ErrorKind, Result};
+use crate::{Error, ErrorKind, RepairAction, Result};
 
 /// What was, or would be, removed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -73,6 +73,13 @@ impl Images {
         }
         removed.take(self.collect(&Scope::These(parts), None)?);
         Ok(removed)
+    }
+
+    /// Removes what killed processes have left half done; returns what was, or would be, done.
+    pub(crate) fn repair(&self, dry_run: bool) -> Result<Vec<RepairAction>> {
+        let removed = self.store.repair(&self.host.system, dry_run)?;
+        let action = || "remove what is there of a layer whose unpacking was broken off".to_owned();
+        Ok(removed.into_iter().map(|object| RepairAction { object, action: action() }).collect())
     }
 
     fn refuse_used(&self, record: &Record) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `login`, `logout` and `search`: registries of images.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Read};
+use std::io::{self, BufRead, IsTerminal as _, Read as _};
 
 use containerv::Error;
 use containerv::images::registry::{Client, Credential, Found, Settings};
@@ -189,7 +189,7 @@ fn asked(question: &str, secret: bool) -> Result<String, Failure> {
 }
 
 /// Keys up to Enter, of which Backspace takes back the last.
-fn typed(input: impl Read) -> Result<String, Failure> {
+fn typed(input: impl BufRead) -> Result<String, Failure> {
     let mut text = Vec::new();
     for byte in input.bytes() {
         match byte.map_err(|error| Error::io(error, "read from the terminal"))? {

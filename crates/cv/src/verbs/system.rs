@@ -5,7 +5,7 @@ use containerv_spec::ByteSize;
 use containerv_spec::state::Status;
 use serde_json::{Value, json};
 
-use super::{GROUPS, Session, life};
+use super::{GROUPS, Session, images, life};
 use crate::failure::Failure;
 use crate::output::table::Table;
 use crate::output::template::Template;
@@ -183,13 +183,14 @@ pub fn repair(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     Ok(0)
 }
 
-/// Removes containers that do not run, then repairs.
+/// Removes containers that do not run, repairs, and removes images that nobody uses.
 pub fn prune(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let code = life::prune(session, parsed)?;
     if code == 0 {
         for action in session.host()?.repair(false)? {
             output::print(format!("{action}\n"))?;
         }
+        return images::prune_with_system(session, parsed);
     }
     Ok(code)
 }

@@ -11,7 +11,7 @@ use super::perform::make_private;
 use super::system::System;
 use crate::copy::{CopyProgress, CopySummary};
 use crate::images::layers::decode::Compression;
-use crate::images::layers::encode::Encoded;
+use crate::images::layers::encode::{Encoded, encode};
 use crate::{Error, ErrorKind, Result, images};
 
 impl System {
@@ -53,11 +53,11 @@ impl System {
     /// Packs what a container has changed.
     pub(crate) fn pack_changes(
         &self,
-        _: &ContainerId,
-        _: Compression,
-        _: impl Write + Send,
+        id: &ContainerId,
+        compression: Compression,
+        sink: impl Write + Send,
     ) -> Result<(CopySummary, Encoded)> {
-        Err(not_packed())
+        encode(sink, compression, |feed| self.write_changes(id, feed))
     }
 
     /// Packs all files of a container.
@@ -82,7 +82,7 @@ impl System {
 }
 
 fn not_packed() -> Error {
-    Error::new(ErrorKind::Unsupported, "files of Windows containers are not packed as images").with_hint(
-        "`cv cp` copies files out of a container; `cv image` edits images of Windows on any system",
+    Error::new(ErrorKind::Unsupported, "all files of a Windows container are not packed as one").with_hint(
+        "`cv commit` makes a layer of what a container of an image has changed; `cv cp` copies files",
     )
 }

@@ -2,7 +2,10 @@
 
 mod change;
 mod commit;
+mod debootstrap;
 mod import;
+#[cfg(target_os = "linux")]
+mod packages;
 
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
 pub(crate) use change::apply as change;
@@ -18,6 +21,8 @@ use super::layers::encode::Encoded;
 use super::local::{Content, Local, Spool};
 use super::{Image, Images, PullOptions, PullProgress, now_unix_ns, parse_reference, pull};
 use crate::{Error, ErrorKind, Result};
+
+pub use debootstrap::{DebootstrapOptions, DebootstrapPlan, DebootstrapProgress, DebootstrapStep};
 
 /// What an image is called that is given no name.
 const UNTITLED: &str = "localhost/untitled";
@@ -66,7 +71,7 @@ impl MakeOptions {
         Ok(())
     }
 
-    fn name(&self) -> Result<Option<Reference>> {
+    pub(super) fn name(&self) -> Result<Option<Reference>> {
         let Some(text) = &self.reference else { return Ok(None) };
         let reference = parse_reference(text)?;
         match reference.digest() {
@@ -119,7 +124,7 @@ impl Images {
         pull::pull(&self.store, &source, &self.machine(), &reference, &options)
     }
 
-    fn spool(&self) -> Result<Spool> {
+    pub(super) fn spool(&self) -> Result<Spool> {
         self.prepare()?;
         Spool::new(&self.store.spool_directory()?)
     }
@@ -137,7 +142,7 @@ pub(super) fn untitled(digest: &Digest) -> Result<Reference> {
     Ok(parse_reference(UNTITLED)?.with_digest(digest.clone()))
 }
 
-fn json(document: &impl serde::Serialize) -> Result<Vec<u8>> {
+pub(super) fn json(document: &impl serde::Serialize) -> Result<Vec<u8>> {
     serde_json::to_vec(document)
         .map_err(|error| Error::new(ErrorKind::Other, "write a document of the image").with_source(error))
 }

@@ -74,6 +74,8 @@ pub(crate) struct Offer {
     target: Descriptor,
     bytes: Vec<u8>,
     document: Document,
+    /// What the one image that it names is for, once that is known and not what was wanted.
+    only: Option<Platform>,
 }
 
 impl Offer {
@@ -81,7 +83,7 @@ impl Offer {
     pub(crate) fn of(source: &dyn Source, reference: &Reference) -> Result<Self> {
         let (target, bytes) = source.resolve(reference)?;
         let document = documents::document(&bytes, &target.media_type, &target.digest)?;
-        Ok(Self { target, bytes, document })
+        Ok(Self { target, bytes, document, only: None })
     }
 
     /// Its digest.
@@ -89,9 +91,9 @@ impl Offer {
         &self.target.digest
     }
 
-    /// The platforms of an index; none of a single image. Attestations and the like have none.
+    /// The platforms of an index, or of one image if it is known. Attestations and the like have none.
     pub(crate) fn platforms(&self) -> Vec<Platform> {
-        let Document::Index(index) = &self.document else { return Vec::new() };
+        let Document::Index(index) = &self.document else { return self.only.iter().cloned().collect() };
         let platforms = index.manifests.iter().filter_map(|descriptor| descriptor.platform.clone());
         platforms.filter(|platform| platform.os != "unknown").collect()
     }
@@ -120,6 +122,12 @@ impl Offer {
         };
         let config_bytes = config_blob(source, reference, &manifest.config)?;
         let config = documents::config(&config_bytes, &manifest.config.digest)?;
+        // An index has said so of its images, some of which do not say it themselves.
+        if matches!(self.document, Document::Manifest(_))
+            && wanted.is_some_and(|wanted| !is_for(&config.platform(), wanted))
+        {
+            return Ok(Err(Self { only: Some(config.platform()), ..self }));
+        }
         let (layers, diff_ids) = (manifest.layers.len(), config.rootfs.diff_ids.len());
         if layers != diff_ids {
             let message = format!(
@@ -151,12 +159,18 @@ fn config_blob(source: &dyn Source, reference: &Reference, descriptor: &Descript
     Ok(bytes)
 }
 
+/// Says whether an image is for a platform that was asked for.
+pub(crate) fn is_for(image: &Platform, wanted: &Platform) -> bool {
+    let descriptor = Descriptor { platform: Some(image.clone()), ..Descriptor::of("", b"") };
+    platform::choose(&[descriptor], wanted, None).is_some()
+}
+
 fn none_fits(reference: &Reference, offer: &Offer, wanted: &Platform) -> Error {
     let names: Vec<String> = offer.platforms().iter().map(ToString::to_string).collect();
     let message = format!("`{}` has no image for {wanted}", reference.familiar());
     Error::new(ErrorKind::NotFound, message).with_hint(match names.is_empty() {
         true => "its index names no platform".to_owned(),
-        false => format!("`--platform` chooses one of: {}", names.join(", ")),
+        false => format!("it is offered for {}", names.join(", ")),
     })
 }
 

@@ -72,8 +72,8 @@ impl Blob {
                 body: None,
                 attempt: 1,
             };
-            // What is complete is asked for all the same at its first byte, to find out whether it may be had.
-            if offset < descriptor.size || descriptor.size == 0 {
+            // What is complete is not asked for.
+            if offset < descriptor.size || offset == 0 {
                 blob.connect()?;
             }
             Ok(blob)

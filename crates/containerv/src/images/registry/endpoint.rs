@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
+use containerv_spec::image::reference::DEFAULT_REGISTRY;
+
 use super::authorization::Authorizer;
 use super::hosts::Place;
 use super::location::Location;
@@ -10,8 +12,7 @@ use super::{Credential, Settings};
 use crate::{Error, ErrorKind, Result};
 
 /// Where the default registry answers.
-const DEFAULT_SERVER: &str = "https://registry-1.docker.io";
-const DEFAULT_REGISTRY: &str = "docker.io";
+const DEFAULT_HOST: &str = "registry-1.docker.io";
 
 /// It has TLS.
 const TLS: u8 = 0;
@@ -54,14 +55,18 @@ impl Endpoint {
             Error::new(ErrorKind::InvalidArgument, format!("`{text}` is no address of a registry"))
                 .with_hint("write HOST or HOST:PORT")
         };
-        let own_server = match registry {
-            DEFAULT_REGISTRY => DEFAULT_SERVER.to_owned(),
-            registry => format!("https://{registry}"),
-        };
+        let own_host = if registry == DEFAULT_REGISTRY { DEFAULT_HOST } else { registry };
+        let own_server = format!("https://{own_host}");
         let url = place.url.clone().unwrap_or_else(|| own_server.clone());
         let mut base = Location::parse(&url).ok_or_else(|| refuse(&url))?;
-        let mirror = Location::parse(&own_server)
-            .is_none_or(|own| (own.host, own.port) != (base.host.clone(), base.port));
+        // The default registry's name is not the server's, also where a file gives it as such.
+        if base.host == DEFAULT_REGISTRY {
+            base.host = DEFAULT_HOST.to_owned();
+        }
+        let mirror = !Location::parse(&own_server).is_some_and(|own| {
+            let usual = (own.port, base.port) == (443, 80);
+            own.host == base.host && (own.port == base.port || usual)
+        });
         base.path = prefix(&base.path, place.override_path);
         let address =
             base.origin().split_once("://").map_or_else(String::new, |(_, address)| address.to_owned());
@@ -158,4 +163,50 @@ impl Endpoint {
 fn prefix(path: &str, whole: bool) -> String {
     let path = path.split('?').next().unwrap_or_default().trim_end_matches('/');
     if whole || path.ends_with("/v2") { path.to_owned() } else { format!("{path}/v2") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::hosts;
+    use super::*;
+
+    #[test]
+    fn a_registry_is_reached_where_its_file_says() {
+        for (registry, file, origin_and_path) in [
+            ("docker.io", "", "https://registry-1.docker.io/v2/a"),
+            ("docker.io", "server = \"https://docker.io\"", "https://registry-1.docker.io/v2/a"),
+            ("r.io", "", "https://r.io/v2/a"),
+            ("r.io:5000", "", "https://r.io:5000/v2/a"),
+            ("[::1]:5000", "", "https://[::1]:5000/v2/a"),
+            ("r.io", "server = \"https://m.io/base\"", "https://m.io/base/v2/a?ns=r.io"),
+            ("r.io", "server = \"https://m.io/v2/\"", "https://m.io/v2/a?ns=r.io"),
+            ("r.io", "server = \"https://m.io/x\"\noverride_path = true", "https://m.io/x/a?ns=r.io"),
+            ("r.io", "server = \"http://r.io\"", "http://r.io/v2/a"),
+        ] {
+            let place = hosts::parse(file).unwrap().remove(0);
+            let endpoint = Endpoint::new(registry, &place, &Settings::default(), None).unwrap();
+            assert_eq!(endpoint.location("a").url(), origin_and_path, "{registry}: {file}");
+        }
+    }
+
+    #[test]
+    fn without_tls_is_this_machine_or_who_was_named_or_a_url_that_says_so() {
+        let insecure = Settings { insecure: vec!["named.io:5000".to_owned()], ..Settings::default() };
+        for (registry, file, settings, ways) in [
+            ("r.io", "", &insecure, 1),
+            ("r.io", "skip_verify = true", &insecure, 1),
+            ("localhost:5000", "", &insecure, 2),
+            ("127.0.0.1:5000", "", &insecure, 2),
+            ("127.0.0.1:5000", "server = \"https://127.0.0.1:5000\"", &insecure, 1),
+            ("named.io:5000", "", &insecure, 2),
+            ("named.io", "", &insecure, 1),
+            ("named.io:5000", "", &Settings::default(), 1),
+        ] {
+            let place = hosts::parse(file).unwrap().remove(0);
+            let endpoint = Endpoint::new(registry, &place, settings, None).unwrap();
+            let (first, second) = endpoint.ways(&endpoint.location("a"));
+            assert!(first.https, "{registry}: {file}");
+            assert_eq!(1 + usize::from(second.is_some()), ways, "{registry}: {file}");
+        }
+    }
 }

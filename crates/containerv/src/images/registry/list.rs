@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use containerv_spec::image::Reference;
+use containerv_spec::image::reference::DEFAULT_REGISTRY;
 use serde::Deserialize;
 
 use super::authorization::{Purpose, Scope};
@@ -21,7 +22,6 @@ const MAX_NAMES: usize = 1_000_000;
 const PAGE: &str = "1000";
 /// Where the default registry is searched.
 const SEARCH: &str = "https://index.docker.io/v1/search";
-const DEFAULT_REGISTRY: &str = "docker.io";
 
 /// A repository that a search has found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

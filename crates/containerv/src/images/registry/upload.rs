@@ -68,7 +68,8 @@ impl Client {
         if has(&endpoint, repository, &descriptor.digest, &action)? {
             return Ok(Pushed::Present);
         }
-        let chunk = self.shared.settings.chunk_bytes.max(1);
+        // After a piece of one byte, what the registry has could not be told from nothing.
+        let chunk = self.shared.settings.chunk_bytes.max(2);
         let upload = Upload { endpoint: &endpoint, repository, descriptor, source, action: &action, chunk };
         for other in others.iter().filter(|other| **other != repository) {
             match upload.begin(Some(other)) {
@@ -286,6 +287,6 @@ fn received(answer: &Answer) -> Option<u64> {
     let range = answer.header("range")?;
     let range = range.strip_prefix("bytes=").unwrap_or(range);
     let last: u64 = range.trim().strip_prefix("0-")?.parse().ok()?;
-    // A registry without a byte says `0-0` as one with a byte does; only the status is asked for nothing.
+    // A registry without a byte says `0-0`, as one with a byte does.
     Some(if last == 0 { 0 } else { last.saturating_add(1) })
 }

@@ -83,7 +83,7 @@ impl Store {
         // Two at once would remove the same trees.
         let _alone = Lock::exclusive(&self.root.join("locks").join("collection"))?;
         let hold = Lock::exclusive(&self.store_lock())?;
-        let mut used = self.leased()?;
+        let mut used = self.leased(dry_run)?;
         for record in self.records()? {
             if without.is_none_or(|manifests| !manifests.contains(&record.manifest.digest)) {
                 used.extend(self.parts(&record));
@@ -119,7 +119,9 @@ impl Store {
         // Trees take long; with another name nobody finds them, and others need not wait.
         let mut trash = Vec::new();
         for path in doomed {
-            let aside = durable::temporary(&self.directory("staging")?);
+            let staging = self.directory("staging")?;
+            let aside = std::iter::repeat_with(|| durable::temporary(&staging)).find(|path| !path.exists());
+            let Some(aside) = aside else { continue };
             fs::rename(&path, &aside)
                 .map_err(|error| Error::io(error, format!("cannot remove the layer `{}`", path.display())))?;
             self.step();
@@ -157,13 +159,39 @@ impl Store {
         Ok(layers.into_iter().map(|(chain, _)| chain).collect())
     }
 
+    /// Removes what killed processes have left half done, but for what was downloaded, which the next pull goes on
+    /// with. Returns what was, or with `dry_run` would be, removed.
+    pub(crate) fn repair(&self, system: &System, dry_run: bool) -> Result<Vec<String>> {
+        if !self.root.is_dir() {
+            return Ok(Vec::new());
+        }
+        let _alone = Lock::exclusive(&self.root.join("locks").join("collection"))?;
+        let hold = Lock::exclusive(&self.store_lock())?;
+        let used = self.leased(dry_run)?;
+        let trees = if dry_run { self.unfinished(&used)? } else { self.abandoned(&used)? };
+        drop(hold);
+        let mut removed = Vec::new();
+        for tree in trees {
+            if !dry_run {
+                layers::remove_tree(system, &tree)?;
+            }
+            let name = tree.file_name().unwrap_or_default().to_string_lossy();
+            removed.push(name.trim_start_matches('.').chars().take(12).collect());
+        }
+        Ok(removed)
+    }
+
+    /// Trees of layers that nobody is at.
+    fn unfinished(&self, used: &BTreeSet<Digest>) -> Result<Vec<PathBuf>> {
+        let staging = self.root.join("staging");
+        let busy = |name: &str| used.iter().any(|digest| digest.hex() == name);
+        Ok(names(&staging)?.into_iter().filter(|name| !busy(name)).map(|name| staging.join(name)).collect())
+    }
+
     /// Removes what was left half done, but for the trees of layers, which are returned. Nobody is at an object
     /// that is in no lease, and temporary files are written under a hold on the store.
     fn abandoned(&self, used: &BTreeSet<Digest>) -> Result<Vec<PathBuf>> {
-        let staging = self.root.join("staging");
-        let busy = |name: &str| used.iter().any(|digest| digest.hex() == name);
-        let trees = names(&staging)?.into_iter().filter(|name| !busy(name));
-        let trees = trees.map(|name| staging.join(name)).collect();
+        let trees = self.unfinished(used)?;
         let locks = self.root.join("locks");
         for name in names(&locks)? {
             let object = name.split_once('-').and_then(|(_, object)| parse_file_name(object));

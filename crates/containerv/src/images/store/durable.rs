@@ -8,9 +8,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Writes a file under another name, then renames it: whoever looks sees the old file or the new one, whole.
 pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let parent = path.parent().unwrap_or(Path::new("."));
-    let temporary = temporary(parent);
+    let (temporary, mut file) = loop {
+        let path = temporary(parent);
+        match File::create_new(&path) {
+            // Of a process that had this number and was killed.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            made => break (path, made?),
+        }
+    };
     let write = || {
-        let mut file = File::create_new(&temporary)?;
         file.write_all(bytes)?;
         file.sync_all()?;
         drop(file);
@@ -23,7 +29,7 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written.and_then(|()| sync_directory(parent))
 }
 
-/// A name that no other call uses at this time. It begins with a dot, by which [`is_temporary`] knows it.
+/// A name that no other call of a living process uses. It begins with a dot, by which [`is_temporary`] knows it.
 pub(crate) fn temporary(parent: &Path) -> PathBuf {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);

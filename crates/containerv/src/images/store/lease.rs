@@ -70,15 +70,18 @@ impl Store {
         }
     }
 
-    /// What all running processes use; leases of others are removed. Under an exclusive hold on the store.
-    pub(super) fn leased(&self) -> Result<BTreeSet<Digest>> {
+    /// What all running processes use; leases of others are removed, unless in a `dry_run`. Under an exclusive hold
+    /// on the store.
+    pub(super) fn leased(&self, dry_run: bool) -> Result<BTreeSet<Digest>> {
         let directory = self.root.join("leases");
         let mut used = BTreeSet::new();
         for name in names(&directory)? {
             let path = directory.join(name);
             if let Some(dead) = Lock::try_exclusive(&path)? {
                 drop(dead);
-                super::remove_file(&path)?;
+                if !dry_run {
+                    super::remove_file(&path)?;
+                }
                 continue;
             }
             used.extend(read_lease(&path)?.lines().filter_map(|line| line.parse::<Digest>().ok()));

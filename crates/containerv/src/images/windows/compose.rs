@@ -144,8 +144,8 @@ impl Composer<'_> {
     }
 
     fn put(&mut self, place: Place, new: New) -> Result<()> {
-        if let Some((above, _)) = place.names.split_last().map(|(_, above)| (above.to_vec(), ())) {
-            self.above(&Place { part: place.part, names: above })?;
+        if let Some((_, above)) = place.names.split_last() {
+            self.above(&Place { part: place.part, names: above.to_vec() })?;
         }
         let place = self.spelled(&place);
         // What is gone has nothing below it.
@@ -272,38 +272,39 @@ impl Composer<'_> {
         let mut output = Output::new(&mut hashing);
         for (place, new) in self.new.values() {
             match new {
-                New::Directory(facts) => header(&mut output, &place.to_string(), Kind::Directory, facts, 0),
+                New::Directory(facts) => {
+                    header(&mut output, &place.to_string(), (Kind::Directory, ""), facts, 0)
+                }
                 New::File(facts, source) => {
                     let size = match source {
                         Source::File(_, size) => *size,
                         Source::Bytes(bytes) => bytes.len() as u64,
                     };
-                    header(&mut output, &place.to_string(), Kind::File, facts, size).map_err(failed)?;
+                    header(&mut output, &place.to_string(), (Kind::File, ""), facts, size).map_err(failed)?;
                     content(&mut output, source, size)?;
                     output.pad(size)
                 }
                 New::Gone => {
                     let text = place.to_string();
                     let (above, name) = text.rsplit_once('/').unwrap_or(("", &text));
-                    let facts = Facts::default();
-                    let mut mark = facts.clone();
+                    let mut mark = Facts::default();
                     mark.times.modified = time::of_unix(self.now);
-                    header(&mut output, &format!("{above}/.wh.{name}"), Kind::File, &mark, 0)
+                    header(&mut output, &format!("{above}/.wh.{name}"), (Kind::File, ""), &mark, 0)
                 }
             }
             .map_err(failed)?;
         }
         output.finish().map_err(failed)?;
-        drop(output);
         hashing.flush().map_err(failed)?;
         Ok(hashing.finish())
     }
 }
 
-fn header<W: Write>(
+/// Writes the headers of a member, with the records of what is said of it.
+pub(super) fn header<W: Write>(
     output: &mut Output<W>,
     name: &str,
-    kind: Kind,
+    (kind, link): (Kind, &str),
     facts: &Facts,
     size: u64,
 ) -> std::io::Result<()> {
@@ -322,7 +323,7 @@ fn header<W: Write>(
     let foreign = if facts.attributes == 0 { Vec::new() } else { facts.records() };
     output.header(&archive::Entry {
         name: name.as_bytes(),
-        link: b"",
+        link: link.as_bytes(),
         kind,
         metadata: &metadata,
         attributes: &[],

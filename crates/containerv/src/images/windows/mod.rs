@@ -5,6 +5,11 @@ mod backup;
 mod check;
 mod compose;
 mod edit;
+#[cfg_attr(
+    not(windows),
+    allow(dead_code, reason = "containers of Windows are exported; elsewhere it is tested")
+)]
+mod export;
 mod facts;
 mod form;
 mod hive;
@@ -18,11 +23,12 @@ mod view;
 
 pub use compose::{LayerChange, compose};
 pub use edit::{ConfigEdit, ImageParts, Rebased, note, rebase};
+#[cfg(windows)]
+pub(crate) use export::write_exported;
 pub use facts::{Facts, FileTimes, Security};
 pub use hive::{HiveSummary, RegistryChange, RegistryValue};
 #[cfg(windows)]
 pub use import::{destroy, import};
-pub(in crate::images) use unpack::Hashing;
 pub use unpack::{Unpacked, pack, unpack};
 pub use view::{Aspect, Difference, Differing, Entry, EntryKind, LayerSummary, View, differences, summary};
 

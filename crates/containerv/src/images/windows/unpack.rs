@@ -13,14 +13,14 @@ use crate::{Error, Result};
 const BUFFER: usize = 256 << 10;
 
 /// A stream that is counted and hashed on its way.
-pub(in crate::images) struct Hashing<S> {
+pub(super) struct Hashing<S> {
     stream: S,
     hasher: Hasher,
     size: u64,
 }
 
 impl<S> Hashing<S> {
-    pub(in crate::images) fn new(stream: S) -> Self {
+    pub(super) fn new(stream: S) -> Self {
         Self { stream, hasher: Hasher::new(Algorithm::Sha256), size: 0 }
     }
 
@@ -29,7 +29,7 @@ impl<S> Hashing<S> {
         self.size += bytes.len() as u64;
     }
 
-    pub(in crate::images) fn finish(self) -> Unpacked {
+    pub(super) fn finish(self) -> Unpacked {
         Unpacked { diff_id: self.hasher.finish(), size: self.size }
     }
 }

@@ -5,7 +5,9 @@ use std::io::{self, BufWriter, IsTerminal as _, Read, Write};
 use std::path::{Path, PathBuf};
 
 use containerv::spec::state::Status;
-use containerv::{Container, Error, ErrorKind, Image, LoadOptions, MakeOptions, SaveFormat};
+use containerv::{
+    Container, DebootstrapOptions, Error, ErrorKind, Image, LoadOptions, MakeOptions, SaveFormat,
+};
 
 use super::super::Session;
 use super::progress::Progress;
@@ -125,6 +127,39 @@ pub fn export(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         output::message(&format!("{} {skipped}\n", Style::for_stderr().warn("warning:")));
     }
     Ok(0)
+}
+
+/// Makes an image of the packages of Debian or Ubuntu.
+pub fn debootstrap(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    let name = if parsed.operands.len() > 1 { Some(parsed.operand(1)?.to_owned()) } else { None };
+    let text = |option| Ok::<_, Failure>(parsed.texts(option)?.last().map(|text| (*text).to_owned()));
+    let include =
+        parsed.texts("include")?.iter().flat_map(|list| list.split(',')).map(str::to_owned).collect();
+    let usual = DebootstrapOptions::new(parsed.operand(0)?);
+    let options = DebootstrapOptions {
+        reference: name,
+        mirror: text("mirror")?,
+        variant: text("variant")?.unwrap_or_else(|| usual.variant.clone()),
+        include,
+        keyring: text("keyring")?,
+        ..usual
+    };
+    let images = session.host()?.images();
+    if parsed.switch("dry-run") {
+        let plan = images.plan_debootstrap(&options)?;
+        match super::super::system::wants_json(parsed)? {
+            true => output::print(serde_json::to_string_pretty(&plan).unwrap_or_default() + "\n")?,
+            false => output::print(plan.to_string())?,
+        }
+        return Ok(0);
+    }
+    let quiet = parsed.switch("quiet");
+    let mut tell = |line: &str| {
+        if !quiet {
+            output::message(&format!("{line}\n"));
+        }
+    };
+    print_id(&images.debootstrap(&options, &mut tell)?)
 }
 
 /// What `import` and `commit` have in common; the name is the second operand.

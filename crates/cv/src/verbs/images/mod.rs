@@ -7,10 +7,10 @@ mod progress;
 mod remove;
 mod windows;
 
-pub use files::{FORMATS, commit, export, import, load, save};
+pub use files::{FORMATS, commit, debootstrap, export, import, load, save};
 pub use list::{history, images};
 pub use look::{check, inspect};
-pub use remove::{prune, rmi};
+pub use remove::{prune, prune_with_system, rmi};
 pub use windows::{diff, edit, rebase};
 
 use containerv::{Answer, Error, ErrorKind, Fit, Image, Images, PullOptions, PullPolicy, PushOptions};

@@ -35,24 +35,8 @@ fn told(removed: &RemovedImages) -> String {
 
 /// Removes images that nobody uses.
 pub fn prune(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
-    let keys = ["label", "label!", "until", "dangling"];
-    let filters = Filters::parse(parsed.texts("filter")?.into_iter(), &keys).map_err(Failure::usage)?;
-    let now = time::now_unix_ns();
-    let until = life::until(&filters, now)?;
-    let dangling = filters.values("dangling").last().map(|text| truth("dangling", text)).transpose();
-    let all = parsed.switch("all") || dangling.map_err(Failure::usage)? == Some(false);
-    let label = |text: &String| match text.split_once('=') {
-        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
-        None => (text.clone(), None),
-    };
-    let options = PruneOptions {
-        all,
-        older_than: until.map(|until| Duration::from_nanos(now.saturating_sub(until))),
-        labels: filters.values("label").iter().map(label).collect(),
-        without_labels: filters.values("label!").iter().map(label).collect(),
-        dry_run: parsed.switch("dry-run"),
-    };
-    let question = match all {
+    let options = prune_options(parsed)?;
+    let question = match options.all {
         true => "This removes all images that no container uses.",
         false => "This removes all images without a tag that no container uses.",
     };
@@ -60,12 +44,38 @@ pub fn prune(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         output::message("nothing was removed\n");
         return Ok(0);
     }
-    let removed = session.host()?.images().prune(&options)?;
+    prune_as(session, &options)
+}
+
+/// Removes the images that `system prune` does: those without a tag, with `--all` all that no container uses.
+pub fn prune_with_system(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
+    prune_as(session, &prune_options(parsed)?)
+}
+
+fn prune_as(session: &Session, options: &PruneOptions) -> Result<i32, Failure> {
+    let removed = session.host()?.images().prune(options)?;
     output::print(told(&removed))?;
     let bytes = ByteSize::bytes(removed.bytes);
-    output::message(&match options.dry_run {
-        true => format!("{bytes} would be freed\n"),
-        false => format!("{bytes} freed\n"),
-    });
+    let word = if options.dry_run { "would be freed" } else { "freed" };
+    output::message(&format!("{bytes} {word}\n"));
     Ok(0)
+}
+
+fn prune_options(parsed: &Parsed) -> Result<PruneOptions, Failure> {
+    let keys = ["label", "label!", "until", "dangling"];
+    let filters = Filters::parse(parsed.texts("filter")?.into_iter(), &keys).map_err(Failure::usage)?;
+    let now = time::now_unix_ns();
+    let until = life::until(&filters, now)?;
+    let dangling = filters.values("dangling").last().map(|text| truth("dangling", text)).transpose();
+    let label = |text: &String| match text.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(value.to_owned())),
+        None => (text.clone(), None),
+    };
+    Ok(PruneOptions {
+        all: parsed.switch("all") || dangling.map_err(Failure::usage)? == Some(false),
+        older_than: until.map(|until| Duration::from_nanos(now.saturating_sub(until))),
+        labels: filters.values("label").iter().map(label).collect(),
+        without_labels: filters.values("label!").iter().map(label).collect(),
+        dry_run: parsed.verb.long("dry-run").is_some() && parsed.switch("dry-run"),
+    })
 }

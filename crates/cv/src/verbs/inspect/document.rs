@@ -7,8 +7,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use containerv::{Container, State};
+use containerv_spec::image::config::Healthcheck;
 use containerv_spec::request::{
-    LogDriver, Mount, MountSource, Process, Propagation, Share, TimeNamespace, UserNamespace,
+    ImageName, LogDriver, Mount, MountSource, Process, Propagation, Root, Share, TimeNamespace, UserNamespace,
 };
 use containerv_spec::state::Status;
 use containerv_spec::{Bound, ByteSize, OsText, Request};
@@ -54,7 +55,7 @@ impl<'a> Document<'a> {
             name: container.name(),
             path: program.map(ToString::to_string),
             args: texts(args.get(1..).unwrap_or_default()),
-            image: image(container),
+            image: image_id(container),
             state: StateDocument::new(state),
             platform: TARGET.name(),
             mounts: request.mounts.iter().map(MountDocument::new).collect(),
@@ -162,6 +163,10 @@ struct ConfigDocument<'a> {
     labels: &'a BTreeMap<String, String>,
     stop_signal: String,
     stop_timeout: i64,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    exposed_ports: BTreeMap<&'a str, Empty>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<&'a Healthcheck>,
 }
 
 impl<'a> ConfigDocument<'a> {
@@ -184,8 +189,25 @@ impl<'a> ConfigDocument<'a> {
             labels: &request.labels,
             stop_signal: format!("SIG{}", signal::name(TARGET, i32::from(request.stop.signal))),
             stop_timeout: i64::try_from(request.stop.timeout_seconds).unwrap_or(-1),
+            exposed_ports: image_record(request).map_or_else(BTreeMap::new, |image| {
+                image.exposed_ports.iter().map(|port| (port.as_str(), Empty {})).collect()
+            }),
+            healthcheck: image_record(request).and_then(|image| image.healthcheck.as_ref()),
         }
     }
+}
+
+/// What a container keeps of its image, if that is one of the store.
+fn image_record(request: &Request) -> Option<&ImageName> {
+    match &request.root {
+        Root::Layers(layers) => layers.image.as_deref(),
+        _ => None,
+    }
+}
+
+/// The ID of an image of the store, and what names the root else.
+fn image_id(container: &Container) -> String {
+    image_record(container.request()).map_or_else(|| image(container), |image| image.id.to_string())
 }
 
 #[derive(Serialize)]

@@ -291,6 +291,31 @@ with gzip or zstd, and OCI image layouts, also as directories.",
     ..Verb::new("load", "Read images from a file", images::load)
 };
 
+pub(super) static IMAGE_DEBOOTSTRAP: Verb = Verb {
+    details: "debootstrap fetches and verifies the packages; their scripts run in a container without network. Needs root, and \
+the package debootstrap.\n\nExamples:\n  cv image debootstrap bookworm\n  \
+cv image debootstrap --include python3-minimal --mirror https://deb.debian.org/debian trixie debian-python:13",
+    usage: &["SUITE [NAME[:TAG]]"],
+    least: 1,
+    most: 2,
+    sections: &[&Section {
+        title: "Making",
+        flags: &[
+            Flag::value("mirror", "URL", "Archive that the packages come from"),
+            Flag::value("variant", "NAME", "minbase (default), buildd or standard")
+                .completed(Completion::Words(&["minbase", "buildd", "standard"])),
+            Flag::value("include", "PACKAGES", "Further packages, with commas between; may be repeated"),
+            Flag::value("keyring", "FILE", "Keys that the archive is signed with")
+                .completed(Completion::Files),
+            Flag::switch("dry-run", "Only print what would be done"),
+            Flag::value("format", "text|json", "How that is printed")
+                .completed(Completion::Words(&["text", "json"])),
+            QUIET,
+        ],
+    }],
+    ..Verb::new("image debootstrap", "Make an image of the packages of Debian or Ubuntu", images::debootstrap)
+};
+
 pub(super) static IMPORT: Verb = Verb {
     aliases: &["image import"],
     details: "The archive is that of a whole root, as `cv export` writes it, plain or compressed with gzip or zstd; `-` \

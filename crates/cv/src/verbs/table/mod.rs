@@ -98,6 +98,7 @@ pub static GROUPS: &[(&str, &[&Verb])] = &[
             &images::SAVE,
             &images::LOAD,
             &images::IMPORT,
+            &images::IMAGE_DEBOOTSTRAP,
             &images::EXPORT,
             &images::IMAGE_PRUNE,
         ],

@@ -41,7 +41,7 @@ pub(super) static SYSTEM_PRUNE: Verb = Verb {
         title: "Removing",
         flags: &[
             FORCE_YES,
-            Flag::switch("all", "Accepted: nothing else is kept").short('a'),
+            Flag::switch("all", "Also images with a tag that no container uses").short('a'),
             Flag::value(
                 "filter",
                 "KEY=VALUE",
@@ -52,7 +52,7 @@ pub(super) static SYSTEM_PRUNE: Verb = Verb {
     }],
     ..Verb::new(
         "system prune",
-        "Remove all containers that do not run, and what crashes left behind",
+        "Remove all containers that do not run, images without a tag, and what crashes left behind",
         system::prune,
     )
 };

@@ -22,6 +22,7 @@ use crate::backend::hcs::perform::Performer;
 use crate::backend::hcs::store::Directory;
 use crate::backend::hcs::system::System;
 use crate::copy::{Change, CopyOptions, CopySummary};
+use crate::images::windows::write_exported;
 use crate::{Error, ErrorKind, Result};
 
 /// How the files of a container are reached.
@@ -266,6 +267,25 @@ impl System {
     }
 
     fn compare(&self, directory: &Directory) -> Result<Vec<Change>> {
+        self.with_exported(directory, |target, layers| layer::changes(target, &layers.folders()))
+    }
+
+    /// Writes what a container that does not run has changed as the archive of a layer.
+    ///
+    /// # Errors
+    ///
+    /// It runs; what the system says; a file that no layer can have.
+    pub(crate) fn write_changes(&self, id: &ContainerId, to: impl Write) -> Result<CopySummary> {
+        let directory = self.directory(id)?;
+        self.with_exported(&directory, |target, _| write_exported(target, to))
+    }
+
+    /// Exports the writable layer into the container's directory for as long as somebody looks at it.
+    fn with_exported<T>(
+        &self,
+        directory: &Directory,
+        look: impl FnOnce(&Path, &Layers) -> Result<T>,
+    ) -> Result<T> {
         let _lock = directory.lock()?;
         let journal = directory.journal()?;
         let request = directory.request()?;
@@ -280,10 +300,10 @@ impl System {
         let resting = self.begin_rest(directory, &journal, &layers)?;
         let exported = self.export_layers(directory, &layers, &target);
         let unmounted = resting.unmount();
-        let changes = exported.and_then(|()| layer::changes(&target, &layers.folders()));
+        let looked = exported.and_then(|()| look(&target, &layers));
         remove_export(&target)?;
-        let changes = changes?;
-        unmounted.map(|()| changes)
+        let looked = looked?;
+        unmounted.map(|()| looked)
     }
 
     fn export_layers(&self, directory: &Directory, layers: &Layers, target: &Path) -> Result<()> {

@@ -100,6 +100,21 @@ impl Link {
         Some(shown.replace('\\', "/"))
     }
 
+    /// Writes the target as layers of images have it, with slashes; none if it is no name of the kernel's that they have.
+    pub(crate) fn layer_text(&self) -> Option<String> {
+        let text = String::from_utf16(&self.target).ok()?;
+        let shown = match text.strip_prefix(ABSOLUTE) {
+            Some(rest) if rest.get(1..3) == Some(":\\") => rest.to_owned(),
+            Some(rest) => match rest.strip_prefix("UNC\\") {
+                Some(share) => format!(r"\\{share}"),
+                None => format!(r"\\?\{rest}"),
+            },
+            None if self.relative => text,
+            None => return None,
+        };
+        Some(shown.replace('\\', "/"))
+    }
+
     /// Reads a target of an archive: `a/b`, `../b`, `/b` or `C:/b`.
     ///
     /// # Errors
@@ -228,6 +243,8 @@ mod tests {
             ("/??/C:/x", "\\??\\C:\\x", false),
         ] {
             let link = Link::of_layer(text.as_bytes(), false).unwrap();
+            let again = Link::of_layer(link.layer_text().unwrap().as_bytes(), false).unwrap();
+            assert_eq!(again, link, "{text}");
             assert_eq!((link.target, link.relative), (units(target), relative), "{text}");
             assert_eq!(Link::of_layer(text.as_bytes(), true).is_ok(), !relative, "{text}");
         }

@@ -1,8 +1,9 @@
 //! The documents `config.json` and `auth.json`, of which all that is not known is kept.
 
+use containerv_spec::image::reference::DEFAULT_REGISTRY;
 use serde_json::{Map, Value, json};
 
-use super::{Credential, DEFAULT_KEY, DEFAULT_REGISTRY, TOKEN_USER};
+use super::{Credential, DEFAULT_KEY, TOKEN_USER};
 use crate::base64;
 
 /// A file with credentials.

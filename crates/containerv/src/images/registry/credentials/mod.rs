@@ -7,14 +7,15 @@ mod program;
 use std::fmt;
 use std::path::PathBuf;
 
+use containerv_spec::image::reference::DEFAULT_REGISTRY;
+
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use document::Document;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use program::reply as helper_reply;
 
-/// The default registry's name, and the key that Docker keeps its credentials by.
-const DEFAULT_REGISTRY: &str = "docker.io";
+/// The key that Docker keeps credentials of the default registry by.
 const DEFAULT_KEY: &str = "https://index.docker.io/v1/";
 /// The user's name that says that the password is an identity token.
 const TOKEN_USER: &str = "<token>";
