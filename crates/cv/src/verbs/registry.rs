@@ -1,6 +1,6 @@
 //! `login`, `logout` and `search`: registries of images.
 
-use std::io::{self, BufRead, IsTerminal as _, Read as _};
+use std::io::{self, BufRead, IsTerminal as _};
 
 use containerv::Error;
 use containerv::images::registry::{Client, Credential, Found, Settings};
