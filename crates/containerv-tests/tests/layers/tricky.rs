@@ -53,7 +53,8 @@ impl Layer {
         header.set_mtime(look.time);
         header.set_size(content.len() as u64);
         if kind == EntryType::Char {
-            (header.set_device_major(1).unwrap(), header.set_device_minor(3).unwrap());
+            header.set_device_major(1).unwrap();
+            header.set_device_minor(3).unwrap();
         }
         header.set_cksum();
         self.0.extend_from_slice(header.as_bytes());
