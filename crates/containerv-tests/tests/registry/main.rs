@@ -6,6 +6,8 @@ mod access;
 mod documents;
 mod downloads;
 mod mirrors;
+#[cfg(target_os = "linux")]
+mod podman;
 mod real;
 mod uploads;
 

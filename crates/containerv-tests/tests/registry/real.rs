@@ -14,13 +14,13 @@ use super::*;
 
 /// `user:s3cret`, as `htpasswd -B` has it.
 const HTPASSWD: &str = "user:$2y$05$abcdefghijklmnopqrstuuLK7U1u6pVRmL7L1BBM2aS35PSZnDXlK\n";
-const PASSWORD: &str = "s3cret";
+pub(super) const PASSWORD: &str = "s3cret";
 /// For a program to start on a machine with much to do.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Whom a registry lets in.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Everybody, without TLS.
     Plain,
     /// With TLS, who has the password.
@@ -30,15 +30,15 @@ enum Kind {
 }
 
 /// A running registry.
-struct Real {
-    directory: Directory,
-    name: String,
+pub(super) struct Real {
+    pub(super) directory: Directory,
+    pub(super) name: String,
     process: Child,
 }
 
 impl Real {
     /// Starts one; nothing, and the reason is said, where there is none.
-    fn start(name: &str, kind: Kind) -> Option<Self> {
+    pub(super) fn start(name: &str, kind: Kind) -> Option<Self> {
         let programs = ["docker-registry", "openssl"];
         if let Some(missing) = programs.iter().find(|program| {
             Command::new(program).arg("version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err()
@@ -107,7 +107,7 @@ impl Real {
     }
 
     /// Settings that know this registry's authority.
-    fn trusting(&self) -> Settings {
+    pub(super) fn trusting(&self) -> Settings {
         Settings { authorities: vec![self.directory.0.join("ca.pem")], ..settings() }
     }
 }
