@@ -51,6 +51,7 @@ const PACKAGES: &[Package] = &[
     package("umoci", Probe::Program("umoci"), "a peer that unpacks images"),
     package("skopeo", Probe::Program("skopeo"), "a peer that reads and writes images"),
     package("podman", Probe::Program("podman"), "a peer that unpacks, loads and runs images"),
+    package("containerd", Probe::Program("containerd"), "a peer that unpacks images"),
     package("pigz", Probe::Program("pigz"), "what decompressing costs, in benchmarks"),
     package("docker-registry", Probe::Program("docker-registry"), "a real registry of images"),
     package("openssl", Probe::Program("openssl"), "certificates of test registries"),
