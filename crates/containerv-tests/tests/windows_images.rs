@@ -203,3 +203,33 @@ fn containers_run_in_pulled_edited_and_rebased_images() {
     container.delete(true).unwrap();
     assert!(host.containers().unwrap().is_empty());
 }
+
+/// The stand-ins' machine is Windows Server 2022.
+#[cfg(windows)]
+#[test]
+fn whether_an_image_runs_here_is_told_before_a_layer_is_asked_for() {
+    use containerv::Fit;
+    use containerv_tests::image::Image;
+    use serde_json::json;
+
+    let (scratch, registry) = (Scratch::new(), Registry::start());
+    let images = images(&scratch.host("check"));
+    for (name, os, architecture, version, fit) in [
+        ("matching", "windows", "amd64", Some("10.0.20348.2527"), Fit::Process),
+        ("older", "windows", "amd64", Some("10.0.17763.5000"), Fit::Vm),
+        ("newer", "windows", "amd64", Some("10.0.26100.1"), Fit::No),
+        ("linux", "linux", "amd64", None, Fit::No),
+        ("arm", "windows", "arm64", Some("10.0.20348.2527"), Fit::No),
+    ] {
+        let mut platform = json!({ "os": os, "architecture": architecture });
+        if let Some(version) = version {
+            platform["os.version"] = json!(version);
+        }
+        let layer = vec![0; 100_000];
+        Image::default().layer(&[("file", &layer)]).platform(platform).put(&registry, name, Some("1"));
+        let answer = images.check(&format!("{}/{name}:1", registry.name()), None).unwrap();
+        assert_eq!(answer.fit, fit, "{name}: {}", answer.reason);
+        println!("{name}: {:?}: {}", answer.fit, answer.reason);
+    }
+    assert!(registry.asked("GET", "/blobs/").iter().all(|line| line.sent < 1000));
+}

@@ -1,16 +1,18 @@
-//! `cargo xtask bench images`: unpacking of images beside others, and beside what decompressing and making
-//! files alone cost. Ratios tell something; times are those of one machine at one hour.
+//! `cargo xtask bench images`: pulling, unpacking and pushing images beside others, and beside what downloading,
+//! decompressing and making files alone cost. Ratios tell something; times are those of one machine at one hour.
 
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::place::Shuffle;
+use super::place::{self, Shuffle};
+use super::{page, table};
 use crate::command;
 use crate::failure::{Failure, Result};
 use crate::setup;
@@ -38,16 +40,46 @@ const SMALL: usize = 4 << 10;
 const LARGE: usize = 8 << 20;
 
 /// What is measured: the name, and a script for a shell. `$layout` is the image as an image layout, `$blobs`
-/// its layers, `$archives` the same not compressed, `$to` a directory that is not there yet.
+/// its layers, `$archives` the same not compressed, `$urls` the same in the registry, `$image` the image there,
+/// `$kept` a root of ours that has it, `$new` a name in the registry that nothing has, `$to` a directory that is not
+/// there yet.
 const CONTENDERS: &[(&str, &str)] = &[
-    (OURS, "CONTAINERV_ROOT=$to $cv load --quiet --input $layout"),
+    (OURS, "CONTAINERV_ROOT=$to $cv pull --quiet $image"),
+    (
+        "skopeo copy, umoci unpack",
+        "skopeo copy --quiet --insecure-policy --src-tls-verify=false docker://$image oci:$to.oci:bench; \
+         umoci unpack --image $to.oci:bench $to",
+    ),
+    (
+        "podman pull",
+        "podman --root $to/root --runroot $to/run --storage-driver overlay pull --quiet --tls-verify=false \
+         --signature-policy $policy $image",
+    ),
+    (
+        "ctr image pull",
+        "mkdir $to; containerd --config $containerd --root $to/root --state $to/state --address $to/socket 2> $to/log & \
+         daemon=$!; until ctr --address $to/socket version > /dev/null 2>&1; do sleep 0.02; done; \
+         ctr --address $to/socket image pull --plain-http $image; kill $daemon; wait $daemon",
+    ),
+    ("download alone", "for url in $urls; do wget -q -O /dev/null $url; done"),
+    ("cv load", "CONTAINERV_ROOT=$to $cv load --quiet --input $layout"),
     ("umoci unpack", "umoci unpack --image $layout:bench $to"),
     ("pigz -dc, tar x", "mkdir $to; for blob in $blobs; do pigz -dc $blob | tar -C $to -x; done"),
     ("tar x", "mkdir $to; for archive in $archives; do tar -C $to -xf $archive; done"),
     ("pigz -dc", "for blob in $blobs; do pigz -dc $blob > /dev/null; done"),
     ("sha256sum", "cat $archives | sha256sum"),
+    (
+        "cv push",
+        "CONTAINERV_ROOT=$kept; export CONTAINERV_ROOT; $cv tag $image $new; $cv push --quiet $new; $cv rmi $new",
+    ),
+    (
+        "skopeo copy to it",
+        "skopeo copy --quiet --insecure-policy --dest-tls-verify=false oci:$layout:bench docker://$new",
+    ),
 ];
-const OURS: &str = "cv load";
+const OURS: &str = "cv pull";
+/// How often a server is asked whether it is there, 50 ms apart.
+const PATIENCE: u32 = 200;
 /// After a removal.
 const SETTLING: Duration = Duration::from_secs(8);
 
@@ -71,15 +103,73 @@ pub(super) fn run(arguments: &[String]) -> Result<()> {
     let cv = cv.map_or_else(product::build_cv, |cv| Ok(Some(cv)))?;
     let cv = cv.ok_or_else(|| Failure::new("there is no `cv` to measure"))?;
     let directory = workspace::target().join("bench/images");
+    let mut text = conditions(rounds);
     for subject in SUBJECTS {
         let generated = directory.join(subject.name.replace(' ', "-"));
         if !generated.join("layout/index.json").is_file() {
             println!("generating {} ...", subject.name);
             generate(subject, &generated)?;
         }
-        println!("{}", measure(subject, &generated, &cv, rounds)?);
+        text += &measure(subject, &generated, &cv, rounds)?;
     }
-    Ok(())
+    text += REMARKS;
+    println!("{text}");
+    page::write_images(&text)
+}
+
+/// Machine and manner, as for containers.
+fn conditions(rounds: usize) -> String {
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let machine = format!("- Machine: {}, {cores} cores, Linux {}", table::processor(), table::kernel());
+    format!(
+        "Written by `cargo xtask bench images`.\n\n{machine}\n- {rounds} rounds after one that warms up, in an order drawn anew; load {} before\n",
+        place::load()
+    )
+}
+
+const REMARKS: &str = "
+- A ratio is the median of the line's time divided by that of ours: more than 1 is slower than ours.
+- Each pull and unpacking begins with an empty store, from a registry on the same machine (Debian's docker-registry) or an image layout, in the
+  page cache; a push goes to a new repository. `ctr` has a daemon started for it, which is part of its time.
+- *download alone* is wget to nowhere, one layer after the other; *tar x* has the layers decompressed; *sha256sum* digests those.
+";
+
+/// A registry of this benchmark's own, ended with it.
+struct Registry {
+    process: Child,
+    name: String,
+}
+
+impl Registry {
+    fn start(directory: &Path) -> Result<Registry> {
+        let io = |error| Failure::io("starting a registry", &error);
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|port| port.local_addr()).map_err(io)?;
+        let configuration = format!(
+            "version: 0.1\nlog:\n  level: error\nstorage:\n  filesystem:\n    rootdirectory: {}\nhttp:\n  addr: {address}\n",
+            directory.join("registry").display()
+        );
+        let file = directory.join("registry.yml");
+        workspace::write(&file, configuration)?;
+        let log = File::create(directory.join("registry.log")).map_err(io)?;
+        let mut command = Command::new("docker-registry");
+        command.arg("serve").arg(&file).stdin(Stdio::null());
+        let process = command.stdout(log.try_clone().map_err(io)?).stderr(log).spawn().map_err(io)?;
+        let registry = Registry { process, name: address.to_string() };
+        for _ in 0..PATIENCE {
+            if TcpStream::connect(address).is_ok() {
+                return Ok(registry);
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err(Failure::new("the registry does not answer"))
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
 }
 
 /// Text that compresses as programs and documents do, to about a third.
@@ -172,8 +262,17 @@ fn measure(subject: &Subject, generated: &Path, cv: &Path, rounds: usize) -> Res
         paths.map(|path| command::quoted(&path.to_string_lossy()) + " ").collect()
     };
     let layout = generated.join("layout");
-    let blobs: String =
-        manifest_layers(&layout)?.iter().map(|path| path.display().to_string() + " ").collect();
+    let layers = manifest_layers(&layout)?;
+    let blobs: String = layers.iter().map(|path| path.display().to_string() + " ").collect();
+    let registry = Registry::start(generated)?;
+    let url = |path: &PathBuf| {
+        let digest = path.file_name().unwrap_or_default().to_string_lossy();
+        format!("http://{}/v2/bench/blobs/sha256:{digest} ", registry.name)
+    };
+    let urls: String = layers.iter().map(url).collect();
+    let image = format!("{}/bench:1", registry.name);
+    let kept = generated.join("kept");
+    prepare(generated, cv, &layout, &image, &kept)?;
     let mut times: Vec<Vec<f64>> = vec![Vec::new(); CONTENDERS.len()];
     let places = generated.join("unpacked");
     let mut shuffle = Shuffle::new();
@@ -183,6 +282,7 @@ fn measure(subject: &Subject, generated: &Path, cv: &Path, rounds: usize) -> Res
         clear(&places)?;
         for index in order {
             let to = places.join(index.to_string());
+            let new = format!("{}/new{index}-{round}:1", registry.name);
             rustix::fs::sync();
             let begin = Instant::now();
             let status = Command::new("sh")
@@ -191,6 +291,12 @@ fn measure(subject: &Subject, generated: &Path, cv: &Path, rounds: usize) -> Res
                 .env("layout", &layout)
                 .env("blobs", &blobs)
                 .env("archives", list(".tar"))
+                .env("urls", &urls)
+                .env("image", &image)
+                .env("new", &new)
+                .env("kept", &kept)
+                .env("policy", generated.join("policy.json"))
+                .env("containerd", generated.join("containerd.toml"))
                 .env("to", &to)
                 .stdout(Stdio::null())
                 .status()
@@ -204,7 +310,18 @@ fn measure(subject: &Subject, generated: &Path, cv: &Path, rounds: usize) -> Res
         }
     }
     clear(&places)?;
-    Ok(table(subject, &mut times))
+    Ok(lines(subject, &mut times))
+}
+
+/// Puts the image into the registry and into a root of ours, and writes what peers want to be configured by.
+fn prepare(generated: &Path, cv: &Path, layout: &Path, image: &str, kept: &Path) -> Result<()> {
+    workspace::write(&generated.join("policy.json"), r#"{"default":[{"type":"insecureAcceptAnything"}]}"#)?;
+    let cri = "version = 2\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n";
+    workspace::write(&generated.join("containerd.toml"), cri)?;
+    let mut copy = Command::new("skopeo");
+    copy.args(["copy", "--quiet", "--insecure-policy", "--dest-tls-verify=false"]);
+    command::run(copy.arg(format!("oci:{}:bench", layout.display())).arg(format!("docker://{image}")))?;
+    command::run(Command::new(cv).arg("--root").arg(kept).args(["pull", "--quiet", image]))
 }
 
 /// Empties a directory, and waits: ext4 makes files more slowly for seconds after a large removal.
@@ -228,7 +345,7 @@ fn manifest_layers(layout: &Path) -> Result<Vec<PathBuf>> {
     Ok(manifest["layers"].as_array().into_iter().flatten().map(blob).collect())
 }
 
-fn table(subject: &Subject, times: &mut [Vec<f64>]) -> String {
+fn lines(subject: &Subject, times: &mut [Vec<f64>]) -> String {
     let median = |times: &mut Vec<f64>| {
         times.sort_by(f64::total_cmp);
         times.get(times.len() / 2).copied().unwrap_or(f64::NAN)

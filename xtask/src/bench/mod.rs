@@ -9,6 +9,7 @@ mod copies;
 mod images;
 mod memory;
 mod options;
+mod page;
 mod place;
 mod samples;
 mod table;
@@ -64,7 +65,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     text.push_str(table::REMARKS);
     println!("{text}");
     if options.write && options.cv.is_some() {
-        workspace::write(&workspace::root().join("docs/benchmarks.md"), text)?;
+        page::write_containers(&text)?;
     }
     copies::clean();
     Ok(())

@@ -147,13 +147,13 @@ fn shown(value: Option<f64>) -> String {
     }
 }
 
-fn processor() -> String {
+pub(super) fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let name = text.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or_default();
     name.trim_start_matches([' ', '\t', ':']).to_owned()
 }
 
-fn kernel() -> String {
+pub(super) fn kernel() -> String {
     let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     text.trim().split('-').next().unwrap_or_default().to_owned()
 }
