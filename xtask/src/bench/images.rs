@@ -52,8 +52,9 @@ const CONTENDERS: &[(&str, &str)] = &[
     ),
     (
         "podman pull",
-        "podman --root $to/root --runroot $to/run --storage-driver overlay pull --quiet --tls-verify=false \
-         --signature-policy $policy $image",
+        // It takes no long path for this.
+        "run=$(mktemp -d); podman --root $to/root --runroot $run --storage-driver overlay pull --quiet \
+         --tls-verify=false --signature-policy $policy $image; rm -r $run",
     ),
     (
         "ctr image pull",
@@ -130,7 +131,7 @@ fn conditions(rounds: usize) -> String {
 const REMARKS: &str = "
 - A ratio is the median of the line's time divided by that of ours: more than 1 is slower than ours.
 - Each pull and unpacking begins with an empty store, from a registry on the same machine (Debian's docker-registry) or an image layout, in the
-  page cache; a push goes to a new repository. `ctr` has a daemon started for it, which is part of its time.
+  page cache. A push goes to a new repository of a registry that has the layers in another one, so that they are mounted. `ctr` has a daemon started for it, which is part of its time.
 - *download alone* is wget to nowhere, one layer after the other; *tar x* has the layers decompressed; *sha256sum* digests those.
 ";
 
