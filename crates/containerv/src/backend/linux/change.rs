@@ -12,10 +12,10 @@ use crate::{Error, ErrorKind, Result};
 
 impl System {
     fn running_groups(&self, id: &ContainerId) -> Result<(Directory, GroupSet)> {
-        super::process::first_of(&self.store, id)?;
         let directory = self.directory(id)?;
-        let groups = directory.journal()?.intent.groups;
-        Ok((directory, groups))
+        let journal = directory.journal()?;
+        super::process::first_in(&directory, &journal)?;
+        Ok((directory, journal.intent.groups))
     }
 
     /// Freezes the container.

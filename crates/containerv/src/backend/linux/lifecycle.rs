@@ -291,10 +291,7 @@ impl System {
 
     /// Opens an existing container's directory.
     pub(crate) fn directory(&self, id: &ContainerId) -> Result<Directory> {
-        self.store.find(id)?.ok_or_else(|| {
-            Error::new(ErrorKind::NotFound, format!("no container `{}`", id.short()))
-                .with_hint("`cv ps -a` lists all containers")
-        })
+        self.store.get(id)
     }
 
     /// Reads a container's request.
@@ -329,8 +326,8 @@ impl System {
     /// Sends a signal to the container's first process.
     pub(crate) fn signal(&self, id: &ContainerId, signal: i32) -> Result<()> {
         let number = parse_signal(signal)?;
-        let first = process::first_of(&self.store, id)?;
         let directory = self.directory(id)?;
+        let first = process::first_in(&directory, &directory.journal()?)?;
         let send = || rustix::process::pidfd_send_signal(&first.pidfd, number);
         let sent = match directory.request() {
             Ok(request) => {
@@ -362,7 +359,7 @@ impl System {
     ) -> Result<()> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
-        let first = match process::first_of(&self.store, id) {
+        let first = match process::first_in(&directory, &directory.journal()?) {
             Err(error) if error.kind() == ErrorKind::InvalidState => return Ok(()),
             other => other?,
         };

@@ -96,11 +96,6 @@ impl System {
         Ok((run.unwrap_or_else(|| data.join("run")), data))
     }
 
-    /// The two roots.
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
-
     fn stage(&self) -> Result<&StageFile> {
         if let Some(stage) = self.stage.get() {
             return Ok(stage);

@@ -77,10 +77,7 @@ pub(crate) struct First {
 
 /// Finds the first process of a container that must be running.
 pub(crate) fn first_of(store: &Store, id: &ContainerId) -> Result<First> {
-    let directory = store.find(id)?.ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("no container `{}`", id.short()))
-            .with_hint("`cv ps -a` lists all containers")
-    })?;
+    let directory = store.get(id)?;
     first_in(&directory, &directory.journal()?)
 }
 

@@ -200,6 +200,14 @@ impl Store {
         Ok(None)
     }
 
+    /// Opens the directory of a container that has to be there.
+    pub(crate) fn get(&self, id: &ContainerId) -> Result<Directory> {
+        self.find(id)?.ok_or_else(|| {
+            Error::new(ErrorKind::NotFound, format!("no container `{}`", id.short()))
+                .with_hint("`cv ps -a` lists all containers")
+        })
+    }
+
     /// Returns the id behind a reserved name.
     pub(crate) fn named(&self, name: &str) -> Option<ContainerId> {
         let target = fs::read_link(self.names().join(name)).ok()?;

@@ -17,8 +17,8 @@ impl System {
     pub(crate) fn processes(&self, id: &ContainerId) -> Result<Vec<ProcessInfo>> {
         let directory = self.directory(id)?;
         let request = directory.request()?;
-        let first = process::first_of(self.store(), id)?;
         let journal = directory.journal()?;
+        let first = process::first_in(&directory, &journal)?;
         let clock = Clock::now();
         let mut found = Vec::new();
         for pid in members(&journal, &request, first.pid)? {

@@ -1,5 +1,6 @@
 //! Buffers that go from thread to thread and come back.
 
+use std::io::{self, BufRead};
 use std::ops::Deref;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -49,4 +50,45 @@ impl Drop for Filled {
     fn drop(&mut self) {
         self.pool.give_back(std::mem::take(&mut self.bytes));
     }
+}
+
+/// The chunk that a reader is at, and how far.
+#[derive(Debug, Default)]
+pub(super) struct Current {
+    chunk: Option<Chunk>,
+    position: usize,
+}
+
+impl Current {
+    /// Returns what is left of the chunk, of the `next` one if nothing is; nothing where there is no next one.
+    pub(super) fn fill(&mut self, mut next: impl FnMut() -> io::Result<Option<Chunk>>) -> io::Result<&[u8]> {
+        while self.chunk.as_ref().is_none_or(|chunk| self.position == chunk.len()) {
+            self.position = 0;
+            // The empty chunk is let go of first, so that it can be filled again.
+            self.chunk = None;
+            match next()? {
+                None => break,
+                found => self.chunk = found,
+            }
+        }
+        Ok(self.chunk.as_ref().map_or(&[], |chunk| &chunk[self.position..]))
+    }
+
+    /// Takes the chunk, of which nothing was consumed, as it is.
+    pub(super) fn take_whole(&mut self) -> Option<Chunk> {
+        self.chunk.take()
+    }
+
+    pub(super) fn consume(&mut self, count: usize) {
+        self.position += count;
+    }
+}
+
+/// Reads by way of what is buffered.
+pub(super) fn read_buffered(from: &mut impl BufRead, buffer: &mut [u8]) -> io::Result<usize> {
+    let bytes = from.fill_buf()?;
+    let count = bytes.len().min(buffer.len());
+    buffer[..count].copy_from_slice(&bytes[..count]);
+    from.consume(count);
+    Ok(count)
 }

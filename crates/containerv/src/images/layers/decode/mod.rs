@@ -16,6 +16,7 @@ use std::thread;
 use containerv_spec::image::Digest;
 
 pub(crate) use self::buffers::{Chunk, Pool};
+use self::buffers::{Current, read_buffered};
 pub(crate) use self::compression::Compression;
 pub(crate) use self::stages::{DEPTH, hash};
 
@@ -98,15 +99,14 @@ fn interrupted() -> Stop {
 /// The plain bytes of a layer.
 pub(crate) struct Plain {
     chunks: Receiver<Chunk>,
-    chunk: Option<Chunk>,
-    position: usize,
+    current: Current,
     /// All that comes has come.
     ended: bool,
 }
 
 impl Plain {
     fn new(chunks: Receiver<Chunk>) -> Self {
-        Self { chunks, chunk: None, position: 0, ended: false }
+        Self { chunks, current: Current::default(), ended: false }
     }
 
     /// Takes what follows the end of the archive: it counts for the digest.
@@ -132,32 +132,21 @@ impl Plain {
 impl BufRead for Plain {
     /// Returns nothing at the end, also if that came by a failure, which [`decode`] returns.
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.chunk.as_ref().is_none_or(|chunk| self.position == chunk.len()) {
-            self.position = 0;
-            // The empty chunk is let go of first, so that it can be filled again.
-            self.chunk = None;
-            match self.chunks.recv() {
-                Ok(chunk) => self.chunk = Some(chunk),
-                Err(_) => {
-                    self.ended = true;
-                    return Ok(&[]);
-                }
-            }
-        }
-        Ok(self.chunk.as_ref().map_or(&[], |chunk| &chunk[self.position..]))
+        let (chunks, ended) = (&self.chunks, &mut self.ended);
+        self.current.fill(|| {
+            let next = chunks.recv().ok();
+            *ended |= next.is_none();
+            Ok(next)
+        })
     }
 
     fn consume(&mut self, count: usize) {
-        self.position += count;
+        self.current.consume(count);
     }
 }
 
 impl Read for Plain {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.fill_buf()?;
-        let count = bytes.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&bytes[..count]);
-        self.consume(count);
-        Ok(count)
+        read_buffered(self, buffer)
     }
 }

@@ -9,7 +9,7 @@ use containerv_spec::image::Digest;
 use containerv_spec::image::digest::{Algorithm, Hasher};
 
 use super::Stop;
-use super::buffers::{Chunk, Pool};
+use super::buffers::{Chunk, Current, Pool, read_buffered};
 use super::compression::{Compression, MAGIC};
 use crate::{Error, ErrorKind};
 
@@ -70,40 +70,29 @@ type Broken = Rc<Cell<Option<io::Error>>>;
 /// The compressed bytes, as decoders read them.
 struct Compressed {
     pieces: Receiver<Piece>,
-    chunk: Option<Chunk>,
-    position: usize,
+    current: Current,
     broken: Broken,
 }
 
 impl BufRead for Compressed {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
-        while self.chunk.as_ref().is_none_or(|chunk| self.position == chunk.len()) {
-            self.position = 0;
-            self.chunk = None;
-            match self.pieces.recv() {
-                Ok(Ok(chunk)) => self.chunk = Some(chunk),
-                Ok(Err(error)) => {
-                    self.broken.set(Some(error));
-                    return Err(io::ErrorKind::BrokenPipe.into());
-                }
-                Err(_) => return Ok(&[]),
-            }
-        }
-        Ok(self.chunk.as_ref().map_or(&[], |chunk| &chunk[self.position..]))
+        let (pieces, broken) = (&self.pieces, &self.broken);
+        self.current.fill(|| {
+            pieces.recv().ok().transpose().map_err(|error| {
+                broken.set(Some(error));
+                io::ErrorKind::BrokenPipe.into()
+            })
+        })
     }
 
     fn consume(&mut self, count: usize) {
-        self.position += count;
+        self.current.consume(count);
     }
 }
 
 impl Read for Compressed {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let bytes = self.fill_buf()?;
-        let count = bytes.len().min(buffer.len());
-        buffer[..count].copy_from_slice(&bytes[..count]);
-        self.consume(count);
-        Ok(count)
+        read_buffered(self, buffer)
     }
 }
 
@@ -123,7 +112,7 @@ impl Inflation {
         expected: Option<Compression>,
     ) -> Result<Compression, Stop> {
         let broken = Broken::default();
-        let mut source = Compressed { pieces, chunk: None, position: 0, broken: broken.clone() };
+        let mut source = Compressed { pieces, current: Current::default(), broken: broken.clone() };
         let begun = source.fill_buf().map(|first| Compression::detect(first, expected));
         let found = match begun {
             Ok(found) => found.map_err(Stop::Failed),
@@ -143,7 +132,7 @@ impl Inflation {
     }
 
     fn pass_on(&mut self, mut source: Compressed) -> Result<(), Stop> {
-        if let Some(chunk) = source.chunk.take() {
+        if let Some(chunk) = source.current.take_whole() {
             self.send(chunk)?;
         }
         while let Ok(piece) = source.pieces.recv() {
