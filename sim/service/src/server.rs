@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, mpsc};
 use std::thread;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sim_protocol::{Address, Call, Event, Message, Reply};
@@ -18,6 +19,9 @@ use crate::machine::Machine;
 use crate::network;
 use crate::world::World;
 
+/// What a process that ends has said may still be on its way.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// The service.
 pub struct Service {
     pub machine: Machine,
@@ -27,6 +31,7 @@ pub struct Service {
     pub changed: Condvar,
     token: String,
     clients: AtomicU64,
+    connected: Mutex<Vec<Arc<Client>>>,
     tickets: Mutex<HashMap<u64, mpsc::Sender<TcpStream>>>,
     next_ticket: AtomicU64,
     /// Rules for all connections of a process, by the name that whoever set them gave.
@@ -40,6 +45,8 @@ pub struct Client {
     pub process: u32,
     writer: Mutex<TcpStream>,
     rules: Mutex<Vec<Rule>>,
+    /// It was this service that ended the connection.
+    hung_up: AtomicBool,
 }
 
 /// Work that a call begins.
@@ -66,6 +73,7 @@ impl Client {
     }
 
     fn hang_up(&self) {
+        self.hung_up.store(true, Ordering::Relaxed);
         let _ = locked(&self.writer).shutdown(Shutdown::Both);
     }
 }
@@ -79,6 +87,7 @@ impl Service {
             changed: Condvar::new(),
             token,
             clients: AtomicU64::new(1),
+            connected: Mutex::default(),
             tickets: Mutex::default(),
             next_ticket: AtomicU64::new(1),
             rules: Mutex::default(),
@@ -127,14 +136,35 @@ impl Service {
                 let rules =
                     faults.as_ref().map_or(Ok(Vec::new()), faults::rules).map_err(io::Error::other)?;
                 let writer = Mutex::new(stream.try_clone()?);
-                let client = Arc::new(Client { number, library, process, writer, rules: Mutex::new(rules) });
+                let rules = Mutex::new(rules);
+                let hung_up = AtomicBool::new(false);
+                let client = Arc::new(Client { number, library, process, writer, rules, hung_up });
+                locked(&self.connected).push(Arc::clone(&client));
                 self.log.note(process, "attach", json!({"library": client.library, "program": program}));
                 let ended = self.calls(&client, &mut stream);
+                self.disconnected(&client);
                 calls::forget(self, &client);
                 ended
             }
             _ => Err(io::Error::new(io::ErrorKind::PermissionDenied, "not one of the tests")),
         }
+    }
+
+    /// A process keeps its connections until it ends, and Wine has been seen to keep one of them open for
+    /// a process that was killed in the middle of a call. So where one has ended, the others do.
+    fn disconnected(&self, client: &Client) {
+        let others: Vec<Arc<Client>> = {
+            let mut connected = locked(&self.connected);
+            connected.retain(|other| other.number != client.number);
+            connected.iter().filter(|other| other.process == client.process).cloned().collect()
+        };
+        if client.hung_up.load(Ordering::Relaxed) || others.is_empty() {
+            return;
+        }
+        thread::spawn(move || {
+            thread::sleep(LAST_WORDS);
+            others.iter().for_each(|other| other.hang_up());
+        });
     }
 
     fn calls(self: &Arc<Self>, client: &Arc<Client>, stream: &mut TcpStream) -> io::Result<()> {
