@@ -1,16 +1,20 @@
 /*
- * Runs a static program at a fixed address and tells which of its functions were entered.
+ * Runs a static program at a fixed address and tells which of its code and constants it used.
  *
- *   touched ADDRESSES OUT PROGRAM [ARGUMENT..]
+ *   touched OUT PROGRAM [ARGUMENT..]
  *
- * ADDRESSES has the functions' addresses, one a line, hexadecimal. Each becomes a breakpoint, which
- * is taken away when it is met for the first time; those that were met are appended to OUT. Children
- * of the program count until they execute another one.
+ * The program runs one instruction at a time. Appended to OUT, one a line and hexadecimal, are the
+ * addresses of the instructions, and those of constants that were in a register or are written in an
+ * instruction. Children of the program count until they execute another one.
  *
- * No sampler sees a function that runs once, and valgrind knows too few system calls.
+ * This takes no decoder: four bytes at any place of an instruction that are an address of a constant,
+ * or its distance, are hardly ever anything else. Constants count whose address is only handed on. No
+ * sampler sees what runs once, and valgrind knows too few system calls.
  */
 #define _GNU_SOURCE
+#include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,17 +24,20 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define BREAKPOINT 0xcc
 #define FOLLOWED (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACEEXEC)
 
-struct function {
-    unsigned long address;
-    unsigned char first_byte;
-    int entered;
+#define LONGEST_INSTRUCTION 15
+
+/* A part of the program as it lies in memory, with a mark for each byte that was met. */
+struct part {
+    unsigned long start;
+    unsigned long size;
+    off_t place;
+    unsigned char* met;
 };
 
-static struct function* functions;
-static size_t count;
+static struct part code, constants;
+static unsigned char* instructions;
 
 static void fail(const char* what)
 {
@@ -38,59 +45,57 @@ static void fail(const char* what)
     exit(125);
 }
 
-static int by_address(const void* left, const void* right)
+/* Finds the two parts by the program headers; the constants are in the largest part that can only be read. */
+static void read_parts(const char* path)
 {
-    const struct function *one = left, *other = right;
-    return (one->address > other->address) - (one->address < other->address);
-}
+    Elf64_Ehdr header;
+    Elf64_Phdr segment;
+    int file = open(path, O_RDONLY | O_CLOEXEC);
 
-static void read_functions(const char* path)
-{
-    FILE* list = fopen(path, "r");
-    unsigned long address;
-
-    if (!list)
+    if (file < 0 || pread(file, &header, sizeof(header), 0) != sizeof(header))
         fail(path);
-    while (fscanf(list, "%lx", &address) == 1) {
-        functions = realloc(functions, (count + 1) * sizeof(*functions));
-        if (!functions)
-            fail("memory");
-        functions[count++] = (struct function) { .address = address };
+    for (size_t at = 0; at < header.e_phnum; at++) {
+        off_t place = (off_t)(header.e_phoff + at * sizeof(segment));
+        struct part* part;
+
+        if (pread(file, &segment, sizeof(segment), place) != sizeof(segment))
+            fail(path);
+        part = segment.p_flags & PF_X ? &code : &constants;
+        if (segment.p_type != PT_LOAD || segment.p_flags & PF_W || segment.p_filesz < part->size)
+            continue;
+        part->start = segment.p_vaddr;
+        part->size = segment.p_filesz;
+        part->place = (off_t)segment.p_offset;
     }
-    fclose(list);
-    qsort(functions, count, sizeof(*functions), by_address);
+    code.met = calloc(1, code.size);
+    constants.met = calloc(1, constants.size);
+    instructions = calloc(1, code.size + LONGEST_INSTRUCTION);
+    if (!code.met || !constants.met || !instructions)
+        fail("memory");
+    if (pread(file, instructions, code.size, code.place) != (ssize_t)code.size)
+        fail(path);
+    close(file);
 }
 
-/* Writes one byte of the program, and returns what was there. */
-static unsigned char poke(pid_t process, unsigned long address, unsigned char byte)
+static void meet(struct part* part, unsigned long address)
 {
-    long word;
-
-    errno = 0;
-    word = ptrace(PTRACE_PEEKTEXT, process, address, 0);
-    if (errno || ptrace(PTRACE_POKETEXT, process, address, (word & ~0xffL) | byte))
-        fail("a breakpoint");
-    return (unsigned char)word;
+    if (address - part->start < part->size)
+        part->met[address - part->start] = 1;
 }
 
-/* Whether the stop is at one of the breakpoints; if so, the program can go on. */
-static int enter(pid_t process)
+static void look(pid_t process)
 {
-    struct user_regs_struct registers;
-    struct function key = { 0 }, *found;
+    struct user_regs_struct it;
 
-    if (ptrace(PTRACE_GETREGS, process, 0, &registers))
-        fail("registers");
-    key.address = registers.rip - 1;
-    found = bsearch(&key, functions, count, sizeof(key), by_address);
-    if (!found)
-        return 0;
-    poke(process, found->address, found->first_byte);
-    found->entered = 1;
-    registers.rip = found->address;
-    if (ptrace(PTRACE_SETREGS, process, 0, &registers))
-        fail("registers");
-    return 1;
+    /* It may have been killed since it stopped. */
+    if (ptrace(PTRACE_GETREGS, process, 0, &it))
+        return;
+    unsigned long general[] = { it.rax, it.rbx, it.rcx, it.rdx, it.rsi, it.rdi, it.rbp, it.r8, it.r9, it.r10, it.r11,
+        it.r12, it.r13, it.r14, it.r15 };
+
+    meet(&code, it.rip);
+    for (size_t at = 0; at < sizeof(general) / sizeof(*general); at++)
+        meet(&constants, general[at]);
 }
 
 /* Lets a stopped process go on: with its signal, or alone if it is another program now. */
@@ -102,9 +107,10 @@ static void resume(pid_t process, int status)
         ptrace(PTRACE_DETACH, process, 0, 0);
         return;
     }
-    if (event || signal == SIGSTOP || (signal == SIGTRAP && enter(process)))
+    look(process);
+    if (event || signal == SIGSTOP || signal == SIGTRAP)
         signal = 0;
-    ptrace(PTRACE_CONT, process, 0, signal);
+    ptrace(PTRACE_SINGLESTEP, process, 0, signal);
 }
 
 static int follow(pid_t program)
@@ -121,38 +127,60 @@ static int follow(pid_t program)
     return code;
 }
 
+/* The constants that are written in the instructions that ran: as an address, or as a distance from
+ * the next instruction, which begins behind the four bytes or behind another operand. */
+static void meet_operands(void)
+{
+    for (unsigned long at = 0; at < code.size; at++) {
+        if (!code.met[at])
+            continue;
+        for (unsigned long byte = 1; byte <= LONGEST_INSTRUCTION - sizeof(int); byte++) {
+            int value;
+
+            memcpy(&value, instructions + at + byte, sizeof(value));
+            meet(&constants, (unsigned long)value);
+            meet(&constants, code.start + at + byte + sizeof(value) + (unsigned long)value);
+        }
+    }
+}
+
+static void write_part(FILE* out, const struct part* part)
+{
+    for (unsigned long at = 0; at < part->size; at++)
+        if (part->met[at])
+            fprintf(out, "%lx\n", part->start + at);
+}
+
 int main(int argc, char** argv)
 {
-    int status, code;
+    int status, result;
     pid_t program;
     FILE* out;
 
-    if (argc < 4) {
-        fprintf(stderr, "usage: touched ADDRESSES OUT PROGRAM [ARGUMENT..]\n");
+    if (argc < 3) {
+        fprintf(stderr, "usage: touched OUT PROGRAM [ARGUMENT..]\n");
         return 125;
     }
-    read_functions(argv[1]);
+    read_parts(argv[2]);
     program = fork();
     if (program < 0)
         fail("fork");
     if (program == 0) {
         ptrace(PTRACE_TRACEME, 0, 0, 0);
-        execv(argv[3], argv + 3);
-        fail(argv[3]);
+        execv(argv[2], argv + 2);
+        fail(argv[2]);
     }
     if (waitpid(program, &status, 0) < 0 || !WIFSTOPPED(status))
         fail("the program did not start");
     if (ptrace(PTRACE_SETOPTIONS, program, 0, FOLLOWED))
         fail("options");
-    for (size_t at = 0; at < count; at++)
-        functions[at].first_byte = poke(program, functions[at].address, BREAKPOINT);
-    ptrace(PTRACE_CONT, program, 0, 0);
-    code = follow(program);
-    out = fopen(argv[2], "a");
+    ptrace(PTRACE_SINGLESTEP, program, 0, 0);
+    result = follow(program);
+    out = fopen(argv[1], "a");
     if (!out)
-        fail(argv[2]);
-    for (size_t at = 0; at < count; at++)
-        if (functions[at].entered)
-            fprintf(out, "%lx\n", functions[at].address);
-    return fclose(out) ? 125 : code;
+        fail(argv[1]);
+    meet_operands();
+    write_part(out, &code);
+    write_part(out, &constants);
+    return fclose(out) ? 125 : result;
 }

@@ -25,10 +25,11 @@ pub(crate) fn build_cv() -> Result<Option<PathBuf>> {
     Ok(built_cv())
 }
 
-/// Builds the same program with the names of its functions.
-pub(crate) fn build_cv_with_names(target: &Path) -> Result<PathBuf> {
+/// Builds the same program, and has the linker write a map of it.
+pub(crate) fn build_cv_with_map(target: &Path, map: &Path) -> Result<PathBuf> {
     let mut cargo = command::cargo();
-    cargo.args(BUILD_CV).arg("--target-dir").arg(target).env("CARGO_PROFILE_RELEASE_STRIP", "none");
+    cargo.arg("rustc").args(&BUILD_CV[1..]).arg("--target-dir").arg(target);
+    cargo.arg("--").arg(format!("-Clink-arg=-Wl,-Map={}", map.display()));
     command::run(&mut cargo)?;
     Ok(target.join(STATIC_TARGET).join("release/cv"))
 }
