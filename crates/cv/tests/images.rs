@@ -35,6 +35,12 @@ run --rm --pull never no/such:1
 run --rm --platform linux/s390x NAME
 create --name web mine:2
 ps -a --format '{{.Image}} {{.Command}} {{.Labels}}'
+create --name own -e WHO=me -e https_proxy=http://secret -w /tmp -u 0 --stop-signal INT -l team=red --entrypoint echo mine:2 one two
+commit --change 'ENV MORE=1' own committed:1
+image inspect --format '{{json .Config}}' committed:1
+run --rm committed:1
+rm own
+rmi committed:1
 inspect --format '{{.Config.Image}} {{.Image}} {{json .Config.ExposedPorts}}' web
 system df --format '{{.Type}} {{.TotalCount}} {{.Active}}'
 rmi mine:2
