@@ -331,7 +331,12 @@ is standard input.",
 
 pub(super) static EXPORT: Verb = Verb {
     aliases: &["container export"],
-    details: "Of what is mounted in the container, only the mount points are written. It may be stopped.",
+    details: choose(
+        "Of what is mounted in the container, only the mount points are written. It may be stopped.",
+        "The container has to be stopped. Attributes, security descriptors, times of creation and junctions are in \
+records as layers of images have them; alternate streams and extended attributes are left out, and nothing mapped is there. \
+It is an archive of files: `cv import` makes no image of it, `cv commit` makes one of the container.",
+    ),
     usage: &["CONTAINER"],
     least: 1,
     most: 1,
