@@ -374,9 +374,12 @@ impl Container {
     /// Writes all files of the container as a tar archive (POSIX pax format), as `docker export` does: of what is
     /// mounted in it, only the mount points. The container need not run.
     ///
+    /// On Windows it may not. Attributes, security descriptors, times of creation and junctions are in records as layers
+    /// of images have them; alternate streams and extended attributes are left out.
+    ///
     /// # Errors
     ///
-    /// A file that cannot be read, with its name; what the stream said. `Unsupported` on Windows.
+    /// A file that cannot be read, with its name; what the stream said. `InvalidState` for one that runs on Windows.
     pub fn export(&self, archive: impl Write, progress: Option<CopyProgress>) -> Result<CopySummary> {
         let exported = self.host.system.export_root(self.id(), archive, progress);
         exported.map_err(|error| error.context(format!("cannot export container `{}`", self.name())))

@@ -15,6 +15,10 @@ pub const ROOT_VARIABLE: &str = "CONTAINERV_ROOT";
 /// Shortest prefix of an identifier that is looked up.
 const MIN_PREFIX: usize = 1;
 
+/// What to do about a container whose request is damaged.
+pub(crate) const DAMAGED_REQUEST: &str =
+    "mend the file, or remove the container with all that is in it: `cv rm --force`";
+
 /// A host. Cheap to clone; may be used from any thread.
 #[derive(Clone, Debug)]
 pub struct Host {
@@ -139,13 +143,32 @@ impl Host {
     ///
     /// `NotFound`, or `InvalidArgument` if several containers fit.
     pub fn container(&self, reference: &str) -> Result<Container> {
+        Container::open(self, self.find(reference)?)
+    }
+
+    /// Removes a container that is named as for [`Host::container`]. One that runs is ended first if `force` is set,
+    /// and refused otherwise; so is one whose request cannot be read.
+    ///
+    /// # Errors
+    ///
+    /// As [`Host::container`] and [`Container::delete`]; `Corrupt` without `force`.
+    pub fn delete(&self, reference: &str, force: bool) -> Result<()> {
+        let id = self.find(reference)?;
+        if !force {
+            Container::open(self, id.clone())?;
+        }
+        self.system.delete(&id, force)
+    }
+
+    /// Finds the identifier of a container; a whole one may be nobody's.
+    fn find(&self, reference: &str) -> Result<ContainerId> {
         if let Ok(id) = reference.parse::<ContainerId>() {
-            return Container::open(self, id);
+            return Ok(id);
         }
         if containerv_spec::id::is_valid_name(reference)
             && let Some(id) = self.system.named(reference)
         {
-            return Container::open(self, id);
+            return Ok(id);
         }
         let fits = |id: &ContainerId| {
             (reference.len() >= MIN_PREFIX && id.as_str().starts_with(reference))
@@ -153,7 +176,7 @@ impl Host {
         };
         let mut found: Vec<ContainerId> = self.system.ids()?.into_iter().filter(fits).collect();
         match (found.pop(), found.is_empty()) {
-            (Some(id), true) => Container::open(self, id),
+            (Some(id), true) => Ok(id),
             (Some(_), false) => {
                 Err(Error::new(ErrorKind::InvalidArgument, format!("`{reference}` fits several containers"))
                     .with_hint("give more digits of the identifier"))
@@ -164,7 +187,7 @@ impl Host {
     }
 
     /// Lists all containers, oldest first. One that is being made or removed meanwhile, or whose
-    /// files are damaged, is left out; see [`Host::repair`].
+    /// files are damaged, is left out; see [`Host::repair`] and [`Host::delete`].
     ///
     /// # Errors
     ///

@@ -69,6 +69,10 @@ pub struct Draft {
     pub process: Process,
     /// Entries of `--env-file`, which `--env` overrides.
     pub env_files: Vec<OsText>,
+    /// `--http-proxy`: the command gets the proxies of the user's file.
+    pub http_proxy: bool,
+    /// Those proxies, which `--env-file` and `--env` override.
+    pub proxies: Vec<OsText>,
     /// Labels of `--label-file`, which `--label` overrides.
     pub label_files: Vec<OsText>,
     /// `--entrypoint`.
@@ -116,6 +120,8 @@ impl Default for Draft {
             request: empty_request(),
             process: Process { create_cwd: true, ..Process::new(Vec::new()) },
             env_files: Vec::new(),
+            http_proxy: true,
+            proxies: Vec::new(),
             label_files: Vec::new(),
             entrypoint: None,
             rootfs: false,
@@ -421,7 +427,7 @@ impl Draft {
         }
     }
 
-    /// Returns the default environment, and what was given: files, then single entries.
+    /// Returns the default environment, and what was given: proxies, files, then single entries.
     fn finish_environment(&mut self) -> (Vec<OsText>, Vec<OsText>) {
         let defaults = match self.target {
             Target::Linux => self.default_environment(),
@@ -430,12 +436,13 @@ impl Draft {
         };
         let given = std::mem::take(&mut self.process.env);
         let files = std::mem::take(&mut self.env_files);
+        let proxies = std::mem::take(&mut self.proxies);
         for entry in std::mem::take(&mut self.label_files) {
             let (name, value) = crate::value::fields::key_value(&entry);
             let value = value.unwrap_or_default().to_string();
             self.request.labels.entry(name.to_string()).or_insert(value);
         }
-        (defaults, files.into_iter().chain(given).collect())
+        (defaults, proxies.into_iter().chain(files).chain(given).collect())
     }
 }
 

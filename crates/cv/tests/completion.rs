@@ -11,6 +11,7 @@ mod support;
 
 use std::process::Command;
 
+use containerv_tests::image::Image;
 use support::Place;
 
 /// Runs a shell's script if the shell is there.
@@ -43,6 +44,9 @@ fn bash_completes_verbs_options_values_and_names() {
     let place = Place::new();
     place.line("create --name web host true").ok();
     place.write("some.file", "");
+    let layout = place.join("layout");
+    Image::default().layer(&[("file", b"")]).put_layout(&layout, "r.example:5000/team/app:1.2");
+    place.line("load -i layout").ok();
     for (line, expected) in [
         ("cv unp", vec!["unpause"]),
         ("cv run --cpuset", vec!["--cpuset-cpus", "--cpuset-mems"]),
@@ -52,6 +56,8 @@ fn bash_completes_verbs_options_values_and_names() {
         ("cv container inspect w", vec!["web"]),
         ("cv run --env-file some", vec!["some.file"]),
         ("cv cp we", vec!["web:"]),
+        ("cv run r.ex", vec!["r.example:5000/team/app:1.2"]),
+        ("cv rmi r.example:5000/team/app:", vec!["1.2"]),
         ("cv frob ", vec![""]),
     ] {
         let Some(words) = bash(&place, line) else { return };

@@ -56,6 +56,45 @@ fn input_output_and_environment_go_through() {
 }
 
 #[test]
+fn proxies_of_the_users_file_are_the_containers_unless_told_otherwise() {
+    let place = Place::new();
+    std::fs::create_dir(place.join(".docker")).unwrap();
+    let config = place.write(
+        ".docker/config.json",
+        r#"{ "proxies": { "default": { "httpsProxy": "http://proxy:3128", "noProxy": "a,b" } } }"#,
+    );
+    let proxies = |line: &str| {
+        let printed = place.line(line).ok();
+        let mut found: Vec<String> = printed
+            .lines()
+            .filter(|line| line.to_lowercase().contains("_proxy="))
+            .map(str::to_owned)
+            .collect();
+        found.sort();
+        found.join(" ")
+    };
+    assert_eq!(
+        proxies("run --rm host env"),
+        "HTTPS_PROXY=http://proxy:3128 NO_PROXY=a,b https_proxy=http://proxy:3128 no_proxy=a,b"
+    );
+    assert_eq!(
+        proxies("run --rm -e NO_PROXY=c -e no_proxy -e HTTPS_PROXY= host env"),
+        "HTTPS_PROXY= NO_PROXY=c https_proxy=http://proxy:3128",
+        "what is given counts, also when it is nothing"
+    );
+    assert_eq!(proxies("run --rm --http-proxy=false host env"), "");
+    std::fs::write(config, "{").unwrap();
+    let outcome = place.line("run --rm host true");
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("warning: the container gets no proxies: cannot read"),
+        "{}",
+        outcome.stderr
+    );
+    assert_eq!(place.line("run --rm --http-proxy=false host true").stderr, "");
+}
+
+#[test]
 fn words_that_are_not_utf8_arrive_as_they_are() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt as _;

@@ -35,6 +35,12 @@ run --rm --pull never no/such:1
 run --rm --platform linux/s390x NAME
 create --name web mine:2
 ps -a --format '{{.Image}} {{.Command}} {{.Labels}}'
+create --name own -e WHO=me -e https_proxy=http://secret -w /tmp -u 0 --stop-signal INT -l team=red --entrypoint echo mine:2 one two
+commit --change 'ENV MORE=1' own committed:1
+image inspect --format '{{json .Config}}' committed:1
+run --rm committed:1
+rm own
+rmi committed:1
 inspect --format '{{.Config.Image}} {{.Image}} {{json .Config.ExposedPorts}}' web
 system df --format '{{.Type}} {{.TotalCount}} {{.Active}}'
 rmi mine:2
@@ -69,6 +75,26 @@ fn an_image_lives_its_life() {
         transcript.push_str(&format!("$ cv {line}\n{said}[{}]\n\n", outcome.code));
     }
     insta::assert_snapshot!(transcript);
+}
+
+#[test]
+fn an_ordinary_user_is_warned_of_what_could_not_be_unpacked() {
+    let place = Place::ordinary();
+    let mut archive = tar::Builder::new(Vec::new());
+    for number in 0..13 {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(tar::EntryType::Char);
+        header.set_mode(0o600);
+        header.set_size(0);
+        header.set_device_major(1).unwrap();
+        header.set_device_minor(3).unwrap();
+        archive.append_data(&mut header, format!("null{number}"), &b""[..]).unwrap();
+    }
+    std::fs::write(place.join("devices.tar"), archive.into_inner().unwrap()).unwrap();
+    let outcome = place.run(words("import devices.tar devices:1"));
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let named = (0..10).map(|number| format!("warning: `null{number}`: left out: a device node\n"));
+    assert_eq!(outcome.stderr, named.collect::<String>() + "warning: and 3 more\n");
 }
 
 /// The shell's size is another one with each of its versions.

@@ -30,10 +30,18 @@ pub struct ImageName {
     pub digest: Digest,
     /// Its ID: the digest of its configuration.
     pub id: Digest,
+    /// How many words of the container's command are its entrypoint.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub entrypoint_words: usize,
     /// Ports that it says it listens on: `80/tcp`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exposed_ports: Vec<String>,
     /// How it says it is found to be well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }

@@ -35,6 +35,8 @@ pub struct Line {
     pub authorization: Option<String>,
     /// The header `Range` or `Content-Range`.
     pub range: Option<String>,
+    /// The header `X-Meta-Team`.
+    pub team: Option<String>,
     /// The header `Host`.
     pub host: String,
     /// Status of the answer.

@@ -59,6 +59,7 @@ fn answer(connection: &TcpStream, shared: &Shared, request: &Request) -> io::Res
             .and_then(|text| text.split(' ').next())
             .map(str::to_owned),
         range: header("range").or_else(|| header("content-range")),
+        team: header("x-meta-team"),
         host: header("host").unwrap_or_default(),
         status: response.status,
         sent: written.as_ref().map_or(0, |(sent, _)| *sent),

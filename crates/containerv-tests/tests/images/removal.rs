@@ -48,6 +48,47 @@ fn a_container_keeps_its_layers() {
     assert_eq!(images(&bed).disk_usage().unwrap().bytes, 0);
 }
 
+/// A container that runs and whose request is damaged may use any layer.
+#[test]
+fn a_container_that_cannot_be_read_keeps_all_layers() {
+    let bed = Bed::new();
+    let (_registry, name) = registry_with(&large(2, 1000));
+    let image = pull(&bed, &name).unwrap();
+    let mut request = bed.request();
+    let asked = ImageOverrides { command: vec!["/1".into()], ..ImageOverrides::default() };
+    image.complete(&mut request, Process::new(Vec::new()), &asked).unwrap();
+    request.process = None;
+    drop(image);
+    let container = Container::create(bed.host(), request).unwrap();
+    let file = data(&bed).join("containers").join(container.id().as_str()).join("config.json");
+    let whole = std::fs::read(&file).unwrap();
+    let refused = |error: containerv::Error| {
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+        assert!(error.to_string().contains(container.id().short()), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("cv rm --force")), "{error:?}");
+    };
+    let kept = || containerv_tests::image::entries(&data(&bed).join("images/layers")).len();
+    std::fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    refused(images(&bed).remove(&name, true).unwrap_err());
+    refused(images(&bed).prune(&prune_all()).unwrap_err());
+    refused(images(&bed).prune(&PruneOptions { dry_run: true, ..prune_all() }).unwrap_err());
+    assert_eq!((images(&bed).list().unwrap().len(), kept()), (1, 2), "not even a name is gone");
+    assert_eq!(images(&bed).disk_usage().unwrap().reclaimable, 0);
+    // A name beside others takes nothing with it.
+    images(&bed).tag(&name, "mine:2").unwrap();
+    assert_eq!(images(&bed).remove("mine:2", false).unwrap().deleted, []);
+    // The same without the file, as long as the container is not known to be nothing.
+    std::fs::remove_file(&file).unwrap();
+    images(&bed).prune(&prune_all()).unwrap_err();
+    assert_eq!(kept(), 2);
+    std::fs::write(&file, b"{").unwrap();
+    let error = bed.host().delete(container.id().as_str(), false).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    bed.host().delete(container.id().as_str(), true).unwrap();
+    assert_eq!(images(&bed).prune(&prune_all()).unwrap().untagged.len(), 1);
+    assert_eq!(kept(), 0);
+}
+
 #[test]
 fn names_go_one_by_one_and_the_image_with_the_last() {
     let bed = Bed::new();

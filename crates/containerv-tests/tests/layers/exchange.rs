@@ -1,8 +1,12 @@
 //! Images as files, and images that are made of containers and archives.
 
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
-use containerv::{Container, ErrorKind, Images, LoadOptions, MakeOptions, SaveFormat, Stdio, StdioSet};
+use containerv::{
+    Container, ErrorKind, Images, LoadOptions, MakeOptions, PullEvent, PullProgress, SaveFormat, SkipReason,
+    Stdio, StdioSet,
+};
 use containerv_tests::Bed;
 use containerv_tests::image::Image;
 use serde_json::json;
@@ -222,6 +226,48 @@ fn files_belong_in_containers_to_whom_the_archive_says() {
     };
     assert_eq!(said, expected, "with {note}: {ids}");
     println!("with {note}");
+}
+
+/// What an ordinary user cannot make is told by whoever unpacks it, and not again.
+#[test]
+fn what_is_not_as_the_archive_says_is_told() {
+    let bed = Bed::new();
+    let mut builder = tar::Builder::new(Vec::new());
+    for (name, kind, owner) in [
+        ("far", tar::EntryType::Regular, 2_000_000),
+        ("sda", tar::EntryType::Block, 0),
+        ("own", tar::EntryType::Regular, 0),
+    ] {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(kind);
+        header.set_mode(0o600);
+        header.set_uid(owner);
+        header.set_size(0);
+        header.set_device_major(8).unwrap();
+        header.set_device_minor(0).unwrap();
+        builder.append_data(&mut header, name, &b""[..]).unwrap();
+    }
+    let layout = bed.make_directory("layout");
+    Image::default().archive(&builder.into_inner().unwrap()).put_layout(&layout, "odd:1");
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let note = told.clone();
+    let progress: PullProgress = Arc::new(move |event| {
+        if let PullEvent::LeftOut { entries, count, .. } = event {
+            note.lock().unwrap().push((entries.clone(), *count));
+        }
+    });
+    let options = LoadOptions { progress: Some(progress), ..LoadOptions::default() };
+    images(&bed).load(&layout, &options).unwrap();
+    images(&bed).load(&layout, &options).unwrap();
+    let told = told.lock().unwrap();
+    if rustix::process::geteuid().is_root() {
+        return assert!(told.is_empty(), "{told:?}");
+    }
+    let [(entries, 2)] = &told[..] else { panic!("{told:?}") };
+    let mut named: Vec<_> = entries.iter().map(|entry| (entry.path.to_string(), entry.reason)).collect();
+    named.sort_by(|a, b| a.0.cmp(&b.0));
+    let expected = [("far", SkipReason::Owner), ("sda", SkipReason::Device)];
+    assert_eq!(named, expected.map(|(name, reason)| (name.to_owned(), reason)));
 }
 
 fn list(bed: &Bed, archive: &[u8]) -> String {

@@ -1,7 +1,7 @@
 //! Tokens, passwords and who is not let in.
 
 use containerv::ErrorKind;
-use containerv::images::registry::{Credential, CredentialFiles};
+use containerv::images::registry::{Credential, CredentialFiles, UserConfig};
 use containerv_tests::registry::{Access, PASSWORD, REFRESH_TOKEN, USER};
 
 use super::*;
@@ -189,4 +189,32 @@ fn cve_2020_15157_no_url_of_a_manifest_gets_credentials() {
     let asked = thief.asked("GET", "/blobs/");
     assert_eq!(asked.len(), 2, "the URL and the redirect: {asked:?}");
     assert!(asked.iter().all(|line| line.authorization.is_none()), "{asked:?}");
+}
+
+/// As Docker sends them, and never to whom the registry sends on.
+#[test]
+fn headers_of_the_users_file_go_to_the_registry_alone() {
+    let (directory, registry, other) = (Directory::new("headers"), Registry::start(), Registry::start());
+    let file = directory.0.join("config.json");
+    let headers =
+        serde_json::json!({ "X-Meta-Team": "blue", "Authorization": "Basic stolen", "Host": "elsewhere" });
+    std::fs::write(&file, serde_json::json!({ "HttpHeaders": headers }).to_string()).unwrap();
+    let config = UserConfig { file: Some(file.clone()) };
+    let client = Client::new(Settings { config: config.clone(), ..settings() });
+    put_image(&registry, "a", "1");
+    let bytes = content(1000);
+    registry.put_blob("a", &bytes);
+    other.put_blob("a", &bytes);
+    registry.redirect_blobs(&other.origin());
+    let wanted = reference(&registry, "a:1");
+    client.resolve(&wanted).unwrap();
+    download(&client, &wanted, &layer(&bytes), 0).unwrap();
+    assert!(!registry.log().is_empty() && !other.log().is_empty());
+    assert!(registry.log().iter().all(|line| line.team.as_deref() == Some("blue")), "{:?}", registry.log());
+    assert!(other.log().iter().all(|line| line.team.is_none()), "{:?}", other.log());
+    assert!(registry.log().iter().all(|line| line.authorization.is_none() && line.host != "elsewhere"));
+    std::fs::write(&file, r#"{ "HttpHeaders": { "X-Meta-Team": ["blue"] } }"#).unwrap();
+    let error = Client::new(Settings { config, ..settings() }).resolve(&wanted).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.to_string().contains("X-Meta-Team"), "{error}");
 }

@@ -133,4 +133,15 @@ fn lists_are_read_page_by_page() {
     let unsupported = Fault::Status(404, Vec::new());
     registry.misbehave(rule("GET", "_catalog", 1, unsupported));
     assert_eq!(client.catalogue(&registry.name()).unwrap_err().kind(), ErrorKind::Unsupported);
+    for (status, kind, hint) in [
+        (405, ErrorKind::Unsupported, "has no catalogue"),
+        (501, ErrorKind::Unsupported, "has no catalogue"),
+        (403, ErrorKind::PermissionDenied, "to nobody"),
+    ] {
+        registry.misbehave(rule("GET", "/_catalog", 1, Fault::Status(status, Vec::new())));
+        let error = client.search(&registry.name(), "two", 10).unwrap_err();
+        assert_eq!(error.kind(), kind, "{status}: {error}");
+        assert!(error.to_string().contains("list the repositories"), "{status}: {error}");
+        assert!(error.hint().is_some_and(|text| text.contains(hint)), "{status}: {error:?}");
+    }
 }

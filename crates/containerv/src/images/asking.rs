@@ -30,7 +30,10 @@ impl Images {
                 .with_hint(format!("`cv pull {}` gets it", reference.familiar())));
         }
         self.prepare()?;
-        pull::pull(&self.store, &self.client(), &self.machine(), &reference, options)
+        let (client, machine) = (self.client(), self.machine());
+        let chosen = pull::choose(&client, &machine, &reference, options)?;
+        pull::bring(&self.store, &client, &machine, &reference, options, chosen)
+            .map_err(|error| error.context(format!("cannot pull `{}`", reference.familiar())))
     }
 
     /// Asks a registry which tags a repository has; `name` is a reference with any tag, or without.

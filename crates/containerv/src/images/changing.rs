@@ -237,6 +237,7 @@ impl Images {
             source.add(digest, content);
         }
         pull::pull(&self.store, &source, &self.machine(), &reference, &PullOptions::default())
+            .map_err(|error| error.context(format!("cannot make the image `{}`", reference.familiar())))
     }
 }
 

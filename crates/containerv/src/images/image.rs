@@ -217,6 +217,7 @@ impl Image {
             reference: self.record.reference.familiar(),
             digest: self.record.manifest.digest.clone(),
             id: self.record.config.clone(),
+            entrypoint_words: 0,
             exposed_ports: self.config.config.exposed_ports.keys().cloned().collect(),
             healthcheck: self.config.config.healthcheck.clone(),
         }

@@ -47,7 +47,8 @@ pub struct ImagesUsage {
     pub images: Vec<ImageUsage>,
     /// Bytes of everything in the store: blobs, unpacked layers, and what downloads that were broken off left.
     pub bytes: u64,
-    /// Bytes of that which no container uses: what `prune` of all images would free.
+    /// Bytes of that which no container uses: what `prune` of all images would free. Nothing while there is a
+    /// container whose request cannot be read.
     pub reclaimable: u64,
     /// Bytes of downloads that were broken off.
     pub partial: u64,
@@ -145,9 +146,10 @@ impl Images {
             usage.images.push(ImageUsage { image: image.clone(), shared: sum(shared), unique: sum(unique) });
         }
         // What containers use without an image that is still named.
-        let folders = self.folders_in_use()?;
-        in_use.extend(self.store.chains_of(&folders)?);
-        usage.reclaimable = usage.bytes - in_use.iter().map(size).sum::<u64>();
+        if let Ok(folders) = self.folders_in_use() {
+            in_use.extend(self.store.chains_of(&folders)?);
+            usage.reclaimable = usage.bytes - in_use.iter().map(size).sum::<u64>();
+        }
         Ok(usage)
     }
 

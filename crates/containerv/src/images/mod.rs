@@ -148,10 +148,28 @@ impl Images {
     }
 
     /// The layers of all containers of this host, by their paths.
+    ///
+    /// # Errors
+    ///
+    /// There is a container whose request cannot be read: it may use any layer.
     fn folders_in_use(&self) -> Result<Vec<PathBuf>> {
+        let system = &self.host.system;
         let mut folders = Vec::new();
-        for container in self.host.containers()? {
-            if let Root::Layers(layers) = &container.request().root {
+        for id in system.ids()? {
+            let request = match system.request(&id) {
+                Ok(request) => request,
+                Err(_) if system.uses_nothing(&id)? => continue,
+                // It may have been made meanwhile.
+                Err(_) => system.request(&id).map_err(|error| {
+                    let id = id.short();
+                    let message =
+                        format!("cannot tell which layers container `{id}` uses, and so remove none");
+                    error.context(message).with_hint(format!(
+                        "mend its files, or remove it with all that is in it: `cv rm --force {id}`"
+                    ))
+                })?,
+            };
+            if let Root::Layers(layers) = &request.root {
                 folders.extend(layers.folders.iter().filter_map(crate::process::os_path));
             }
         }

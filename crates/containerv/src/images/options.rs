@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use containerv_spec::image::{Descriptor, Digest, Platform, Reference};
 
-use crate::copy::CopyProgress;
+use crate::copy::{CopyProgress, Skipped};
 
 /// When a registry is asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -116,6 +116,16 @@ pub enum PullEvent {
         layer: Digest,
         /// Bytes of its files by now.
         done: u64,
+    },
+    /// Of a layer that was unpacked, something is not as its archive says: device nodes, owners and attributes that the
+    /// caller cannot give. Whoever finds the layer there later is not told.
+    LeftOut {
+        /// Which.
+        layer: Digest,
+        /// The first of them, at most [`MOST_SKIPPED`](crate::CopySummary::MOST_SKIPPED).
+        entries: Vec<Skipped>,
+        /// How many there are.
+        count: u64,
     },
     /// A layer is there.
     Done {

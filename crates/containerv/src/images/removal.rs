@@ -42,7 +42,7 @@ impl Images {
     /// # Errors
     ///
     /// `InvalidState` if containers were made of it, or an ID has several names, and `force` is not set. With it,
-    /// containers keep the layers that they are made of.
+    /// containers keep the layers that they are made of. What stands in the way of knowing what a container uses.
     pub fn remove(&self, name: &str, force: bool) -> Result<RemovedImages> {
         let record = self.find(name)?;
         let by_reference = super::parse_reference(name).is_ok_and(|reference| {
@@ -62,8 +62,12 @@ impl Images {
             return Err(Error::new(ErrorKind::InvalidState, message)
                 .with_hint("remove them one by one, or all with `--force`"));
         }
-        if !force && doomed.len() == others.len() {
-            self.refuse_used(&record)?;
+        if doomed.len() == others.len() {
+            // Names stay, too, as long as it is not known what containers use.
+            self.folders_in_use()?;
+            if !force {
+                self.refuse_used(&record)?;
+            }
         }
         let parts: BTreeSet<Digest> = doomed.iter().flat_map(|record| self.store.parts(record)).collect();
         let mut removed = RemovedImages::default();
@@ -102,8 +106,10 @@ impl Images {
     ///
     /// # Errors
     ///
-    /// If something could not be removed.
+    /// If something could not be removed. Nothing is while there is a container whose request cannot be read, and that
+    /// may use any layer.
     pub fn prune(&self, options: &PruneOptions) -> Result<RemovedImages> {
+        self.folders_in_use()?;
         let mut removed = RemovedImages::default();
         let mut manifests = BTreeSet::new();
         let records = self.store.records()?;

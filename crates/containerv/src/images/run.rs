@@ -3,7 +3,7 @@
 //! Pure. Labels of an image are copied and steer nothing.
 
 use containerv_spec::image::RunConfig;
-use containerv_spec::request::{Process, Request};
+use containerv_spec::request::{Process, Request, Root};
 use containerv_spec::{OsText, signal};
 
 use crate::{Error, ErrorKind, Result};
@@ -43,7 +43,10 @@ pub(super) fn complete(
 ) -> Result<()> {
     let mut problems = Vec::new();
     let mut process = process;
-    problems.extend(arguments(&mut process, config, asked, windows).err());
+    match arguments(&mut process, config, asked, windows) {
+        Ok(words) => note_entrypoint(request, words),
+        Err(error) => problems.push(error),
+    }
     let defaults = asked.default_env.iter().cloned();
     let image = config.env.iter().map(|entry| OsText::from(entry.as_str()));
     process.env = merged(defaults.chain(image).chain(asked.env.iter().cloned()), windows);
@@ -58,7 +61,8 @@ pub(super) fn complete(
         Err(error) => problems.push(error),
     }
     if let (Some(seconds), true) = (config.stop_timeout, request.stop.timeout_seconds == 10) {
-        request.stop.timeout_seconds = u64::try_from(seconds).unwrap_or(10);
+        // -1 is for ever.
+        request.stop.timeout_seconds = u64::try_from(seconds).unwrap_or(u64::MAX);
     }
     problems.extend(volumes(request, config).err());
     for (name, value) in &config.labels {
@@ -71,8 +75,23 @@ pub(super) fn complete(
     Ok(())
 }
 
-/// A command that is given replaces the image's; an entrypoint that is given, both.
-fn arguments(process: &mut Process, config: &RunConfig, asked: &ImageOverrides, windows: bool) -> Result<()> {
+/// Keeps for images of the container where its entrypoint ends.
+fn note_entrypoint(request: &mut Request, words: usize) {
+    if let Root::Layers(layers) = &mut request.root
+        && let Some(image) = &mut layers.image
+    {
+        image.entrypoint_words = words;
+    }
+}
+
+/// A command that is given replaces the image's; an entrypoint that is given, both. Returns how many words of the
+/// command are the entrypoint.
+fn arguments(
+    process: &mut Process,
+    config: &RunConfig,
+    asked: &ImageOverrides,
+    windows: bool,
+) -> Result<usize> {
     let texts = |words: &Option<Vec<String>>| -> Vec<OsText> {
         words.iter().flatten().map(|word| OsText::from(word.as_str())).collect()
     };
@@ -80,11 +99,11 @@ fn arguments(process: &mut Process, config: &RunConfig, asked: &ImageOverrides, 
         Some(entrypoint) => (entrypoint.clone(), false),
         None => (texts(&config.entrypoint), true),
     };
-    let own_entrypoint = args.is_empty();
+    let entrypoint_words = args.len();
     let use_images = asked.command.is_empty() && images_command;
     args.extend(if use_images { texts(&config.cmd) } else { asked.command.clone() });
     // The image's command is a whole command line, quoted by whoever made the image.
-    let escaped = windows && config.args_escaped && use_images && args.len() == 1 && own_entrypoint;
+    let escaped = windows && config.args_escaped && use_images && args.len() == 1 && entrypoint_words == 0;
     if let (true, Some(line)) = (escaped, args.first().and_then(|line| line.to_str().map(str::to_owned))) {
         args[0] = OsText::from(first_word(&line));
         process.command_line = Some(line);
@@ -100,7 +119,7 @@ fn arguments(process: &mut Process, config: &RunConfig, asked: &ImageOverrides, 
         }
         Some(_) => {
             process.args = args;
-            Ok(())
+            Ok(entrypoint_words)
         }
     }
 }
@@ -123,13 +142,16 @@ fn working_directory(text: &str, windows: bool) -> Option<OsText> {
     }
 }
 
+/// The name of an entry of an environment, as it is compared.
+pub(super) fn name_of(entry: &OsText, windows: bool) -> Vec<u8> {
+    let bytes = entry.as_bytes();
+    let name = bytes.split(|byte| *byte == b'=').next().unwrap_or(bytes).to_vec();
+    if windows { name.to_ascii_uppercase() } else { name }
+}
+
 /// The last entry of each name, in the place of the first.
-fn merged(entries: impl Iterator<Item = OsText>, windows: bool) -> Vec<OsText> {
-    let name = |entry: &OsText| {
-        let bytes = entry.as_bytes();
-        let name = bytes.split(|byte| *byte == b'=').next().unwrap_or(bytes).to_vec();
-        if windows { name.to_ascii_uppercase() } else { name }
-    };
+pub(super) fn merged(entries: impl Iterator<Item = OsText>, windows: bool) -> Vec<OsText> {
+    let name = |entry: &OsText| name_of(entry, windows);
     let mut merged: Vec<OsText> = Vec::new();
     for entry in entries {
         match merged.iter_mut().find(|known| name(known) == name(&entry)) {
@@ -140,21 +162,24 @@ fn merged(entries: impl Iterator<Item = OsText>, windows: bool) -> Vec<OsText> {
     merged
 }
 
+/// The number of a stop signal as images have it.
+pub(super) fn stop_signal_number(text: &str) -> Option<u8> {
+    signal::parse(text).and_then(|number| u8::try_from(number).ok())
+}
+
 fn stop_signal(config: &RunConfig, asked: &ImageOverrides, windows: bool) -> Result<Option<u8>> {
     let text = config.stop_signal.as_deref().filter(|text| !text.is_empty());
     match (asked.stop_signal, text) {
         (Some(signal), _) => Ok(Some(signal)),
         // Windows has one way to ask a program to end.
-        (None, Some(text)) if !windows => {
-            match signal::parse(text).and_then(|number| u8::try_from(number).ok()) {
-                Some(number) => Ok(Some(number)),
-                None => Err(Error::new(
-                    ErrorKind::InvalidArgument,
-                    format!("the image's stop signal `{text}` is none"),
-                )
-                .with_hint("give one: `--stop-signal TERM`")),
-            }
-        }
+        (None, Some(text)) if !windows => match stop_signal_number(text) {
+            Some(number) => Ok(Some(number)),
+            None => Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("the image's stop signal `{text}` is none"),
+            )
+            .with_hint("give one: `--stop-signal TERM`")),
+        },
         _ => Ok(None),
     }
 }

@@ -9,7 +9,7 @@ use super::layers::decode::{Compression, decode};
 use super::layers::{Limits, Parents};
 use super::windows;
 use crate::backend::system::System;
-use crate::copy::{CopyProgress, CopySummary};
+use crate::copy::{CopyProgress, CopySummary, Skipped};
 use crate::{Error, ErrorKind, Result};
 
 /// How the layers of an image are unpacked on this machine.
@@ -49,6 +49,15 @@ pub(crate) struct Unpacked {
     pub(crate) diff_id: Digest,
     /// Bytes of the files.
     pub(crate) size: u64,
+    /// What is not, or not as the archive says, in what was made.
+    pub(crate) left_out: LeftOut,
+}
+
+/// What could not be made: the first [`CopySummary::MOST_SKIPPED`], and how many.
+#[derive(Debug, Default)]
+pub(crate) struct LeftOut {
+    pub(crate) entries: Vec<Skipped>,
+    pub(crate) count: u64,
 }
 
 impl Unpacking {
@@ -104,7 +113,8 @@ impl Unpacking {
             job.system,
             progress,
         )?;
-        Ok(Unpacked { diff_id: unpacked.diff_id, size: unpacked.summary.bytes })
+        let CopySummary { bytes: size, skipped: entries, skipped_count: count, .. } = unpacked.summary;
+        Ok(Unpacked { diff_id: unpacked.diff_id, size, left_out: LeftOut { entries, count } })
     }
 
     #[cfg(windows)]
@@ -128,7 +138,7 @@ fn plainly(
         None => take(plain),
     };
     let ((), decoded) = decode(source, Some(compression), Limits::default().size, |plain| tell(plain))?;
-    Ok(Unpacked { diff_id: decoded.diff_id, size: decoded.size })
+    Ok(Unpacked { diff_id: decoded.diff_id, size: decoded.size, left_out: LeftOut::default() })
 }
 
 /// A stream that tells how far it is.

@@ -32,6 +32,8 @@ pub static OWN_COMMAND: Section = Section {
     title: "Command",
     flags: &[
         Flag::value("entrypoint", "PROGRAM", "Put this program before the command").sets(entrypoint),
+        Flag::switch("http-proxy", "Give the command the proxies of Docker's config.json (default: true)")
+            .sets(http_proxy),
         Flag::switch("init", "Run an init as process 1 that reaps orphans and passes signals on").sets(init),
         Flag::value("group-add", "GROUP", "Add a supplementary group, by name or number").sets(group_add),
         Flag::value("ulimit", "NAME=SOFT[:HARD]", "Set a limit of each process, as `nofile=1024:2048`")
@@ -86,6 +88,11 @@ fn workdir(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
 
 fn entrypoint(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
     draft.entrypoint = Some(text.clone());
+    Ok(())
+}
+
+fn http_proxy(draft: &mut Draft, text: &OsText) -> Result<(), Error> {
+    draft.http_proxy = switch(text);
     Ok(())
 }
 

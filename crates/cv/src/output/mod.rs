@@ -2,7 +2,7 @@
 
 use std::io::{self, Write as _};
 
-use containerv::Error;
+use containerv::{Error, Skipped};
 
 use crate::failure::Failure;
 
@@ -29,6 +29,18 @@ pub fn write_failure(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::OutputClosed,
         _ => Error::io(error, "write to standard output").into(),
+    }
+}
+
+/// Warns of what a copy or an unpacking has left out: of the entries that are named, and how many there are.
+pub fn warn_left_out(named: &[Skipped], count: u64) {
+    let warning = style::Style::for_stderr().warn("warning:");
+    for skipped in named {
+        message(&format!("{warning} {skipped}\n"));
+    }
+    let more = count.saturating_sub(named.len() as u64);
+    if more > 0 {
+        message(&format!("{warning} and {more} more\n"));
     }
 }
 

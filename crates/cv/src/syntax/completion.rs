@@ -26,11 +26,17 @@ pub fn script(shell: &str) -> Option<&'static str> {
     }
 }
 
-/// Names of containers, for words that name one; `true` asks for running ones only.
-pub type Names<'a> = &'a dyn Fn(bool) -> Vec<String>;
+/// What there is by name. It is asked for only where a word names such a thing.
+#[derive(Clone, Copy)]
+pub struct Known<'a> {
+    /// Names of containers; `true` asks for running ones only.
+    pub containers: &'a dyn Fn(bool) -> Vec<String>,
+    /// Names of images.
+    pub images: &'a dyn Fn() -> Vec<String>,
+}
 
 /// Returns the lines for the last of `words`, which are those after `cv`.
-pub fn complete(words: &[String], names: Names<'_>) -> String {
+pub fn complete(words: &[String], known: Known<'_>) -> String {
     let (last, before) = match words.split_last() {
         Some((last, before)) => (last.as_str(), before),
         None => ("", words),
@@ -38,14 +44,14 @@ pub fn complete(words: &[String], names: Names<'_>) -> String {
     let (verb, expected) = expectation(before);
     let mut answer = Answer { prefix: last, text: String::new() };
     match (verb, expected) {
-        (_, Expected::Value(flag)) => answer.values(flag.completion, "", names),
+        (_, Expected::Value(flag)) => answer.values(flag.completion, "", known),
         (verb, Expected::Word { options: true, .. }) if last.starts_with("--") && last.contains('=') => {
             let (option, _) = last.split_once('=').unwrap_or((last, ""));
             let flag = verb.unwrap_or(&verbs::ROOT).long(&option[2..]).and_then(Flag::shown);
             answer.values(
                 flag.map_or(Completion::None, |flag| flag.completion),
                 &format!("{option}="),
-                names,
+                known,
             );
         }
         (verb, Expected::Word { options: true, .. } | Expected::Verb(None)) if last.starts_with('-') => {
@@ -53,7 +59,7 @@ pub fn complete(words: &[String], names: Names<'_>) -> String {
         }
         (Some(verb), Expected::Word { operands, .. }) if operands < verb.most => {
             let kind = if verb.options_first && operands > 0 { Completion::Files } else { verb.completion };
-            answer.values(kind, "", names);
+            answer.values(kind, "", known);
         }
         (Some(_), _) => {}
         (None, Expected::Verb(group)) => answer.verbs(group),
@@ -164,7 +170,7 @@ impl Answer<'_> {
         }
     }
 
-    fn values(&mut self, completion: Completion, lead: &str, names: Names<'_>) {
+    fn values(&mut self, completion: Completion, lead: &str, known: Known<'_>) {
         match completion {
             Completion::None => {}
             Completion::Files => self.text.push_str(":files\n"),
@@ -172,7 +178,8 @@ impl Answer<'_> {
             Completion::Words(words) => words.iter().for_each(|word| self.line(&format!("{lead}{word}"), "")),
             Completion::Containers | Completion::Running => {
                 let running = completion == Completion::Running;
-                names(running).iter().for_each(|name| self.line(&format!("{lead}{name}"), "container"));
+                let names = (known.containers)(running);
+                names.iter().for_each(|name| self.line(&format!("{lead}{name}"), "container"));
             }
             Completion::Signals => {
                 for (name, number) in signal::names(TARGET) {
@@ -184,20 +191,33 @@ impl Answer<'_> {
                 let known = (0..64).map_while(Capability::from_number);
                 known.for_each(|capability| self.line(&format!("{lead}{}", capability.name()), ""));
             }
-            Completion::Images => match TARGET {
-                Target::Linux => self.line(&format!("{lead}host"), "this machine's own system"),
-                Target::Windows => self.text.push_str(":directories\n"),
-            },
+            Completion::Images => self.images(lead, known),
+            Completion::Roots => {
+                if TARGET == Target::Linux {
+                    self.line(&format!("{lead}host"), "this machine's own system");
+                }
+                self.images(lead, known);
+                if TARGET == Target::Windows && self.text.is_empty() {
+                    self.text.push_str(":directories\n");
+                }
+            }
             Completion::CopyEnds => {
                 if self.prefix.contains([':', '/', '\\', '.']) {
                     return self.text.push_str(":files\n");
                 }
-                names(false).iter().for_each(|name| self.line(&format!("{name}:"), "container"));
+                let names = (known.containers)(false);
+                names.iter().for_each(|name| self.line(&format!("{name}:"), "container"));
                 if self.text.is_empty() {
                     self.text.push_str(":files\n");
                 }
             }
         }
+    }
+}
+
+impl Answer<'_> {
+    fn images(&mut self, lead: &str, known: Known<'_>) {
+        (known.images)().iter().for_each(|name| self.line(&format!("{lead}{name}"), "image"));
     }
 }
 
@@ -212,11 +232,10 @@ mod tests {
 
     fn completed(line: &str) -> Vec<String> {
         let words: Vec<String> = line.split(' ').map(str::to_owned).collect();
-        let names = |running: bool| {
-            let all = if running { vec!["web"] } else { vec!["web", "old"] };
-            all.into_iter().map(str::to_owned).collect()
-        };
-        let text = complete(&words, &names);
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        let containers = |running: bool| texts(if running { &["web"] } else { &["web", "old"] });
+        let images = || texts(&["debian:bookworm", "r.example:5000/team/app:1"]);
+        let text = complete(&words, Known { containers: &containers, images: &images });
         text.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
     }
 
@@ -242,6 +261,14 @@ mod tests {
             ("--root ", vec![":directories"]),
             ("sys", vec!["system"]),
             ("container l", vec!["ls", "list", "logs"]),
+            ("pull d", vec!["debian:bookworm"]),
+            ("push r.example:5000/", vec!["r.example:5000/team/app:1"]),
+            ("rmi debian:bookworm ", vec!["debian:bookworm", "r.example:5000/team/app:1"]),
+            ("image inspect debian:", vec!["debian:bookworm"]),
+            ("image rebase --onto=d", vec!["--onto=debian:bookworm"]),
+            ("tag debian:bookworm m", vec![]),
+            ("create --rm r.", vec!["r.example:5000/team/app:1"]),
+            ("history ho", vec![]),
             ("nonsense ", vec![]),
             ("system nonsense ", vec![]),
             ("--deb", vec!["--debug"]),

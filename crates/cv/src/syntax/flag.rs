@@ -59,8 +59,10 @@ pub enum Completion {
     Signals,
     /// A capability's name.
     Capabilities,
-    /// An image's name.
+    /// A name of an image that is here.
     Images,
+    /// What containers are made of: a name of an image, or what the system has besides.
+    Roots,
     /// `CONTAINER:PATH` or a file of this machine.
     CopyEnds,
 }

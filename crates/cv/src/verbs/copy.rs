@@ -9,7 +9,6 @@ use containerv_spec::{ByteSize, OsText};
 use super::Session;
 use crate::failure::Failure;
 use crate::output;
-use crate::output::style::Style;
 use crate::platform::{self, choose};
 use crate::syntax::{Parsed, usage};
 use crate::value::{native, quote};
@@ -75,13 +74,7 @@ fn tell(summary: &CopySummary, quiet: bool) {
     if quiet {
         return;
     }
-    for skipped in &summary.skipped {
-        output::message(&format!("{} {skipped}\n", Style::for_stderr().warn("warning:")));
-    }
-    let unnamed = summary.skipped_count.saturating_sub(summary.skipped.len() as u64);
-    if unnamed > 0 {
-        output::message(&format!("{} {unnamed} more left out\n", Style::for_stderr().warn("warning:")));
-    }
+    output::warn_left_out(&summary.skipped, summary.skipped_count);
     if std::io::stderr().is_terminal() {
         let size = ByteSize::bytes(summary.bytes);
         let entries = summary.files + summary.directories + summary.symlinks + summary.special;

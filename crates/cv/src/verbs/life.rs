@@ -126,8 +126,7 @@ pub fn remove(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let force = parsed.switch("force");
     let mut problems = Vec::new();
     for reference in parsed.operand_texts()? {
-        let removed = session.container(reference).and_then(|container| container.delete(force));
-        match removed {
+        match session.host()?.delete(reference, force) {
             Ok(()) => output::print(format!("{reference}\n"))?,
             Err(error) if force && error.kind() == ErrorKind::NotFound => {}
             Err(error) => problems.push(error),

@@ -3,14 +3,16 @@
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
 
+use containerv::images::registry::UserConfig;
 use containerv::{AttachOptions, Container, Error, Image, Stdio, StdioSet};
 use containerv_spec::{ContainerId, OsText, Request};
 
 use super::relay::{self, Passing};
 use super::{Session, images};
-use crate::draft::Draft;
+use crate::draft::{Draft, Target};
 use crate::failure::Failure;
 use crate::output;
+use crate::output::style::Style;
 use crate::syntax::parse::wrong_value;
 use crate::syntax::{Parsed, usage};
 use crate::terminal;
@@ -93,11 +95,37 @@ pub fn request(
     let host = session.host()?;
     let resolve = |reference: &str| Ok(host.container(reference)?.id().clone());
     let id = id.map_or_else(|| host.new_id(), Ok)?;
+    if draft.http_proxy {
+        draft.proxies = proxies(draft.target);
+    }
     let image = match draft.image_name(&parsed.operands).map_err(Failure::usage)? {
         Some(name) => Some(images::for_container(session, parsed, name, &draft)?),
         None => None,
     };
     Ok((draft.finish(id, &parsed.operands, image.as_ref(), &resolve)?, image))
+}
+
+/// Variables with the proxies that the user's file has for containers, as Docker names them. A file that cannot be
+/// read keeps nothing from running.
+fn proxies(target: Target) -> Vec<OsText> {
+    let found = UserConfig::from_environment().container_proxies().unwrap_or_else(|error| {
+        let warning = Style::for_stderr().warn("warning:");
+        output::message(&format!("{warning} the container gets no proxies: {error}\n"));
+        Vec::new()
+    });
+    proxy_entries(&found, target)
+}
+
+fn proxy_entries(found: &[(&str, String)], target: Target) -> Vec<OsText> {
+    let mut entries = Vec::new();
+    for (name, value) in found {
+        entries.push(OsText::from(format!("{name}={value}")));
+        // On Windows that is the same variable.
+        if target == Target::Linux {
+            entries.push(OsText::from(format!("{}={value}", name.to_lowercase())));
+        }
+    }
+    entries
 }
 
 fn print_plan(session: &Session, request: &Request, attached: bool) -> Result<(), Error> {

@@ -8,7 +8,7 @@ use containerv_spec::state::Status;
 use super::{GROUPS, Session, choose, table};
 use crate::failure::Failure;
 use crate::output;
-use crate::syntax::completion::{self, SHELLS};
+use crate::syntax::completion::{self, Known, SHELLS};
 use crate::syntax::{Parsed, help as help_text, man as man_page, usage};
 use crate::value::native;
 
@@ -56,9 +56,16 @@ pub fn man(_: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 /// Answers a shell's completion script. Whatever goes wrong, a shell that completes wants no message.
 pub fn complete(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let Some(words) = completion::words(&parsed.operands) else { return Ok(0) };
-    let names = |running: bool| container_names(session, running);
-    output::print(completion::complete(&words, &names))?;
+    let containers = |running: bool| container_names(session, running);
+    let images = || image_names(session);
+    output::print(completion::complete(&words, Known { containers: &containers, images: &images }))?;
     Ok(0)
+}
+
+fn image_names(session: &Session) -> Vec<String> {
+    let images = session.host().and_then(|host| host.images().list()).unwrap_or_default();
+    let names = images.iter().flat_map(|image| &image.names).filter(|(name, _)| name.tag().is_some());
+    names.map(|(name, _)| name.familiar()).collect()
 }
 
 fn container_names(session: &Session, running: bool) -> Vec<String> {

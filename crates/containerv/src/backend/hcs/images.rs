@@ -9,7 +9,7 @@ use containerv_sys::windows::version::Version;
 
 use super::perform::make_private;
 use super::system::System;
-use crate::copy::{CopyProgress, CopySummary};
+use crate::copy::CopySummary;
 use crate::images::layers::decode::Compression;
 use crate::images::layers::encode::{Encoded, encode};
 use crate::{Error, ErrorKind, Result, images};
@@ -60,29 +60,17 @@ impl System {
         encode(sink, compression, |feed| self.write_changes(id, feed))
     }
 
-    /// Packs all files of a container.
+    /// Packs all files of a container: an image of Windows begins with a base layer that Microsoft has made, and its
+    /// archive cannot be had from its folder.
     pub(crate) fn pack_root(
         &self,
         _: &ContainerId,
         _: Compression,
         _: impl Write + Send,
     ) -> Result<(CopySummary, Encoded)> {
-        Err(not_packed())
+        let message = "it was made of folders of layers, whose archives nobody has, and not of an image";
+        Err(Error::new(ErrorKind::Unsupported, message).with_hint(
+            "make a container of an image (`cv pull` or `cv load` brings its base), or take the files with `cv export`",
+        ))
     }
-
-    /// Writes all files of a container as an archive.
-    pub(crate) fn export_root(
-        &self,
-        _: &ContainerId,
-        _: impl Write,
-        _: Option<CopyProgress>,
-    ) -> Result<CopySummary> {
-        Err(not_packed())
-    }
-}
-
-fn not_packed() -> Error {
-    Error::new(ErrorKind::Unsupported, "all files of a Windows container are not packed as one").with_hint(
-        "`cv commit` makes a layer of what a container of an image has changed; `cv cp` copies files",
-    )
 }

@@ -188,6 +188,11 @@ impl System {
         self.directory(id)?.request()
     }
 
+    /// As [`Directory::uses_nothing`]; so does one that is gone.
+    pub(crate) fn uses_nothing(&self, id: &ContainerId) -> Result<bool> {
+        self.store().find(id).map_or(Ok(true), |directory| directory.uses_nothing())
+    }
+
     /// Returns the ids of all containers.
     pub(crate) fn ids(&self) -> Result<Vec<ContainerId>> {
         self.store().ids()

@@ -17,6 +17,7 @@ use containerv_sys::windows::{file, volume};
 
 use super::execute::Record;
 use super::journal::{Entry, Journal};
+use crate::host::DAMAGED_REQUEST;
 use crate::lower::hcs::{Places, Tag};
 use crate::{Error, ErrorKind, Result};
 
@@ -159,7 +160,8 @@ impl Directory {
             Error::new(ErrorKind::Corrupt, message)
                 .with_hint("remove what is left of it with `cv system repair`")
         })?;
-        let mut request: Request = self.parse("config.json", &bytes)?;
+        let request = self.parse("config.json", &bytes);
+        let mut request: Request = request.map_err(|error: Error| error.with_hint(DAMAGED_REQUEST))?;
         if let Some(name) = self.journal()?.name {
             request.name = Some(name);
         }
@@ -181,6 +183,16 @@ impl Directory {
     /// Reads what can be read of a damaged journal.
     pub(crate) fn salvaged_journal(&self) -> Journal {
         Journal::salvage(&self.read("journal").ok().flatten().unwrap_or_default())
+    }
+
+    /// Says whether a container whose request cannot be read uses nothing for certain: it was never made, or nothing
+    /// is left of it but files.
+    pub(crate) fn uses_nothing(&self) -> Result<bool> {
+        if self.is_supervised()? {
+            return Ok(false);
+        }
+        let journal = self.journal().unwrap_or_else(|_| self.salvaged_journal());
+        Ok(journal.made.is_none() || journal.removing && !self.path.join("config.json").exists())
     }
 
     /// Appends an entry to the journal, and returns after it is on the disk.

@@ -23,6 +23,7 @@ use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::remembered::{Remembered, Version};
+use crate::host::DAMAGED_REQUEST;
 use crate::lower::linux::Places;
 use crate::{Error, ErrorKind, Result};
 
@@ -359,7 +360,7 @@ impl Directory {
             Error::new(ErrorKind::Corrupt, message)
                 .with_hint("remove what is left of it with `cv system repair`")
         })?;
-        parse(&bytes, &self.path.join("config.json"))
+        parse(&bytes, &self.path.join("config.json")).map_err(|error: Error| error.with_hint(DAMAGED_REQUEST))
     }
 
     /// Reads the journal. A last line that is cut off was never acted upon.
@@ -379,6 +380,19 @@ impl Directory {
         let lines = bytes.split(|byte| *byte == b'\n');
         lines.filter_map(|line| serde_json::from_slice(line).ok()).for_each(|entry| journal.take(entry));
         journal
+    }
+
+    /// Says whether a container whose request cannot be read uses nothing for certain: nothing of it was started
+    /// yet, or nothing is left of it but files.
+    pub(crate) fn uses_nothing(&self) -> Result<bool> {
+        if self.is_supervised()? {
+            return Ok(false);
+        }
+        let journal = self.journal().unwrap_or_else(|_| self.salvaged_journal());
+        let begun = journal.process.is_some() || journal.started_unix_ns.is_some();
+        let made = begun || journal.ready || journal.again;
+        // Its processes end before its files go.
+        Ok(!made || journal.removing && !self.path.join("config.json").exists())
     }
 
     /// Opens the journal for writing, making it.

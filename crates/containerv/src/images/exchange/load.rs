@@ -53,7 +53,7 @@ impl Images {
             let plain = file.metadata().map_err(failed)?.is_file() && is_plain(&file)?;
             match plain {
                 true => self.load_from(&Place::archive(Arc::new(file))?, options),
-                false => self.load_stream(file, options),
+                false => self.spool_and_load(file, options),
             }
         };
         load().map_err(|error| error.context(format!("cannot load `{}`", path.display())))
@@ -65,6 +65,10 @@ impl Images {
     ///
     /// As [`Images::load`].
     pub fn load_stream(&self, archive: impl Read + Send, options: &LoadOptions) -> Result<Vec<Image>> {
+        self.spool_and_load(archive, options).map_err(|error| error.context("cannot load the archive"))
+    }
+
+    fn spool_and_load(&self, archive: impl Read + Send, options: &LoadOptions) -> Result<Vec<Image>> {
         self.prepare()?;
         let spool = Spool::new(&self.store.spool_directory()?)?;
         let copy = |plain: &mut Plain| {
@@ -115,7 +119,10 @@ impl Images {
         }
         let (platform, progress) = (options.platform.clone(), options.progress.clone());
         let options = PullOptions { platform, progress, ..PullOptions::default() };
-        let store = |name| pull::pull(&self.store, local, &self.machine(), name, &options);
+        let store = |name: &Reference| {
+            pull::pull(&self.store, local, &self.machine(), name, &options)
+                .map_err(|error| error.context(format!("image `{}`", name.familiar())))
+        };
         names.iter().map(store).collect()
     }
 }

@@ -4,13 +4,15 @@ use containerv_spec::image::document::media_type;
 use containerv_spec::image::{Descriptor, Digest, ImageConfig, chain_id};
 use containerv_spec::request::Root;
 
-use super::{COMPRESSION, MakeOptions, NewLayer};
+use super::{COMPRESSION, MakeOptions, NewLayer, settings};
 use crate::images::{Image, Images, own_platform};
 use crate::{Container, Error, ErrorKind, Result};
 
 impl Images {
-    /// Makes an image of a container: what it has changed becomes a layer on those of its image, whose
-    /// configuration the new one has. Of a container that was made of no image, the whole root becomes one layer.
+    /// Makes an image of a container: what it has changed becomes a layer on those of its image. The configuration is
+    /// that of its image with what the container itself was asked for: command, environment, user, working directory,
+    /// labels, published ports, how it is stopped; and then `options`. Of a container that was made of no image, the
+    /// whole root becomes one layer.
     ///
     /// A file that a process writes meanwhile may be caught half written: pause the container, or stop it.
     ///
@@ -33,6 +35,8 @@ impl Images {
                 let (architecture, os) = (platform.architecture, platform.os);
                 (ImageConfig { architecture, os, ..ImageConfig::default() }, Vec::new())
             });
+            let (usual, windows) = (crate::process::default_environment(), config.os == "windows");
+            settings::take_over(&mut config.config, container.request(), &usual, windows)?;
             options.apply(&mut config, "cv commit")?;
             let parts: Vec<Digest> = layers.iter().map(|layer| layer.digest.clone()).collect();
             let _kept = self.keep(&[parts, chain_id(&config.rootfs.diff_ids)].concat())?;

@@ -29,14 +29,16 @@ impl Images {
         };
         options.apply(&mut config, "cv import")?;
         options.name()?;
-        let spool = self.spool()?;
-        let copy = |plain: &mut Plain| {
-            let (_, encoded) = encode(&spool, COMPRESSION, |feed: &mut Feed| copy_all(plain, feed))?;
-            Ok(encoded)
+        let import = || {
+            let spool = self.spool()?;
+            let copy = |plain: &mut Plain| {
+                let (_, encoded) = encode(&spool, COMPRESSION, |feed: &mut Feed| copy_all(plain, feed))?;
+                Ok(encoded)
+            };
+            let (encoded, _) = decode(archive, None, Limits::default().size, copy)?;
+            self.assemble(config, Vec::new(), NewLayer { encoded, spool }, options)
         };
-        let (encoded, _) = decode(archive, None, Limits::default().size, copy)?;
-        self.assemble(config, Vec::new(), NewLayer { encoded, spool }, options)
-            .map_err(|error| error.context("cannot import the archive"))
+        import().map_err(|error: Error| error.context("cannot import the archive"))
     }
 }
 

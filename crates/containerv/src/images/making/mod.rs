@@ -6,6 +6,7 @@ mod debootstrap;
 mod import;
 #[cfg(target_os = "linux")]
 mod packages;
+mod settings;
 
 #[cfg(all(feature = "fuzzing", target_os = "linux"))]
 pub(crate) use change::apply as change;

@@ -8,7 +8,7 @@ use containerv_spec::image::Descriptor;
 use super::follow::{Growth, follow};
 use super::{Layers, PullEvent};
 use crate::images::store::{LayerRecord, Partial, Staging, Taken};
-use crate::images::unpacking::{Job, Unpacking};
+use crate::images::unpacking::{Job, LeftOut, Unpacking};
 use crate::{Error, ErrorKind, Result};
 
 /// Most bytes that are taken from the registry at a time.
@@ -171,6 +171,10 @@ impl Layers<'_> {
         });
         match unpacked {
             Ok(unpacked) => {
+                let LeftOut { entries, count } = unpacked.left_out;
+                if count > 0 {
+                    self.options.tell(&PullEvent::LeftOut { layer: blob.digest.clone(), entries, count });
+                }
                 let parent = index.checked_sub(1).map(|lower| self.chain[lower].clone());
                 Ok((staging, LayerRecord { diff_id: unpacked.diff_id, parent, size: unpacked.size }))
             }

@@ -174,7 +174,20 @@ fn none_fits(reference: &Reference, offer: &Offer, wanted: &Platform) -> Error {
     })
 }
 
-/// Pulls an image, whatever is stored of it.
+/// Finds the image of a reference that is wanted. No byte of a layer is read.
+pub(crate) fn choose(
+    source: &dyn Source,
+    machine: &Machine<'_>,
+    reference: &Reference,
+    options: &PullOptions,
+) -> Result<Chosen> {
+    let wanted = options.platform.as_ref();
+    Offer::of(source, reference)?
+        .choose(source, machine, reference, wanted)?
+        .map_err(|offer| none_fits(reference, &offer, wanted.unwrap_or(&machine.platform)))
+}
+
+/// Brings what is missing of the image of a reference, and gives it its name.
 pub(crate) fn pull(
     store: &Store,
     source: &dyn Source,
@@ -182,10 +195,18 @@ pub(crate) fn pull(
     reference: &Reference,
     options: &PullOptions,
 ) -> Result<Image> {
-    let wanted = options.platform.as_ref();
-    let chosen = Offer::of(source, reference)?
-        .choose(source, machine, reference, wanted)?
-        .map_err(|offer| none_fits(reference, &offer, wanted.unwrap_or(&machine.platform)))?;
+    bring(store, source, machine, reference, options, choose(source, machine, reference, options)?)
+}
+
+/// The same for an image that was chosen.
+pub(crate) fn bring(
+    store: &Store,
+    source: &dyn Source,
+    machine: &Machine<'_>,
+    reference: &Reference,
+    options: &PullOptions,
+    chosen: Chosen,
+) -> Result<Image> {
     let lease = Arc::new(store.lease()?);
     let chain = chain_id(&chosen.config.rootfs.diff_ids);
     let documents = [&chosen.target.digest, &chosen.descriptor.digest, &chosen.manifest.config.digest];
@@ -270,7 +291,7 @@ impl Layers<'_> {
             }
         });
         match self.done().failed.take() {
-            Some(error) => Err(error.context(format!("cannot pull `{}`", self.reference.familiar()))),
+            Some(error) => Err(error),
             None => Ok(()),
         }
     }

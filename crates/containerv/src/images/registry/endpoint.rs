@@ -88,6 +88,12 @@ impl Endpoint {
         let mut patience = settings.patience.clone();
         patience.connect = place.connect.unwrap_or(patience.connect);
         let transport = |trust: &Trust| Transport::new(trust, &settings.proxies, &patience);
+        // What is said of this registry counts before what is said of all.
+        let mut headers = place.headers.clone();
+        let common = settings.config.headers()?.into_iter();
+        headers.extend(
+            common.filter(|(name, _)| !place.headers.iter().any(|(own, _)| own.eq_ignore_ascii_case(name))),
+        );
         let registered = if mirror { &*address } else { registry };
         Ok(Self {
             registry: if mirror { format!("{address} (for {registry})") } else { registry.to_owned() },
@@ -96,7 +102,7 @@ impl Endpoint {
             pull: place.pull,
             resolve: place.resolve,
             push: place.push,
-            headers: place.headers.clone(),
+            headers,
             own: transport(&trust)?,
             others: transport(&Trust { authorities, ..Trust::default() })?,
             authorizer: Authorizer::new(registered, &settings.credentials, given),

@@ -28,6 +28,7 @@ pub fn credentials(
     login: &Credential,
 ) -> Result<[Result<Option<Credential>, &'static str>; 3], String> {
     let mut document = Document::parse(text)?;
+    let _ = (document.headers(), document.proxies());
     let before = document.find(registry, repository);
     document.store(registry, login);
     let mut again = Document::parse(document.text().as_bytes())?;

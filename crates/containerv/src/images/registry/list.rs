@@ -80,9 +80,12 @@ impl Client {
             let answer =
                 pages(endpoint, first, purpose, action, |page: Page| page.repositories.unwrap_or_default());
             answer.map_err(|error| match error.kind() {
-                ErrorKind::NotFound => error
+                ErrorKind::NotFound | ErrorKind::Unsupported => error
                     .with_kind(ErrorKind::Unsupported)
-                    .with_hint("this registry has no catalogue; its web page may have a list"),
+                    .with_hint("this registry has no catalogue to be searched; its web page may have a list"),
+                ErrorKind::PermissionDenied => error.with_hint(format!(
+                    "registries show their catalogue to few people, or to nobody; try `cv login {registry}`"
+                )),
                 _ => error,
             })
         })

@@ -7,6 +7,7 @@ mod authorization;
 mod blob;
 mod challenge;
 mod client;
+mod config;
 mod credentials;
 mod endpoint;
 mod exchange;
@@ -25,6 +26,7 @@ mod upload;
 
 pub use blob::Blob;
 pub use client::{Client, Fetched};
+pub use config::UserConfig;
 pub use credentials::{Credential, CredentialFiles};
 pub use list::Found;
 pub use patience::Patience;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{CredentialFiles, Patience, Proxies};
+use super::{CredentialFiles, Patience, Proxies, UserConfig};
 use crate::backend::system::System;
 
 /// Environment variable with the directories of `hosts.toml` files, parted as in `PATH`. They replace the usual ones.
@@ -16,6 +16,8 @@ const CHUNK_BYTES: u64 = 64 << 20;
 pub struct Settings {
     /// Where credentials are.
     pub credentials: CredentialFiles,
+    /// What else the user's file says.
+    pub config: UserConfig,
     /// Directories with one for each registry (`HOST`, `HOST:PORT`, `HOST_PORT_`, or `_default`) that has `hosts.toml`
     /// or certificates (`*.crt`, `*.cert` with `*.key`). The first that has one counts.
     pub hosts: Vec<PathBuf>,
@@ -36,6 +38,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             credentials: CredentialFiles::default(),
+            config: UserConfig::default(),
             hosts: Vec::new(),
             insecure: Vec::new(),
             authorities: Vec::new(),
@@ -57,6 +60,7 @@ impl Settings {
         };
         Self {
             credentials: CredentialFiles::from_variables(directory),
+            config: UserConfig::from_environment(),
             hosts,
             proxies: Proxies::from_variables(text),
             ..Self::default()
@@ -65,7 +69,7 @@ impl Settings {
 }
 
 /// An absolute path in a variable.
-fn directory(name: &str) -> Option<PathBuf> {
+pub(super) fn directory(name: &str) -> Option<PathBuf> {
     System::variable(name).map(PathBuf::from).filter(|path| path.is_absolute())
 }
 

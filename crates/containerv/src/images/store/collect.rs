@@ -89,12 +89,17 @@ impl Store {
                 used.extend(self.parts(&record));
             }
         }
-        let folders = folders()?;
         let removable = |digest: &Digest| match scope {
             Scope::These(these) => these.contains(digest) && !used.contains(digest),
             Scope::All => !used.contains(digest),
         };
         let mut unused = Unused::default();
+        let mut idle = self.all_layers()?;
+        idle.retain(|(chain, _)| removable(chain));
+        if !idle.is_empty() {
+            let folders = folders()?;
+            idle.retain(|(_, path)| !folders.iter().any(|folder| folder.starts_with(path)));
+        }
         for (digest, path, size) in self.all_blobs()?.into_iter().chain(self.all_partial()?) {
             if removable(&digest) {
                 unused.blob_bytes += size;
@@ -106,12 +111,10 @@ impl Store {
             }
         }
         let mut doomed = Vec::new();
-        for (chain, path) in self.all_layers()? {
-            if removable(&chain) && !folders.iter().any(|folder| folder.starts_with(&path)) {
-                unused.layer_bytes += self.layer(&chain).ok().flatten().map_or(0, |layer| layer.size);
-                unused.digests.push(chain);
-                doomed.push(path);
-            }
+        for (chain, path) in idle {
+            unused.layer_bytes += self.layer(&chain).ok().flatten().map_or(0, |layer| layer.size);
+            unused.digests.push(chain);
+            doomed.push(path);
         }
         if dry_run {
             return Ok(unused);

@@ -14,7 +14,6 @@ use super::progress::Progress;
 use crate::failure::Failure;
 use crate::flags::lifecycle::read_platform;
 use crate::output;
-use crate::output::style::Style;
 use crate::platform;
 use crate::syntax::{Parsed, usage};
 use crate::value::{native, wrong};
@@ -90,19 +89,24 @@ pub fn import(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
         let error = usage(format!("`cv import {text}`: addresses are not read"));
         return Err(Failure::usage(error.with_hint("download it first: `curl -L URL | cv import - NAME`")));
     }
-    let options = MakeOptions { platform: parsed.read("platform", read_platform)?, ..making(parsed)? };
-    let image = match text {
-        "-" => images.import(io::stdin(), &options)?,
-        _ => images.import(open(&native::path(source)?)?, &options)?,
+    let progress = Progress::warnings();
+    let platform = parsed.read("platform", read_platform)?;
+    let options = MakeOptions { platform, progress: Some(progress.callback()), ..making(parsed)? };
+    let imported = match text {
+        "-" => images.import(io::stdin(), &options),
+        _ => images.import(open(&native::path(source)?)?, &options),
     };
-    print_id(&image)
+    progress.end();
+    print_id(&imported?)
 }
 
 /// Makes an image of a container.
 pub fn commit(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let container = session.container(parsed.operand(0)?)?;
+    let progress = Progress::warnings();
     let options = MakeOptions {
         author: parsed.texts("author")?.last().map(|text| (*text).to_owned()),
+        progress: Some(progress.callback()),
         ..making(parsed)?
     };
     let pause = parsed.switch_or("pause", true) && !parsed.switch("no-pause");
@@ -114,6 +118,7 @@ pub fn commit(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     }
     let committed = session.host()?.images().commit(&container, &options);
     let resumed = if paused { container.resume() } else { Ok(()) };
+    progress.end();
     let image = committed?;
     resumed?;
     print_id(&image)
@@ -123,9 +128,7 @@ pub fn commit(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
 pub fn export(session: &Session, parsed: &Parsed) -> Result<i32, Failure> {
     let container: Container = session.container(parsed.operand(0)?)?;
     let summary = write_to(parsed, |file| container.export(file, None))?;
-    for skipped in &summary.skipped {
-        output::message(&format!("{} {skipped}\n", Style::for_stderr().warn("warning:")));
-    }
+    output::warn_left_out(&summary.skipped, summary.skipped_count);
     Ok(0)
 }
 

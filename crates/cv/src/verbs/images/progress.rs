@@ -5,7 +5,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use containerv::{PullEvent, PullProgress, PushEvent, PushProgress};
+use containerv::{PullEvent, PullProgress, PushEvent, PushProgress, Skipped};
 use containerv_spec::ByteSize;
 use containerv_spec::image::{Descriptor, Digest};
 
@@ -21,6 +21,9 @@ const FREE_LINES: usize = 3;
 /// Lines of a terminal that does not say.
 const USUAL_LINES: usize = 24;
 
+/// Entries of layers that are named when they could not be unpacked as they should.
+const NAMED: usize = 10;
+
 /// What is told of a pull, on standard error.
 pub(super) struct Progress(Arc<Mutex<Board>>);
 
@@ -29,6 +32,9 @@ struct Board {
     layers: Vec<Layer>,
     drawn: Option<Instant>,
     lines: usize,
+    /// What the layers do not have as they should: the first entries, and how many.
+    left_out: (Vec<Skipped>, u64),
+    warns: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -78,7 +84,16 @@ impl Progress {
             false if terminal::takes_escapes(&io::stderr()) => How::Screen,
             false => How::Lines,
         };
-        Self(Arc::new(Mutex::new(Board { how, layers: Vec::new(), drawn: None, lines: 0 })))
+        Self::of(Board::new(how, !quiet))
+    }
+
+    /// A progress that tells only what could not be unpacked as it should.
+    pub(super) fn warnings() -> Self {
+        Self::of(Board::new(How::Nothing, true))
+    }
+
+    fn of(board: Board) -> Self {
+        Self(Arc::new(Mutex::new(board)))
     }
 
     /// What is to be told of events.
@@ -93,19 +108,32 @@ impl Progress {
         Arc::new(move |event| board.lock().unwrap_or_else(PoisonError::into_inner).take_push(event))
     }
 
-    /// Draws the end.
+    /// Draws the end, and warns.
     pub(super) fn end(&self) {
         let mut board = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if board.how == How::Screen && !board.layers.is_empty() {
             board.draw();
         }
+        let (named, count) = std::mem::take(&mut board.left_out);
+        if board.warns {
+            output::warn_left_out(&named, count);
+        }
     }
 }
 
 impl Board {
+    fn new(how: How, warns: bool) -> Self {
+        Self { how, layers: Vec::new(), drawn: None, lines: 0, left_out: (Vec::new(), 0), warns }
+    }
+
     fn take(&mut self, event: &PullEvent) {
         if let PullEvent::Resolved { reference, platform, layers, .. } = event {
             self.begin(layers, &format!("{}: pulling for {platform}\n", reference.familiar()));
+        }
+        if let PullEvent::LeftOut { entries, count, .. } = event {
+            let room = NAMED.saturating_sub(self.left_out.0.len());
+            self.left_out.0.extend(entries.iter().take(room).cloned());
+            self.left_out.1 += count;
         }
         let finished = self.note(event);
         self.show(finished);
@@ -280,6 +308,7 @@ impl Layer {
 
 #[cfg(test)]
 mod tests {
+    use containerv::SkipReason;
     use containerv_spec::image::Platform;
 
     use super::*;
@@ -289,7 +318,7 @@ mod tests {
     }
 
     fn board(layers: u8) -> Board {
-        let mut board = Board { how: How::Nothing, layers: Vec::new(), drawn: None, lines: 0 };
+        let mut board = Board::new(How::Nothing, true);
         let blob = |number| Descriptor { size: 4 << 20, ..Descriptor::of("", &[number]) };
         board.take(&PullEvent::Resolved {
             reference: "app".parse().unwrap(),
@@ -324,6 +353,16 @@ mod tests {
         assert_eq!(board.shown(10, later)[0], format!("{}: unpacking  3MiB", first.short()));
         let said = board.note(&PullEvent::Done { layer: first.clone() });
         assert_eq!(said, Some(format!("{}: pulled (4MiB)\n", first.short())));
+    }
+
+    #[test]
+    fn what_was_left_out_is_named_up_to_a_bound_and_counted() {
+        let mut board = board(2);
+        let entries = vec![Skipped { path: "dev/sda".into(), reason: SkipReason::Device }; 7];
+        for number in 0..2 {
+            board.take(&PullEvent::LeftOut { layer: digest(number), entries: entries.clone(), count: 500 });
+        }
+        assert_eq!((board.left_out.0.len(), board.left_out.1), (10, 1000));
     }
 
     #[test]

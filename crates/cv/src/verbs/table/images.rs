@@ -1,6 +1,7 @@
 //! Verbs about images.
 
 use super::{ANY, FORCE_YES, FORMAT, NO_TRUNC, QUIET};
+use crate::platform::choose;
 use crate::syntax::{Completion, Flag, Section, Verb};
 use crate::verbs::images;
 
@@ -330,7 +331,12 @@ is standard input.",
 
 pub(super) static EXPORT: Verb = Verb {
     aliases: &["container export"],
-    details: "Of what is mounted in the container, only the mount points are written. It may be stopped.",
+    details: choose(
+        "Of what is mounted in the container, only the mount points are written. It may be stopped.",
+        "The container has to be stopped. Attributes, security descriptors, times of creation and junctions are in \
+records as layers of images have them; alternate streams and extended attributes are left out, and nothing mapped is there. \
+It is an archive of files: `cv import` makes no image of it, `cv commit` makes one of the container.",
+    ),
     usage: &["CONTAINER"],
     least: 1,
     most: 1,
@@ -341,8 +347,14 @@ pub(super) static EXPORT: Verb = Verb {
 
 pub(super) static COMMIT: Verb = Verb {
     aliases: &["container commit"],
-    details: "What the container has changed becomes a layer on those of its image, whose configuration the new image \
-has. Of a container that was made of no image, all files become one layer.",
+    details: choose(
+        "What the container has changed becomes a layer on those of its image. The configuration is that of the image, \
+with what the container was asked for: command, environment, user, working directory, labels, stop signal; `--change` comes \
+after that. Of a container that was made of no image, all files become one layer.",
+        "What the container has changed becomes a layer on those of its image. The configuration is that of the image, \
+with what the container was asked for: command, environment, user, working directory, labels, published ports; `--change` \
+comes after that. The container has to be stopped, and made of an image.",
+    ),
     usage: &["CONTAINER [NAME[:TAG]]"],
     least: 1,
     most: 2,

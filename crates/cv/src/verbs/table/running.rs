@@ -51,7 +51,7 @@ pub(super) static RUN: Verb = Verb {
     ],
     most: ANY,
     options_first: true,
-    completion: Completion::Images,
+    completion: Completion::Roots,
     failure: 125,
     sections: &[
         &RUN_FLAGS,
@@ -77,7 +77,7 @@ pub(super) static CREATE: Verb = Verb {
     ],
     most: ANY,
     options_first: true,
-    completion: Completion::Images,
+    completion: Completion::Roots,
     failure: 125,
     sections: &[
         &LIFE,

@@ -21,7 +21,7 @@ use crate::backend::hcs::monitor;
 use crate::backend::hcs::perform::Performer;
 use crate::backend::hcs::store::Directory;
 use crate::backend::hcs::system::System;
-use crate::copy::{Change, CopyOptions, CopySummary};
+use crate::copy::{Change, CopyOptions, CopyProgress, CopySummary};
 use crate::images::windows::write_exported;
 use crate::{Error, ErrorKind, Result};
 
@@ -130,6 +130,29 @@ impl System {
         })
     }
 
+    /// Packs all files of a container that does not run, with what Windows knows of each. Nothing is mapped then.
+    pub(crate) fn export_root(
+        &self,
+        id: &ContainerId,
+        archive: impl Write,
+        progress: Option<CopyProgress>,
+    ) -> Result<CopySummary> {
+        let directory = self.directory(id)?;
+        let lock = directory.lock()?;
+        let (journal, request) = (directory.journal()?, directory.request()?);
+        if self.running(&directory, &journal)?.is_some() {
+            let message = "Windows keeps files of it to itself while it runs";
+            return Err(Error::new(ErrorKind::InvalidState, message).with_hint("stop the container first"));
+        }
+        let layers = self.layers(&directory, &journal, &request)?;
+        let options = CopyOptions { keep_owner: true, progress, ..CopyOptions::default() };
+        let everything = OsText::from(r"C:\");
+        self.rest(directory, lock, &journal, &layers, Vec::new())?.run(|access| match access {
+            Access::Volume(root) => files::download_tar(root, &everything, archive, &options),
+            Access::Guest(guest) => guest.download_tar(&everything, archive, &options),
+        })
+    }
+
     fn copying<T>(&self, id: &ContainerId, run: impl FnOnce(&Access) -> Result<T>) -> Result<T> {
         let directory = self.directory(id)?;
         let name = directory.called();
@@ -162,10 +185,22 @@ impl System {
             };
             return Ok(View { access, directory, resting: None, _lock: lock });
         }
-        self.end_run(&directory, &journal, None)?;
-        let resting = self.begin_rest(&directory, &journal, &layers)?;
+        self.rest(directory, lock, &journal, &layers, mapped)
+    }
+
+    /// Opens the root of a container that does not run.
+    fn rest(
+        &self,
+        directory: Directory,
+        lock: Lock,
+        journal: &Journal,
+        layers: &Layers,
+        mapped: Vec<Mapping>,
+    ) -> Result<View<'_>> {
+        self.end_run(&directory, journal, None)?;
+        let resting = self.begin_rest(&directory, journal, layers)?;
         let mounted =
-            self.mount(&directory, &layers).and_then(|()| self.volume_of(&directory, &layers, mapped));
+            self.mount(&directory, layers).and_then(|()| self.volume_of(&directory, layers, mapped));
         match mounted {
             Ok(root) => {
                 Ok(View { access: Access::Volume(root), directory, resting: Some(resting), _lock: lock })

@@ -7,9 +7,9 @@ use std::time::Duration;
 use containerv_spec::request::Isolation;
 
 use super::*;
-use crate::Container;
 use crate::backend::hcs::bed::Bed;
 use crate::copy::ChangeKind;
+use crate::{Container, MakeOptions};
 
 fn said(container: &Container, command: &str) -> String {
     let output = container.command("cmd").args(["/c", command]).output().unwrap();
@@ -139,6 +139,44 @@ fn changes_are_told_of_a_container_that_does_not_run() {
     assert!(!container.directory().unwrap().join("changes").exists());
     container.delete(false).unwrap();
     assert!(bed.host.repair(true).unwrap().is_empty());
+}
+
+#[test]
+fn all_files_are_exported_from_a_container_that_does_not_run() {
+    let Some(bed) = Bed::new() else { return };
+    bed.put_in_layer("data\\old.txt", "old");
+    for isolation in [Isolation::Process, Isolation::Vm] {
+        let container = bed.keeper(isolation);
+        said(&container, "echo new> C:\\data\\new.txt");
+        let error = container.export(std::io::sink(), None).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidState, "{error}");
+        container.stop(Some(Duration::from_secs(20))).unwrap();
+        let mut archive = Vec::new();
+        let summary = container.export(&mut archive, None).unwrap();
+        assert!(summary.files >= 2, "{summary:?}");
+        let mut found = Vec::new();
+        for entry in tar::Archive::new(&archive[..]).entries().unwrap() {
+            let mut entry = entry.unwrap();
+            let name = String::from_utf8(entry.path_bytes().into_owned()).unwrap();
+            let records = entry.pax_extensions().unwrap();
+            let records: Vec<_> = records.into_iter().flatten().map(|record| record.unwrap()).collect();
+            let has = |key: &str| records.iter().any(|record| record.key() == Ok(key));
+            if name.starts_with("./data/") && !name.ends_with('/') {
+                assert!(has("MSWINDOWS.fileattr") && has("MSWINDOWS.rawsd"), "{name}");
+                found.push(name);
+            }
+        }
+        found.sort();
+        assert_eq!(found, ["./data/new.txt", "./data/old.txt"]);
+        // Of folders alone no image is made.
+        let error = bed.host.images().commit(&container, &MakeOptions::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("cv export")), "{error:?}");
+        // Nothing of it stays mounted, and it starts again.
+        assert!(bed.host.repair(true).unwrap().is_empty());
+        container.start().unwrap();
+        container.delete(true).unwrap();
+    }
 }
 
 #[test]

@@ -180,7 +180,7 @@ impl<R: BufRead> Layer<R> {
             let attributes = self.kept(member, &spot.path());
             self.give(spot, member.kind == Kind::Symlink, &member.metadata, &attributes)?;
         }
-        if self.tree.foreign.is_some() {
+        if self.tree.foreign.is_some() || self.loses_owner(&member.metadata) {
             self.own(member, &spot.path())?;
         }
         self.meter.entry(|summary| match member.kind {
@@ -202,7 +202,12 @@ impl<R: BufRead> Layer<R> {
 
     /// Notes who will own what was made, if that is not settled by now.
     fn own(&mut self, member: &Member, path: &[u8]) -> Result<(), Failure> {
-        let Some(foreign) = &mut self.tree.foreign else { return Ok(()) };
+        let Some(foreign) = &mut self.tree.foreign else {
+            if self.loses_owner(&member.metadata) {
+                self.meter.skip(path, SkipReason::Owner);
+            }
+            return Ok(());
+        };
         let Metadata { uid, gid, mode, .. } = member.metadata;
         let is_link = member.kind == Kind::Symlink;
         let (times, attributes) = (&times(&member.metadata), &member.attributes[..]);
@@ -211,6 +216,11 @@ impl<R: BufRead> Layer<R> {
             self.meter.skip(path, SkipReason::Owner);
         }
         Ok(())
+    }
+
+    /// Says whether what is made belongs to somebody else than the archive says, for good.
+    fn loses_owner(&self, metadata: &Metadata) -> bool {
+        self.tree.foreign.is_none() && self.tree.ownership.loses(metadata.uid, metadata.gid)
     }
 
     fn belonging(&self, metadata: &Metadata) -> Belonging {

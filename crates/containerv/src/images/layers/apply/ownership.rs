@@ -34,6 +34,11 @@ impl Ownership {
         Belonging { uid: self.uid, gid: self.gid, mode: mode & kept, same_user: uid == 0 }
     }
 
+    /// Says whether an entry of these ids becomes another one's: the user who unpacks is root in containers.
+    pub(super) fn loses(&self, uid: u32, gid: u32) -> bool {
+        !self.privileged && (uid, gid) != (0, 0)
+    }
+
     /// What a copy of an entry of a layer gets.
     pub(super) fn of(&self, node: &Node) -> Belonging {
         let (uid, gid) = if self.privileged { (node.uid, node.gid) } else { (self.uid, self.gid) };

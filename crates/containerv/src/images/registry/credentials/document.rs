@@ -6,6 +6,17 @@ use serde_json::{Map, Value, json};
 use super::{Credential, DEFAULT_KEY, TOKEN_USER};
 use crate::base64;
 
+/// What names of headers for registries begin with.
+const META: &str = "X-Meta-";
+/// Members of an entry of `proxies`, and variables of containers.
+const PROXIES: [(&str, &str); 5] = [
+    ("httpProxy", "HTTP_PROXY"),
+    ("httpsProxy", "HTTPS_PROXY"),
+    ("ftpProxy", "FTP_PROXY"),
+    ("noProxy", "NO_PROXY"),
+    ("allProxy", "ALL_PROXY"),
+];
+
 /// A file with credentials.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Document(Map<String, Value>);
@@ -46,6 +57,41 @@ impl Document {
             }
         }
         Ok(None)
+    }
+
+    /// Headers for registries.
+    pub(crate) fn headers(&self) -> Result<Vec<(String, String)>, String> {
+        let Some(all) = self.0.get("HttpHeaders").filter(|all| !all.is_null()) else { return Ok(Vec::new()) };
+        let all = all.as_object().ok_or("`HttpHeaders` has no names and values")?;
+        let ours = |name: &str| name.get(..META.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(META));
+        let header = |(name, value): (&String, &Value)| {
+            let value =
+                value.as_str().filter(|value| value.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
+            let named = ureq::http::HeaderName::from_bytes(name.as_bytes()).is_ok();
+            let value =
+                value.filter(|_| named).ok_or_else(|| format!("`HttpHeaders`: `{name}` is no header"))?;
+            Ok((name.clone(), value.to_owned()))
+        };
+        all.iter().filter(|(name, _)| ours(name)).map(header).collect()
+    }
+
+    /// Proxies for containers: variables and values.
+    pub(crate) fn proxies(&self) -> Result<Vec<(&'static str, String)>, String> {
+        let entry = self.0.get("proxies").and_then(|proxies| proxies.get("default"));
+        let Some(entry) = entry.filter(|entry| !entry.is_null()) else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for (member, variable) in PROXIES {
+            match entry.get(member) {
+                None | Some(Value::Null) => {}
+                Some(Value::String(text)) if text.contains('\0') => {
+                    return Err(format!("`{member}` of `proxies` has a NUL byte"));
+                }
+                Some(Value::String(text)) if text.is_empty() => {}
+                Some(Value::String(text)) => found.push((variable, text.clone())),
+                Some(_) => return Err(format!("`{member}` of `proxies` is no text")),
+            }
+        }
+        Ok(found)
     }
 
     pub(crate) fn store(&mut self, key: &str, credential: &Credential) {

@@ -13,8 +13,8 @@ const MAX_BYTES: u64 = 4 << 20;
 const MAX_LINKS: usize = 8;
 
 /// Reads a file; nothing if there is none.
-pub(super) fn read(path: &Path) -> Result<Option<Document>> {
-    let doing = || format!("cannot read the credentials in `{}`", path.display());
+pub(in super::super) fn read(path: &Path) -> Result<Option<Document>> {
+    let doing = || format!("cannot read `{}`", path.display());
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if matches!(error.kind(), Io::NotFound | Io::NotADirectory) => return Ok(None),

@@ -12,6 +12,7 @@ use containerv_spec::image::reference::DEFAULT_REGISTRY;
 use crate::{Error, ErrorKind, Result};
 
 pub(crate) use document::Document;
+pub(super) use file::read;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use program::reply as helper_reply;
 
@@ -64,13 +65,11 @@ impl CredentialFiles {
         if let Some(file) = directory("REGISTRY_AUTH_FILE") {
             return Self { read: vec![file.clone()], write: Some(file), programs: Vec::new() };
         }
-        let home = || directory("HOME").or_else(|| directory("USERPROFILE"));
-        let docker = directory("DOCKER_CONFIG").or_else(|| home().map(|home| home.join(".docker")));
-        let docker = docker.map(|docker| docker.join("config.json"));
+        let docker = docker_file(&directory);
         let podman = [
             directory("XDG_RUNTIME_DIR").map(|run| run.join("containers/auth.json")),
             directory("XDG_CONFIG_HOME")
-                .or_else(|| home().map(|home| home.join(".config")))
+                .or_else(|| home(&directory).map(|home| home.join(".config")))
                 .map(|config| config.join("containers/auth.json")),
         ];
         let read = docker.clone().into_iter().chain(podman.into_iter().flatten()).collect();
@@ -151,6 +150,16 @@ impl CredentialFiles {
                 .with_hint("set HOME, DOCKER_CONFIG or REGISTRY_AUTH_FILE")
         })
     }
+}
+
+/// Docker's file.
+pub(super) fn docker_file(directory: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    let docker = directory("DOCKER_CONFIG").or_else(|| home(&directory).map(|home| home.join(".docker")));
+    docker.map(|docker| docker.join("config.json"))
+}
+
+fn home(directory: impl Fn(&str) -> Option<PathBuf>) -> Option<PathBuf> {
+    directory("HOME").or_else(|| directory("USERPROFILE"))
 }
 
 /// What credentials of a registry are kept by.

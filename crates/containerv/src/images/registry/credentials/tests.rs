@@ -195,3 +195,29 @@ mod unix {
         assert!(error.to_string().contains("docker-credential-missing"), "{error}");
     }
 }
+
+#[test]
+fn headers_for_registries_are_those_that_docker_sends_on() {
+    let headers = |value: serde_json::Value| document(&json!({ "HttpHeaders": value })).headers();
+    let all = json!({ "User-Agent": "Docker-Client/27", "X-Meta-Team": "blue", "x-meta-two": "2", "Authorization": "x" });
+    let expected = [("X-Meta-Team", "blue"), ("x-meta-two", "2")].map(|(a, b)| (a.to_owned(), b.to_owned()));
+    assert_eq!(headers(all), Ok(expected.to_vec()));
+    assert_eq!(headers(json!(null)), Ok(Vec::new()));
+    assert_eq!(document(&json!({})).headers(), Ok(Vec::new()));
+    for wrong in
+        [json!([]), json!({ "X-Meta-A": 1 }), json!({ "X-Meta-A": "a\r\nb" }), json!({ "X-Meta- A": "a" })]
+    {
+        assert!(headers(wrong.clone()).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn proxies_of_containers_are_those_of_the_default_entry() {
+    let proxies = |value: serde_json::Value| document(&json!({ "proxies": value })).proxies();
+    let entry = json!({ "httpProxy": "http://p:1", "httpsProxy": "", "noProxy": "a,b", "other": 1 });
+    let expected = vec![("HTTP_PROXY", "http://p:1".to_owned()), ("NO_PROXY", "a,b".to_owned())];
+    assert_eq!(proxies(json!({ "default": entry, "tcp://host:1": { "allProxy": "x" } })), Ok(expected));
+    assert_eq!(proxies(json!({ "tcp://host:1": { "allProxy": "x" } })), Ok(Vec::new()));
+    assert!(proxies(json!({ "default": { "allProxy": 1 } })).is_err());
+    assert!(proxies(json!({ "default": { "allProxy": "a\0b" } })).is_err());
+}

@@ -247,6 +247,7 @@ fn an_ordinary_user_is_told_what_could_not_be_kept() {
     let mode = |name: &str| fs::metadata(bed.at(name)).unwrap().mode() & 0o7777;
     assert_eq!((mode("own"), mode("other")), (0o4777, 0o777));
     let skipped: Vec<_> = unpacked.summary.skipped.iter().map(ToString::to_string).collect();
-    assert_eq!(skipped.len(), 2, "{skipped:?}");
-    assert!(skipped[1].starts_with("`sda`: left out: a device node"), "{skipped:?}");
+    assert_eq!(skipped.len(), 3, "{skipped:?}");
+    assert!(skipped[1].starts_with("`other`: made with another owner"), "{skipped:?}");
+    assert!(skipped[2].starts_with("`sda`: left out: a device node"), "{skipped:?}");
 }
