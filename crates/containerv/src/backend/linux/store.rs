@@ -18,11 +18,11 @@ use containerv_spec::machine::MountsBelow;
 use containerv_spec::plan::IdMaps;
 use containerv_spec::state::Exit;
 use containerv_spec::{ContainerId, OsText, Request};
-use rustix::fs::{AtFlags, FlockOperation, Mode, OFlags};
+use rustix::fs::{FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-use super::remembered::{Remembered, Version};
+use super::remembered::Remembered;
 use crate::host::DAMAGED_REQUEST;
 use crate::lower::linux::Places;
 use crate::{Error, ErrorKind, Result};
@@ -342,25 +342,18 @@ impl Directory {
 
     /// Reads the request.
     pub(crate) fn request(&self) -> Result<Request> {
-        let version = rustix::fs::statat(&self.fd, "config.json", AtFlags::SYMLINK_NOFOLLOW);
-        let version = version.ok().map(|stat| Version::of(&stat));
-        if let Some(request) = version.and_then(|version| self.requests.get(version)) {
-            return Ok(request);
-        }
-        let request = self.read_request()?;
-        if let Some(version) = version {
-            self.requests.keep(version, &request);
-        }
-        Ok(request)
-    }
-
-    fn read_request(&self) -> Result<Request> {
-        let bytes = self.read("config.json")?.ok_or_else(|| {
+        let content = self.read("config.json")?.ok_or_else(|| {
             let message = format!("container `{}` has no stored request", self.name());
             Error::new(ErrorKind::Corrupt, message)
                 .with_hint("remove what is left of it with `cv system repair`")
         })?;
-        parse(&bytes, &self.path.join("config.json")).map_err(|error: Error| error.with_hint(DAMAGED_REQUEST))
+        if let Some(request) = self.requests.get(&content) {
+            return Ok(request);
+        }
+        let path = self.path.join("config.json");
+        let request = parse(&content, &path).map_err(|error: Error| error.with_hint(DAMAGED_REQUEST))?;
+        self.requests.keep(content, &request);
+        Ok(request)
     }
 
     /// Reads the journal. A last line that is cut off was never acted upon.
