@@ -148,7 +148,7 @@ fn no_words_print_the_verbs_on_standard_error() {
     let outcome = Place::new().run::<&str>([]);
     assert_eq!((outcome.code, outcome.stdout.as_str()), (125, ""));
     assert!(
-        outcome.stderr.contains("exec           Run a command in a running container"),
+        outcome.stderr.contains("  exec              Run a command in a running container"),
         "{}",
         outcome.stderr
     );

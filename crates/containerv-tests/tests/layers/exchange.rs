@@ -94,6 +94,31 @@ fn what_a_container_changed_is_a_layer_of_a_new_image() {
 }
 
 #[test]
+fn mount_points_are_no_changes_and_in_no_layer() {
+    let bed = Bed::with_program();
+    let root = bed.in_root("/");
+    let archive =
+        Command::new("tar").arg("-C").arg(root).args(["-cf", "-", "./bin", "./etc/passwd"]).output().unwrap();
+    let named = |name: &str| MakeOptions { reference: Some(name.into()), ..MakeOptions::default() };
+    let image = images(&bed).import(&archive.stdout[..], &named("small:1")).unwrap();
+    let shared = bed.path("shared");
+    std::fs::create_dir(&shared).unwrap();
+    let command = ["/bin/sh", "-c", "echo x > /point/x && echo x > /written && ls /proc/self /etc/hosts"];
+    let builder = Container::builder_of(&image).unwrap().command(command).bind(&shared, "/point");
+    let (container, mut child) = builder.run(bed.host(), StdioSet::null()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let changes: Vec<_> = container.changes().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(changes, ["A /written"]);
+    let made = images(&bed).commit(&container, &named("small:2")).unwrap();
+    let containerv::spec::request::Root::Layers(layers) = made.root().unwrap() else { panic!() };
+    let top = std::path::PathBuf::from(layers.folders[0].to_str().unwrap());
+    let mut names: Vec<_> = std::fs::read_dir(top).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["etc", "written"]);
+    container.delete(true).unwrap();
+}
+
+#[test]
 fn saved_images_are_loaded_elsewhere_with_their_digests() {
     let bed = Bed::with_program();
     base(&bed);

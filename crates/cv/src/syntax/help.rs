@@ -71,13 +71,16 @@ fn flag_help(text: &mut String, flag: &Flag) {
     text.push_str(help.trim_start());
 }
 
+/// Width of the longest name of a verb in an overview.
+const NAME_WIDTH: usize = 17;
+
 /// Returns the help text of `cv` itself.
 pub fn overview(groups: &[(&str, &[&Verb])]) -> String {
     let mut text = String::from("Usage: cv [OPTIONS] VERB ...\n\nRun containers without a daemon\n");
     for (title, group) in groups {
         _ = writeln!(text, "\n{title}:");
         for verb in group.iter().filter(|verb| !verb.hidden) {
-            _ = writeln!(text, "  {:14} {}", verb.name, verb.about);
+            _ = writeln!(text, "  {:NAME_WIDTH$} {}", verb.name, verb.about);
         }
     }
     text.push_str("\nCommon:\n");
@@ -94,7 +97,7 @@ pub fn overview(groups: &[(&str, &[&Verb])]) -> String {
 pub fn group_overview(group: &str, verbs: &[(&str, &Verb)]) -> String {
     let mut text = format!("Usage: cv {group} [OPTIONS] VERB ...\n\nVerbs:\n");
     for (word, verb) in verbs {
-        _ = writeln!(text, "  {word:14} {}", verb.about);
+        _ = writeln!(text, "  {word:NAME_WIDTH$} {}", verb.about);
     }
     _ = writeln!(text, "\n`cv {group} VERB --help` explains a verb.");
     text

@@ -1,6 +1,5 @@
 //! A container's files as the archive of a layer.
 
-use std::fs::File;
 use std::io::Write;
 use std::os::fd::AsFd;
 
@@ -9,13 +8,13 @@ use containerv_spec::request::Root;
 
 use super::System;
 use super::transfer;
-use super::view::scratch_of;
+use super::view::{layers, scratch_of};
 use crate::copy::{CopyProgress, CopySummary};
 use crate::images::layers::decode::Compression;
 use crate::images::layers::encode::Encoded;
 use crate::images::layers::pack::{Form, pack, write};
-use crate::lower::linux::SYSTEM_DIRECTORIES;
-use crate::{Error, Result};
+use crate::lower::linux::{SYSTEM_DIRECTORIES, mount_points};
+use crate::{Error, ErrorKind, Result};
 
 impl System {
     /// Packs what a container has changed.
@@ -26,13 +25,18 @@ impl System {
         sink: impl Write + Send,
     ) -> Result<(CopySummary, Encoded)> {
         let directory = self.directory(id)?;
-        let upper = scratch_of(&directory, &directory.request()?)?.join("upper");
-        let upper = File::open(&upper)
-            .map_err(|error| Error::io(error, format!("cannot open the changes in `{}`", upper.display())))?;
+        let request = directory.request()?;
+        let layers = layers(&request, &directory.path, &scratch_of(&directory, &request)?)?;
+        let [(lower, upper, _)] = &layers[..] else {
+            let message = "it was made of the built-in image, whose changes are no layer";
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        };
+        let lower: Vec<_> = lower.iter().map(AsFd::as_fd).collect();
+        let left_out = transfer::made_points(&lower, upper.as_fd(), &mount_points(&request))?;
         let maps = directory.journal()?.intent.maps;
         let (uids, gids) = maps.map_or_else(Default::default, |maps| (maps.uids, maps.gids));
         let root = transfer::Root { directory: upper.as_fd(), uids: &uids, gids: &gids };
-        pack(&root, Form::Changes, compression, sink, None)
+        pack(&root, Form::Changes { left_out: &left_out }, compression, sink, None)
     }
 
     /// Packs all files of a container.

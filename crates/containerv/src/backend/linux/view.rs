@@ -17,7 +17,9 @@ use super::running::root_of;
 use super::store::{Directory, Lock};
 use super::{System, probe, process, store, transfer};
 use crate::copy::{Change, ChangeKind, CopyOptions, CopySummary};
-use crate::lower::linux::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES, layer_directory, layer_name, view};
+use crate::lower::linux::{
+    HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES, layer_directory, layer_name, mount_points, view,
+};
 use crate::{Error, ErrorKind, Result};
 
 /// A container's root, and what keeps it mounted.
@@ -116,8 +118,8 @@ impl System {
             .and_then(|layers| {
                 let mut changes = Vec::new();
                 for (lower, upper, prefix) in layers {
-                    let found =
-                        transfer::changes(&lower.iter().map(AsFd::as_fd).collect::<Vec<_>>(), upper.as_fd())?;
+                    let lower: Vec<_> = lower.iter().map(AsFd::as_fd).collect();
+                    let found = transfer::changes(&lower, upper.as_fd(), &mount_points(&request))?;
                     changes.extend(found.into_iter().map(|change| below(&prefix, change)));
                 }
                 if request.root == Root::Host {
@@ -146,9 +148,9 @@ pub(super) fn scratch_of(directory: &Directory, request: &Request) -> Result<Pat
 }
 
 /// The layers of a root: what is below, what was written, and where both are in the container.
-type Layers = Vec<(Vec<File>, File, OsText)>;
+pub(super) type Layers = Vec<(Vec<File>, File, OsText)>;
 
-fn layers(request: &Request, own: &Path, scratch: &Path) -> Result<Layers> {
+pub(super) fn layers(request: &Request, own: &Path, scratch: &Path) -> Result<Layers> {
     if let Root::Directory(lower) = &request.root {
         return Ok(vec![(vec![open(store::path(lower))?], open(&scratch.join("upper"))?, "/".into())]);
     }

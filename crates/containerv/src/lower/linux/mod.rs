@@ -29,6 +29,7 @@ use crate::{Error, ErrorKind, Result};
 pub(crate) use identity::{automatic_maps, wants_user_namespace};
 pub(crate) use join::{Joined, Membership, join, membership};
 pub(crate) use layers::{has_layers, layer_directory, layer_name, overlay_options};
+pub(crate) use mounts::mount_points;
 pub(crate) use process::DEFAULT_PATH;
 pub(crate) use remount::{Remount, add_mount, remove_mount};
 pub(crate) use root::{HOST_IMAGE_PATHS, SYSTEM_DIRECTORIES};

@@ -3,7 +3,7 @@
 use containerv_spec::OsText;
 use containerv_spec::cgroup::{GroupSet, GroupVersion};
 use containerv_spec::plan::{Action, Entry, MountAttributes, Resolve, Slot, TargetKind};
-use containerv_spec::request::{Mount, MountSource, Network, Root, Share};
+use containerv_spec::request::{Mount, MountSource, Network, Request, Root, Share};
 
 use super::Draft;
 
@@ -37,6 +37,15 @@ const MASKED: [&str; 12] = [
 
 /// Paths that change the host when they are written.
 const PROTECTED: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/// Where something is mounted in every root, as far as the root itself has to have the mount point.
+const MOUNT_POINTS: [&str; 6] = ["/proc", "/sys", "/dev", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"];
+
+/// Returns the paths in the root that may have been made for a mount.
+pub(crate) fn mount_points(request: &Request) -> Vec<OsText> {
+    let asked = request.mounts.iter().map(|mount| mount.target.clone());
+    MOUNT_POINTS.map(OsText::from).into_iter().chain(asked).collect()
+}
 
 /// Size of `/dev/shm` unless asked otherwise.
 const SHM_BYTES: u64 = 64 << 20;

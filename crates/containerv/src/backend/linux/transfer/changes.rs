@@ -5,7 +5,7 @@
 //! namespace `trusted` or `user`, hides what lower layers have below a directory.
 
 use std::collections::BTreeMap;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use containerv_spec::OsText;
@@ -21,16 +21,22 @@ use crate::{Error, ErrorKind, Result};
 const READ: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
 /// Lists what differs between the layers in `lower`, the topmost first, and those under `upper`,
-/// sorted by path. A directory above a change counts as modified, as with `docker diff`.
+/// sorted by path. A directory above a change counts as modified, as with `docker diff`. What of `points` was
+/// only made to be mounted on is no difference; see [`made_points`].
 ///
 /// # Errors
 ///
 /// What cannot be read; a directory that was renamed with `redirect_dir=on`, whose content is not
 /// where its name is.
-pub(crate) fn changes(lower: &[BorrowedFd<'_>], upper: BorrowedFd<'_>) -> Result<Vec<Change>> {
+pub(crate) fn changes(
+    lower: &[BorrowedFd<'_>],
+    upper: BorrowedFd<'_>,
+    points: &[OsText],
+) -> Result<Vec<Change>> {
     let all = (0..lower.len()).collect();
     let mut pending = vec![Directory { path: Vec::new(), lower: all, opaque: false }];
-    let mut comparison = Comparison { lower, upper, found: BTreeMap::new() };
+    let points = made_points(lower, upper, points)?;
+    let mut comparison = Comparison { lower, upper, points, found: BTreeMap::new() };
     while let Some(directory) = pending.pop() {
         comparison.compare(&directory, &mut pending).map_err(|errno| {
             let path = OsText::from("/").join(&directory.path);
@@ -62,6 +68,8 @@ struct Directory {
 struct Comparison<'a> {
     lower: &'a [BorrowedFd<'a>],
     upper: BorrowedFd<'a>,
+    /// Mount points that were made in the upper layer.
+    points: Vec<Vec<u8>>,
     found: BTreeMap<Vec<u8>, ChangeKind>,
 }
 
@@ -113,10 +121,17 @@ impl Comparison<'_> {
             pending.push(Directory { path: path.clone(), lower: layers, opaque });
         }
         // A directory is in the upper layer as soon as anything below it is.
-        let differs = below.node.is_none_or(|lower| !same_attributes(node, &lower));
-        if !both || differs {
+        let same = below.node.is_some_and(|lower| both && self.is_same_directory(&path, node, &lower));
+        if !same && !self.points.contains(&path) {
             self.found.insert(path, kind);
         }
+    }
+
+    /// Compares attributes. A mount point that was made in the directory has changed its time.
+    fn is_same_directory(&self, path: &[u8], node: &Node, lower: &Node) -> bool {
+        let attributes = |node: &Node| (node.mode, node.uid, node.gid);
+        let has_point = || self.points.iter().any(|point| parent_and_name(point).0 == path);
+        attributes(node) == attributes(lower) && (node.modified == lower.modified || has_point())
     }
 
     /// Notes what an opaque directory hides of the layers under it.
@@ -199,9 +214,69 @@ pub(crate) fn is_whiteout(node: &Node) -> bool {
     node.kind == FileType::CharacterDevice && node.device == 0
 }
 
-fn same_attributes(one: &Node, other: &Node) -> bool {
-    let attributes = |node: &Node| (node.mode, node.uid, node.gid, node.modified);
-    attributes(one) == attributes(other)
+/// Returns which of these absolute paths are mount points that the container's start made in its upper layer, as
+/// paths below the root: nothing is in them, and no lower layer has them. While the container ran, nobody could
+/// write there.
+///
+/// # Errors
+///
+/// What cannot be read.
+pub(crate) fn made_points(
+    lower: &[BorrowedFd<'_>],
+    upper: BorrowedFd<'_>,
+    points: &[OsText],
+) -> Result<Vec<Vec<u8>>> {
+    let mut made = Vec::new();
+    for point in points {
+        let path = point.as_bytes().strip_prefix(b"/").unwrap_or(point.as_bytes());
+        let was_made = || Ok(is_hollow(upper, path)? && !exists_in_any(lower, path)?);
+        let failed =
+            |errno: Errno| Error::os(errno.raw_os_error(), format!("look for the mount point `{point}`"));
+        if was_made().map_err(failed)? {
+            made.push(path.to_vec());
+        }
+    }
+    Ok(made)
+}
+
+fn is_hollow(layer: BorrowedFd<'_>, path: &[u8]) -> Result<bool, Errno> {
+    match node_at(layer, path)? {
+        Some(node) if node.is_directory() => {
+            let mut is_empty = true;
+            for_each_entry(&open_to_read(layer, path)?, |_| {
+                is_empty = false;
+                Ok(())
+            })?;
+            Ok(is_empty)
+        }
+        Some(node) => Ok(node.kind == FileType::RegularFile && node.size == 0),
+        None => Ok(false),
+    }
+}
+
+fn exists_in_any(layers: &[BorrowedFd<'_>], path: &[u8]) -> Result<bool, Errno> {
+    for &layer in layers {
+        if node_at(layer, path)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn node_at(layer: BorrowedFd<'_>, path: &[u8]) -> Result<Option<Node>, Errno> {
+    let (parent, name) = parent_and_name(path);
+    match open_below(layer, parent) {
+        Ok(directory) => look(&directory, &CString::new(name).map_err(|_| Errno::INVAL)?),
+        Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
+fn parent_and_name(path: &[u8]) -> (&[u8], &[u8]) {
+    match path.iter().rposition(|&byte| byte == b'/') {
+        Some(slash) => (&path[..slash], &path[slash + 1..]),
+        None => (b"", path),
+    }
 }
 
 /// Says whether overlayfs marked a directory; `opaque` counts only with the value `y`, because `x`

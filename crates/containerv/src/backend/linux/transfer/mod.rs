@@ -43,7 +43,7 @@ use containerv_spec::request::IdRange;
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
 
-pub(crate) use self::changes::changes;
+pub(crate) use self::changes::{changes, made_points};
 pub(crate) use self::remove::remove_tree;
 
 use self::archive::Subject;

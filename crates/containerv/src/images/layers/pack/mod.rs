@@ -22,8 +22,8 @@ use crate::{Error, Result};
 /// What is packed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form<'a> {
-    /// The upper layer of an overlay: its marks become image-spec's names.
-    Changes,
+    /// The upper layer of an overlay: its marks become image-spec's names. These paths are left out.
+    Changes { left_out: &'a [Vec<u8>] },
     /// A whole root. What is mounted in it is left out but for the mount points, except at these paths.
     Whole { mounts: &'a [&'a str] },
 }

@@ -64,7 +64,7 @@ fn marks_of_an_overlay_become_names_and_back() {
         let whiteout = rustix::fs::FileType::CharacterDevice;
         rustix::fs::mknodat(rustix::fs::CWD, upper.join(name), whiteout, Mode::empty(), 0).unwrap();
     }
-    let (bytes, _) = pack_tree(&upper, Form::Changes, Compression::None).unwrap();
+    let (bytes, _) = pack_tree(&upper, Form::Changes { left_out: &[] }, Compression::None).unwrap();
     let archive = scratch.file("layer.tar", &bytes);
     let listed = std::process::Command::new("tar").arg("-tf").arg(archive).output().unwrap();
     assert_eq!(
@@ -85,7 +85,7 @@ fn marks_of_an_overlay_become_names_and_back() {
             &Node::at(rustix::fs::CWD, copy.join(name)).unwrap()
         ));
     }
-    assert!(pack_tree(&copy, Form::Changes, Compression::None).is_ok());
+    assert!(pack_tree(&copy, Form::Changes { left_out: &[] }, Compression::None).is_ok());
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn names_that_stand_for_removals_are_refused_in_a_layer_alone() {
     let scratch = Scratch::quick("pack");
     let tree = scratch.dir("tree");
     scratch.file("tree/a/.wh.file", b"1");
-    let error = pack_tree(&tree, Form::Changes, Compression::None).unwrap_err().to_string();
+    let error = pack_tree(&tree, Form::Changes { left_out: &[] }, Compression::None).unwrap_err().to_string();
     assert_eq!(error, "`/a/.wh.file` cannot be in a layer, where such a name stands for a removal");
     pack_tree(&tree, Form::Whole { mounts: &[] }, Compression::None).unwrap();
 }

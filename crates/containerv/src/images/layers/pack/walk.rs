@@ -73,7 +73,7 @@ impl<'a, W: Write> Packing<'a, W> {
         let entered = self.archive.enter(c"", &self.path, self.stack.current(), &node);
         entered.map_err(|obstacle| self.failed(obstacle))?;
         self.archive.count_directory();
-        if matches!(self.form, Form::Changes) {
+        if matches!(self.form, Form::Changes { .. }) {
             self.mark_of_overlay(&node)?;
         }
         let names = sorted(self.stack.current()).map_err(|errno| self.failed(Obstacle::Read(errno)))?;
@@ -123,7 +123,11 @@ impl<'a, W: Write> Packing<'a, W> {
             Err(Errno::NOENT) => return self.skip(SkipReason::Vanished, parent),
             Err(errno) => return Err(self.failed(Obstacle::Read(errno))),
         };
-        if matches!(self.form, Form::Changes) {
+        if let Form::Changes { left_out } = self.form {
+            if left_out.contains(&self.path) {
+                self.path.truncate(parent);
+                return Ok(());
+            }
             self.check_name()?;
             if is_whiteout(&node) {
                 return self.whiteout(name, &node, parent);

@@ -23,7 +23,8 @@ fn listed(scratch: &Scratch, lowers: &[&str]) -> Vec<String> {
     let lower: Vec<_> = lowers.iter().map(|name| Opened::at(&scratch.path(name))).collect();
     let lower: Vec<_> = lower.iter().map(|opened| opened.0.as_fd()).collect();
     let upper = Opened::at(&scratch.path("upper"));
-    let changes = changes(&lower, upper.0.as_fd()).unwrap();
+    let points = ["/proc", "/etc/hosts", "/mnt/data", "/var/log", "/etc/motd"].map(OsText::from);
+    let changes = changes(&lower, upper.0.as_fd(), &points).unwrap();
     changes.iter().map(ToString::to_string).collect()
 }
 
@@ -35,6 +36,30 @@ fn layers() -> Scratch {
     scratch.file("second/etc/motd", b"second");
     scratch.file("second/usr/bin/sh", b"second");
     scratch
+}
+
+#[test]
+fn what_was_only_made_to_be_mounted_on_is_no_difference() {
+    if not_root() {
+        return;
+    }
+    let scratch = layers();
+    let made = "mkdir proc mnt mnt/data; : > etc/hosts";
+    assert_eq!(differences(&scratch, &["second", "base"], made), ["A /mnt"]);
+    let scratch = layers();
+    let used = "mkdir proc; echo x > proc/x; echo x > etc/hosts; : > etc/motd; rm -r var/log; mkdir var/log";
+    let wanted = [
+        "C /etc",
+        "A /etc/hosts",
+        "C /etc/motd",
+        "A /proc",
+        "A /proc/x",
+        "C /var",
+        "C /var/log",
+        "D /var/log/a",
+        "D /var/log/b",
+    ];
+    assert_eq!(differences(&scratch, &["second", "base"], used), wanted);
 }
 
 #[test]
