@@ -75,6 +75,8 @@ struct State {
     /// Origin that blobs are sent from instead.
     blobs_elsewhere: Option<String>,
     page: Option<usize>,
+    /// Least bytes of a piece that is uploaded, unless it is the last.
+    least_piece: Option<u64>,
     issued: u64,
 }
 
@@ -169,6 +171,11 @@ impl Registry {
     /// Gives lists in pages of this many names.
     pub fn page(&self, names: usize) {
         self.shared.state().page = Some(names);
+    }
+
+    /// Says that pieces of uploads have to have so many bytes, except the last.
+    pub fn want_pieces_of(&self, bytes: u64) {
+        self.shared.state().least_piece = Some(bytes);
     }
 
     /// Misbehaves for requests that the rule fits. Rules that were given first go first.

@@ -31,7 +31,11 @@ impl State {
         self.issued += 1;
         let id = format!("upload-{}", self.issued);
         self.uploads.insert(id.clone(), (name.to_owned(), Vec::new()));
-        self.progress(&id, 202)
+        let begun = self.progress(&id, 202);
+        match self.least_piece {
+            Some(least) => begun.with("OCI-Chunk-Min-Length", least.to_string()),
+            None => begun,
+        }
     }
 
     fn piece(&mut self, request: &Request, id: &str) -> Response {

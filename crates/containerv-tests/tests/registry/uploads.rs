@@ -66,6 +66,24 @@ fn a_large_blob_goes_in_pieces_and_goes_on_after_a_failure() {
 }
 
 #[test]
+fn pieces_are_as_large_as_the_registry_wants_them() {
+    let registry = Registry::start();
+    let client = Client::new(Settings { chunk_bytes: 10_000, ..settings() });
+    let name = reference(&registry, "a");
+    let pieces = |bytes: &[u8]| -> Vec<String> {
+        let before = registry.asked("PATCH", "").len();
+        assert_eq!(push(&client, &name, bytes, &[]).unwrap(), Pushed::Uploaded);
+        assert_eq!(registry.blob("a", &layer(bytes).digest).as_deref(), Some(bytes));
+        registry.asked("PATCH", "").into_iter().skip(before).filter_map(|line| line.range).collect()
+    };
+    registry.want_pieces_of(20_000);
+    assert_eq!(pieces(&content(45_000)), ["0-19999", "20000-39999", "40000-44999"]);
+    assert!(pieces(&content(20_000)).is_empty(), "it is sent whole");
+    registry.want_pieces_of(10);
+    assert_eq!(pieces(&content(12_000)), ["0-9999", "10000-11999"]);
+}
+
+#[test]
 fn a_failed_upload_in_one_piece_is_tried_again_and_not_for_ever() {
     let registry = Registry::start();
     let client = client();

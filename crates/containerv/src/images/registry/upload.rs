@@ -38,6 +38,13 @@ struct Upload<'a> {
     chunk: u64,
 }
 
+/// An upload that the registry has begun.
+struct Begun {
+    location: Location,
+    /// The least that a piece may have, unless it is the last.
+    least: u64,
+}
+
 impl Client {
     /// Says whether a repository has some content.
     ///
@@ -75,7 +82,7 @@ impl Client {
             match upload.begin(Some(other)) {
                 Ok(None) => return Ok(Pushed::Mounted),
                 // It has begun an upload instead, which is the one to use.
-                Ok(Some(location)) => return upload.persist(Some(location)).map(|()| Pushed::Uploaded),
+                Ok(Some(begun)) => return upload.persist(Some(begun)).map(|()| Pushed::Uploaded),
                 // Who may not read the other repository may still write this one.
                 Err(error) if error.kind() == ErrorKind::PermissionDenied => {}
                 Err(error) => return Err(error),
@@ -140,8 +147,8 @@ fn has(endpoint: &Endpoint, repository: &str, digest: &Digest, action: &str) -> 
 }
 
 impl Upload<'_> {
-    /// Begins an upload, and says where it goes; nothing if the registry has taken the content from another repository.
-    fn begin(&self, other: Option<&str>) -> Result<Option<Location>> {
+    /// Begins an upload; nothing if the registry has taken the content from another repository.
+    fn begin(&self, other: Option<&str>) -> Result<Option<Begun>> {
         let mut location = self.endpoint.location(&format!("{}/blobs/uploads/", self.repository));
         let mut scopes = vec![Scope::push(self.repository)];
         if let Some(other) = other {
@@ -152,21 +159,28 @@ impl Upload<'_> {
         let asked = Asked { method: Method::POST, ..Asked::get(location, self.action) };
         let purpose = Purpose { repository: self.repository, scopes: &scopes };
         let answer = sent(self.endpoint, &asked, purpose, &[201, 202])?;
-        if answer.status == 201 { Ok(None) } else { self.next(&answer).map(Some) }
+        if answer.status == 201 {
+            return Ok(None);
+        }
+        let least = answer.header("oci-chunk-min-length").and_then(|least| least.trim().parse().ok());
+        Ok(Some(Begun { location: self.next(&answer)?, least: least.unwrap_or(0) }))
     }
 
     /// Sends it, and begins anew when that fails for now.
-    fn persist(&self, mut begun: Option<Location>) -> Result<()> {
+    fn persist(&self, mut begun: Option<Begun>) -> Result<()> {
         let patience = &self.endpoint.patience;
         let mut attempt = 1;
         loop {
-            let location = match begun.take() {
-                Some(location) => Some(location),
+            let begun = match begun.take() {
+                Some(begun) => Some(begun),
                 None => self.begin(None)?,
             };
-            let Some(location) = location else { return Ok(()) };
-            let result =
-                if self.descriptor.size <= self.chunk { self.whole(location) } else { self.pieces(location) };
+            let Some(Begun { location, least }) = begun else { return Ok(()) };
+            let chunk = self.chunk.max(least);
+            let result = match self.descriptor.size <= chunk {
+                true => self.whole(location),
+                false => self.pieces(location, chunk),
+            };
             let Err(error) = result else { return Ok(()) };
             let passing = matches!(
                 error.kind(),
@@ -193,11 +207,11 @@ impl Upload<'_> {
         self.finish(location, payload, Some(1))
     }
 
-    fn pieces(&self, mut location: Location) -> Result<()> {
+    fn pieces(&self, mut location: Location, chunk: u64) -> Result<()> {
         let size = self.descriptor.size;
         let (mut at, mut attempt) = (0, 1);
         while at < size {
-            let length = self.chunk.min(size - at);
+            let length = chunk.min(size - at);
             let before = at;
             match self.piece(&location, at, length) {
                 Ok(answer) => {
