@@ -89,11 +89,6 @@ impl<R: Read> Reader<R> {
         self.kept.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Gives the stream back, wherever it is.
-    pub(crate) fn into_stream(self) -> R {
-        self.stream
-    }
-
     /// Says whether a header for all members that follow was read.
     pub(crate) fn has_global(&self) -> bool {
         self.global != Records::default()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use containerv_spec::image::Digest;
 
-use super::layers::decode::{Compression, decode};
+use super::layers::decode::{Compression, Decoded, decode};
 use super::layers::{Limits, Parents};
 use super::windows;
 use crate::backend::system::System;
@@ -83,9 +83,12 @@ impl Unpacking {
     /// The member that could not be made; what is left is the caller's to remove.
     pub(crate) fn unpack(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
         match self {
-            Self::Portable => {
-                plainly(source, job, |plain| windows::unpack(plain, job.target, job.is_base).map(drop))
-            }
+            Self::Portable => plainly(
+                source,
+                job,
+                |plain| windows::receive(plain, job.target, job.is_base),
+                |received, decoded| received.finish(&decoded.diff_id, decoded.size),
+            ),
             Self::Import | Self::Overlay => self.unpack_here(source, job),
             Self::None => Err(Error::new(
                 ErrorKind::Unsupported,
@@ -120,15 +123,16 @@ impl Unpacking {
     #[cfg(windows)]
     fn unpack_here(self, source: impl Read + Send, job: &Job<'_>) -> Result<Unpacked> {
         let below = if job.is_base { Vec::new() } else { job.below.find()? };
-        plainly(source, job, |plain| windows::import(plain, job.target, &below).map(drop))
+        plainly(source, job, |plain| windows::import(plain, job.target, &below), |(), _| Ok(()))
     }
 }
 
-/// Decompresses a layer for somebody who takes its archive.
-fn plainly(
+/// Decompresses a layer for somebody who takes its archive, and may have something to do once its digest is known.
+fn plainly<T>(
     source: impl Read + Send,
     job: &Job<'_>,
-    take: impl FnOnce(&mut dyn Read) -> Result<()>,
+    take: impl FnOnce(&mut dyn Read) -> Result<T>,
+    finish: impl FnOnce(T, &Decoded) -> Result<()>,
 ) -> Result<Unpacked> {
     let compression = Compression::of_media_type(job.media_type)?;
     let tell = |plain: &mut dyn Read| match &job.progress {
@@ -137,7 +141,8 @@ fn plainly(
         }
         None => take(plain),
     };
-    let ((), decoded) = decode(source, Some(compression), Limits::default().size, |plain| tell(plain))?;
+    let (taken, decoded) = decode(source, Some(compression), Limits::default().size, |plain| tell(plain))?;
+    finish(taken, &decoded)?;
     Ok(Unpacked { diff_id: decoded.diff_id, size: decoded.size, left_out: LeftOut::default() })
 }
 

@@ -29,6 +29,7 @@ pub use facts::{Facts, FileTimes, Security};
 pub use hive::{HiveSummary, RegistryChange, RegistryValue};
 #[cfg(windows)]
 pub use import::{destroy, import};
+pub(crate) use unpack::receive;
 pub use unpack::{Unpacked, pack, unpack};
 pub use view::{Aspect, Difference, Differing, Entry, EntryKind, LayerSummary, View, differences, summary};
 

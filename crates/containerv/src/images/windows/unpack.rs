@@ -100,9 +100,8 @@ impl<R: Read> ContentOf<'_, R> {
 /// # Errors
 ///
 /// The first member that no layer may have, by its name; a stream that breaks; what the sink says.
-pub(super) fn walk(source: impl Read, base: bool, sink: &mut impl Sink) -> Result<(Headers, Unpacked)> {
-    let hashing = BufReader::with_capacity(BUFFER, Hashing::new(source));
-    let mut reader = archive::Reader::keeping(hashing);
+pub(super) fn walk(source: impl Read, base: bool, sink: &mut impl Sink) -> Result<Headers> {
+    let mut reader = archive::Reader::keeping(BufReader::with_capacity(BUFFER, source));
     let mut checker = Checker::new(base);
     let mut before = 0;
     while let Some(member) = reader.next().map_err(Fault::into_error)? {
@@ -118,8 +117,7 @@ pub(super) fn walk(source: impl Read, base: bool, sink: &mut impl Sink) -> Resul
             .map_err(|error| error.context(format!("unpack the layer's `{}`", shown(&member))))?;
     }
     reader.drain().map_err(Fault::into_error)?;
-    let tail = split(reader.take_kept(), before);
-    Ok((tail, reader.into_stream().into_inner().finish()))
+    Ok(split(reader.take_kept(), before))
 }
 
 fn shown(member: &Member) -> String {
@@ -172,12 +170,32 @@ impl Sink for Keeper {
 /// A name that leads out of the layer, or may on Windows; a member that no layer of Windows has, in each
 /// case by its name; a damaged archive; what the system says. What was written by then stays for the caller to remove.
 pub fn unpack(source: impl Read, folder: &Path, base: bool) -> Result<Unpacked> {
-    let mut keeper = Keeper { writer: form::Writer::new(folder)?, last: None };
-    let (end, unpacked) = walk(source, base, &mut keeper)?;
-    keeper.write_last(end.odd_padding_before)?;
-    let (size, diff_id) = (unpacked.size, unpacked.diff_id.clone());
-    keeper.writer.finish(&Ending { tail: end.bytes, size, diff_id })?;
+    let mut hashing = Hashing::new(source);
+    let received = receive(&mut hashing, folder, base)?;
+    let unpacked = hashing.finish();
+    received.finish(&unpacked.diff_id, unpacked.size)?;
     Ok(unpacked)
+}
+
+/// The same for who digests the archive as it comes.
+pub(crate) fn receive(source: impl Read, folder: &Path, base: bool) -> Result<Received> {
+    let mut keeper = Keeper { writer: form::Writer::new(folder)?, last: None };
+    let end = walk(source, base, &mut keeper)?;
+    keeper.write_last(end.odd_padding_before)?;
+    Ok(Received { writer: keeper.writer, tail: end.bytes })
+}
+
+/// A layer whose members are all in its folder.
+pub(crate) struct Received {
+    writer: form::Writer,
+    tail: Vec<u8>,
+}
+
+impl Received {
+    /// Notes what its archive was.
+    pub(crate) fn finish(self, diff_id: &Digest, size: u64) -> Result<()> {
+        self.writer.finish(&Ending { tail: self.tail, size, diff_id: diff_id.clone() })
+    }
 }
 
 /// Writes the archive of a layer again, byte for byte as it was unpacked.

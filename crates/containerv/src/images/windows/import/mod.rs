@@ -26,7 +26,7 @@ use super::backup;
 use super::check::Item;
 use super::facts::{DIRECTORY, Facts, Security};
 use super::path::{Part, Place};
-use super::unpack::{ContentOf, Headers, Sink, Unpacked, walk};
+use super::unpack::{ContentOf, Headers, Sink, walk};
 use crate::archive::Member;
 use crate::backend::hcs::transfer::reparse::Link;
 use crate::backend::system::{Windows, privileged};
@@ -42,7 +42,7 @@ const BUFFER: usize = 256 << 10;
 /// # Errors
 ///
 /// What [`super::unpack`] refuses; what the system says. Nothing is left then.
-pub fn import(source: impl Read, folder: &Path, parents: &[PathBuf]) -> Result<Unpacked> {
+pub fn import(source: impl Read, folder: &Path, parents: &[PathBuf]) -> Result<()> {
     let windows = Windows::load(&Libraries::system32());
     let made = |error| Error::io(error, format!("make `{}`", folder.display()));
     let is_empty = fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none());
@@ -107,12 +107,7 @@ struct Import<'a> {
 }
 
 impl<'a> Import<'a> {
-    fn run(
-        windows: &'a Windows,
-        source: impl Read,
-        path: &'a Path,
-        parents: &'a [PathBuf],
-    ) -> Result<Unpacked> {
+    fn run(windows: &'a Windows, source: impl Read, path: &'a Path, parents: &'a [PathBuf]) -> Result<()> {
         let transport = match parents.is_empty() {
             true => None,
             false => Some(Transport::new(&transport_of(path))?),
@@ -130,9 +125,8 @@ impl<'a> Import<'a> {
             has_utility: false,
             buffer: vec![0; BUFFER],
         };
-        let (_, unpacked) = walk(source, parents.is_empty(), &mut import)?;
-        import.finish()?;
-        Ok(unpacked)
+        walk(source, parents.is_empty(), &mut import)?;
+        import.finish()
     }
 
     fn failed(&self, failure: crate::backend::system::Failure) -> Error {

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use containerv_spec::OsText;
-use containerv_spec::image::Digest;
 use containerv_spec::request::{Isolation, Layers, Root};
 use containerv_sys::windows::random;
 
@@ -80,8 +79,7 @@ fn a_container_runs_in_imported_layers() {
     let Some(bed) = Bed::new() else { return };
     let (base, upper) = (bed.layer("base"), bed.layer("upper"));
     let bytes = archive(&plain_base());
-    let imported = import(&bytes[..], &base, &[]).unwrap();
-    assert_eq!((imported.size, imported.diff_id), (bytes.len() as u64, Digest::of(&bytes)));
+    import(&bytes[..], &base, &[]).unwrap();
     assert_eq!(fs::read(base.join(r"Files\Windows\read.me")).unwrap(), b"hello");
     assert_eq!(fs::read(base.join(r"Files\Windows\tool.exe")).unwrap(), b"MZ tool");
     assert_eq!(fs::read(base.join(r"Files\Windows\System32\tool.exe")).unwrap(), b"MZ tool");
