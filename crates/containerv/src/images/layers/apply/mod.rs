@@ -6,6 +6,7 @@
 
 mod below;
 mod directories;
+mod early;
 mod failure;
 mod foreign;
 mod links;
@@ -25,6 +26,7 @@ use rustix::io::Errno;
 
 use self::below::{Below, by_descriptor, is_whiteout};
 use self::directories::Pending;
+use self::early::Early;
 use self::failure::{Failure, refused, system};
 use self::foreign::{Foreign, Owned};
 use self::ownership::CAPABILITY;
@@ -63,6 +65,7 @@ pub(super) fn apply(
         reader: Reader::new(stream),
         tree,
         meter: Meter::new(progress),
+        early: Early::start(),
         room: space.f_bavail.saturating_mul(space.f_frsize),
         top_is_opaque: false,
     };
@@ -105,6 +108,7 @@ struct Layer<R> {
     reader: Reader<R>,
     tree: Tree,
     meter: Meter,
+    early: Early,
     /// Free bytes of the file system, less what was written.
     room: u64,
     /// The layer's top hides those below it, which overlayfs has no mark for.
@@ -277,7 +281,7 @@ impl<R: BufRead> Layer<R> {
 
     /// Writes the next `length` bytes of content at `offset`.
     fn run(&mut self, offset: u64, length: u64, to: BorrowedFd<'_>) -> Result<(), Failure> {
-        let mut done = 0;
+        let (mut done, mut begun) = (0, 0);
         while done < length {
             let bytes = self.reader.lend(length - done)?;
             let count = bytes.len();
@@ -285,6 +289,7 @@ impl<R: BufRead> Layer<R> {
             self.reader.take(count);
             done += count as u64;
             self.meter.moved(count as u64);
+            begun = self.early.written(to, offset + begun, offset + done, done == length) - offset;
         }
         Ok(())
     }
