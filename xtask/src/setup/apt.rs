@@ -53,6 +53,7 @@ const PACKAGES: &[Package] = &[
     package("podman", Probe::Program("podman"), "a peer that unpacks, loads and runs images"),
     package("containerd", Probe::Program("containerd"), "a peer that unpacks images"),
     package("pigz", Probe::Program("pigz"), "what decompressing costs, in benchmarks"),
+    package("curl", Probe::Program("curl"), "what sending costs, in benchmarks"),
     package("docker-registry", Probe::Program("docker-registry"), "a real registry of images"),
     package("openssl", Probe::Program("openssl"), "certificates of test registries"),
     package("zsh", Probe::Program("zsh"), "reads the completion script of `cv`"),
