@@ -6,6 +6,7 @@ mod rules;
 mod source;
 mod spelling;
 mod structure;
+mod tracked;
 
 use std::process::Command;
 use std::time::Instant;

@@ -1,9 +1,9 @@
-//! Rules about files: their length, their names, and where `unsafe` may stand.
+//! Rules about files: their length, their names, where `unsafe` may stand, and what is under version control.
 
 use std::fs;
 use std::path::Path;
 
-use super::source;
+use super::{source, tracked};
 use crate::failure::{Failure, Result};
 use crate::workspace;
 
@@ -40,6 +40,7 @@ pub(super) fn run() -> Result<()> {
     findings.extend(
         gone.map(|(listed, _)| format!("{listed}: is on the list of long files, and does not exist")),
     );
+    findings.extend(tracked::findings());
     if findings.is_empty() {
         println!("{} files", files.len());
         return Ok(());
