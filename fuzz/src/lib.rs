@@ -61,6 +61,8 @@ targets! {
     template,
     values,
     windows_access,
+    windows_entries,
+    windows_exported,
     windows_files,
     windows_hive,
     windows_layer,

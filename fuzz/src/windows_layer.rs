@@ -47,7 +47,8 @@ fn take(cage: &Scratch, data: &[u8]) {
     assert_eq!(outside, 1);
 }
 
-fn plain(path: &str) {
+/// The name of an entry, that Windows reads as nothing else.
+pub(crate) fn plain(path: &str) {
     let mut names = path.split('/');
     assert!(matches!(names.next(), Some("Files" | "Hives" | "UtilityVM")), "{path:?}");
     for name in names {

@@ -41,6 +41,19 @@ pub mod windows_hive {
     pub use crate::images::windows::count_hive;
 }
 
+/// Layers of Windows as Windows exports them.
+pub mod windows_exported {
+    use std::io::Write;
+    use std::path::Path;
+
+    use crate::{CopySummary, Result, images};
+
+    /// Writes the archive of the layer in a folder in transport format.
+    pub fn write(folder: &Path, to: impl Write) -> Result<CopySummary> {
+        images::windows::write_exported(folder, to)
+    }
+}
+
 /// What registries and their files say.
 pub mod registries {
     pub use crate::images::registry::fuzzing::*;

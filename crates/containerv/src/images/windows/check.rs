@@ -1,6 +1,6 @@
 //! Whether the members of a layer are one: each where it may be, once, and below a directory.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::facts::Facts;
 use super::path::{self, Name, Place, folded};
@@ -11,6 +11,8 @@ use crate::backend::hcs::transfer::reparse::Link;
 const MOST_MEMBERS: u32 = 1 << 20;
 /// The most bytes that their names take together.
 const MOST_NAMES: usize = 64 << 20;
+/// The most streams of a file: NTFS lists them in 256 KiB, in 32 bytes or more each.
+const MOST_STREAMS: usize = 8 << 10;
 
 /// What a member of a layer is.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,8 +47,10 @@ pub(crate) struct Checker {
     names: usize,
     /// By number of the directory and folded name.
     entries: HashMap<(u32, String), (u32, Sort)>,
+    /// What is gone, by key.
+    gone: HashSet<String>,
     /// What the next member may be a stream of, and the streams that it has.
-    last: Option<(String, Vec<String>)>,
+    last: Option<(String, HashSet<String>)>,
 }
 
 impl Checker {
@@ -84,6 +88,9 @@ impl Checker {
             return Err("the mark of what is gone, in a layer with none below".into());
         }
         self.last = None;
+        if !self.gone.insert(place.key()) {
+            return Err("the mark of what is gone, and an earlier member marks the same".into());
+        }
         Ok(Item::Gone(place))
     }
 
@@ -91,11 +98,12 @@ impl Checker {
         let Some((_, streams)) = self.last.as_mut().filter(|(key, _)| *key == place.key()) else {
             return Err("the name of a stream, and does not follow its file".into());
         };
-        let name = folded(&stream);
-        if streams.contains(&name) {
+        if streams.len() == MOST_STREAMS {
+            return Err(format!("a place behind {MOST_STREAMS} streams of its file, more than one can have"));
+        }
+        if !streams.insert(folded(&stream)) {
             return Err("the name of a stream that its file has already".into());
         }
-        streams.push(name);
         Ok(Item::Stream(place, stream))
     }
 
@@ -115,7 +123,7 @@ impl Checker {
         let sort = if kind == Kind::Directory { Sort::Directory } else { Sort::Other };
         self.add(&place, sort)?;
         // A link has no streams of its own.
-        self.last = matches!(kind, Kind::File | Kind::Directory).then(|| (place.key(), Vec::new()));
+        self.last = matches!(kind, Kind::File | Kind::Directory).then(|| (place.key(), HashSet::new()));
         Ok(item)
     }
 

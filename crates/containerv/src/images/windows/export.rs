@@ -1,6 +1,6 @@
 //! What `ExportLayer` has written, as the archive of a layer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -20,6 +20,8 @@ use crate::{Error, ErrorKind, Result};
 const BUFFER: usize = 256 << 10;
 /// The most bytes of a stream that is read at once: all but content.
 const MOST_STREAM: u64 = 256 << 10;
+/// `FILE_ATTRIBUTE_NORMAL`, which says that there are no others.
+const NORMAL: u32 = 0x80;
 /// What nobody wants in an image.
 const RECYCLED: &str = "$Recycle.Bin";
 
@@ -30,6 +32,11 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> Error {
 
 fn damaged(path: &Path, problem: &str) -> Error {
     Error::new(ErrorKind::Corrupt, format!("`{}` of the exported layer: {problem}", path.display()))
+}
+
+fn unsupported(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, format!("`{}` of the exported layer is {what}", path.display()))
+        .with_hint("remove it in the container, and try again")
 }
 
 /// Writes the archive of the layer in a folder in transport format.
@@ -67,15 +74,20 @@ fn gone(folder: &Path) -> Result<BTreeMap<String, Vec<Place>>> {
     match File::open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
         opened => opened
-            .and_then(|file| file.take(MOST_TOMBSTONES).read_to_end(&mut content))
+            .and_then(|file| file.take(MOST_TOMBSTONES + 1).read_to_end(&mut content))
             .map_err(failed(&path))?,
     };
     let mut by_directory: BTreeMap<String, Vec<Place>> = BTreeMap::new();
+    let mut known = HashSet::new();
     for line in tombstones(&content).map_err(|problem| damaged(&path, &problem))? {
         let names: Vec<String> = line.split('\\').map(str::to_owned).collect();
+        let checked = names.iter().try_for_each(|name| path::own(name));
+        checked.map_err(|why| damaged(&path, &format!("`{line}` has {why}")))?;
         let place = Place { part: Part::Files, names };
-        let above = Place { part: Part::Files, names: place.names[..place.names.len() - 1].to_vec() };
-        by_directory.entry(above.key()).or_default().push(place);
+        if known.insert(place.key()) {
+            let above = Place { part: Part::Files, names: place.names[..place.names.len() - 1].to_vec() };
+            by_directory.entry(above.key()).or_default().push(place);
+        }
     }
     Ok(by_directory)
 }
@@ -92,7 +104,13 @@ impl<W: Write> Export<W> {
         let top = Place { part: Part::Files, names: Vec::new() };
         let mut pending = vec![(folder.join(Part::Files.name()), top)];
         while let Some((path, place)) = pending.pop() {
-            let told = Told::read(&with_companion(&path))?;
+            let told = Told::read(&with_companion(&path), true)?;
+            if place.names.is_empty() && (told.link.is_some() || !told.streams.is_empty()) {
+                return Err(unsupported(
+                    &told.path,
+                    "a root with streams, or that is a link, which layers do not have",
+                ));
+            }
             self.entry(&place, &told)?;
             if told.link.is_some() {
                 continue;
@@ -105,12 +123,12 @@ impl<W: Write> Export<W> {
                 {
                     continue;
                 }
-                path::plain(&name).map_err(|why| damaged(&file, &format!("it has {why}")))?;
+                path::own(&name).map_err(|why| damaged(&file, &format!("it has {why}")))?;
                 let mut at = place.clone();
                 at.names.push(name);
                 match fs::symlink_metadata(&file).map_err(failed(&file))?.is_dir() {
                     true => below.push((file, at)),
-                    false => self.entry(&at, &Told::read(&file)?)?,
+                    false => self.entry(&at, &Told::read(&file, false)?)?,
                 }
             }
             // The last one is taken first.
@@ -130,7 +148,6 @@ impl<W: Write> Export<W> {
         for place in self.gone.remove(key).unwrap_or_default() {
             let text = place.to_string();
             let (above, name) = text.rsplit_once('/').unwrap_or(("", &text));
-            path::plain(name).map_err(|why| damaged(Path::new(&text), &format!("it has {why}")))?;
             let mark = format!("{above}/.wh.{name}");
             header(&mut self.output, &mark, (Kind::File, ""), &Facts::default(), 0).map_err(written)?;
         }
@@ -244,18 +261,30 @@ struct Told {
     content: Option<(u64, u64)>,
     /// The same of its streams, with their names.
     streams: Vec<(String, u64, u64)>,
+    /// The names of its streams, in one letter case.
+    names: HashSet<String>,
 }
 
 impl Told {
-    fn read(path: &Path) -> Result<Self> {
+    /// Reads a file, or the companion of a directory.
+    fn read(path: &Path, directory: bool) -> Result<Self> {
         let bad = |problem: &str| damaged(path, problem);
         let mut file = File::open(path).map_err(failed(path))?;
         let metadata = file.metadata().map_err(failed(path))?;
         let mut attributes = [0; 4];
         file.read_exact(&mut attributes).map_err(|_| bad("it has no attributes"))?;
-        let attributes = u32::from_le_bytes(attributes);
+        let attributes = match u32::from_le_bytes(attributes) {
+            0 => NORMAL,
+            attributes => attributes,
+        };
+        match (attributes & DIRECTORY != 0, directory) {
+            (true, false) => return Err(bad("a file with the attributes of a directory")),
+            (false, true) => return Err(bad("a directory with the attributes of a file")),
+            _ => {}
+        }
         let facts = Facts { attributes, times: times(&metadata), ..Facts::default() };
-        let mut told = Self { path: path.to_owned(), facts, link: None, content: None, streams: Vec::new() };
+        let (streams, names) = (Vec::new(), HashSet::new());
+        let mut told = Self { path: path.to_owned(), facts, link: None, content: None, streams, names };
         let mut at = 4;
         while at < metadata.len() {
             let mut head = [0; 20];
@@ -283,7 +312,13 @@ impl Told {
             told.take(what, flags, &name, (content, size), &mut bytes)?;
             at = end;
         }
-        Ok(told)
+        match &told {
+            Self { content: Some(_), .. } if directory => Err(bad("a directory with content")),
+            Self { link: Some(_), streams, .. } if !streams.is_empty() => {
+                Err(unsupported(path, "a link with streams, which layers do not have"))
+            }
+            _ => Ok(told),
+        }
     }
 
     fn take(
@@ -296,17 +331,12 @@ impl Told {
     ) -> Result<()> {
         const SPARSE: u32 = 8;
         let path = self.path.clone();
-        let unsupported = |what: &str| {
-            Error::new(
-                ErrorKind::Unsupported,
-                format!("`{}` of the exported layer is {what}", path.display()),
-            )
-            .with_hint("remove it in the container, and try again")
-        };
+        let unsupported = |what: &str| unsupported(&path, what);
         match what {
             backup::DATA | backup::ALTERNATE if flags & SPARSE != 0 => {
                 return Err(unsupported("a sparse file, which layers do not have"));
             }
+            backup::DATA if self.content.is_some() => return Err(damaged(&path, "it has content twice")),
             backup::DATA => self.content = Some((content, size)),
             backup::SECURITY => {
                 let raw = bytes(size)?;
@@ -328,13 +358,20 @@ impl Told {
                 let stream = stream.ok_or_else(|| damaged(&path, "a stream has no name"))?;
                 path::plain(stream)
                     .map_err(|why| damaged(&path, &format!("it has, as the name of a stream, {why}")))?;
+                if !self.names.insert(path::folded(stream)) {
+                    return Err(damaged(&path, "it has two streams of a name"));
+                }
                 self.streams.push((stream.to_owned(), content, size));
             }
             backup::REPARSE => {
                 let link = Link::read(&bytes(size)?)
                     .ok_or_else(|| unsupported("a reparse point other than a link"))?;
                 self.facts.junction = link.junction;
-                let text = link.layer_text().ok_or_else(|| unsupported("a link that leads to no path"))?;
+                let taken = |text: &String| {
+                    !text.is_empty() && Link::of_layer(text.as_bytes(), link.junction).is_ok()
+                };
+                let text = link.layer_text().filter(taken);
+                let text = text.ok_or_else(|| unsupported("a link that leads to no path"))?;
                 self.link = Some(text);
             }
             // Object identifiers, hard links and properties are this machine's.
@@ -344,15 +381,20 @@ impl Told {
     }
 }
 
-/// Reads a list of `FILE_FULL_EA_INFORMATION`.
+/// Reads a list of `FILE_FULL_EA_INFORMATION`. No name is there twice, nor has what NTFS refuses in them.
 fn read_extended(mut list: &[u8]) -> Option<Vec<Attribute>> {
-    let mut found = Vec::new();
+    let (mut found, mut names) = (Vec::new(), HashSet::new());
     loop {
         let head = list.get(..8)?;
         let next = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
         let (name, value) = (usize::from(head[5]), usize::from(u16::from_le_bytes([head[6], head[7]])));
         let whole = list.get(8..8 + name + 1 + value)?;
-        found.push((whole[..name].to_vec(), whole[name + 1..].to_vec()));
+        let own = &whole[..name];
+        let usable = |byte: &u8| *byte >= b' ' && !b"\\/:*?\"<>|,+=[];".contains(byte);
+        if own.is_empty() || !own.iter().all(usable) || !names.insert(own) {
+            return None;
+        }
+        found.push((own.to_vec(), whole[name + 1..].to_vec()));
         match next {
             0 => return Some(found),
             next => list = list.get(next..).filter(|_| next >= 8 + name + 1 + value)?,
@@ -451,5 +493,47 @@ mod tests {
         directory(&folder.join("Files"));
         fs::write(folder.join("Files/a"), &sparse).unwrap();
         assert_eq!(write_exported(&folder, io::sink()).unwrap_err().kind(), ErrorKind::Unsupported);
+    }
+
+    /// What would be another file, or another layer, once it is an archive.
+    #[test]
+    fn what_archives_would_tell_differently_is_refused() {
+        let scratch = Scratch::new();
+        let facts = |attributes, extended: &[(&str, &str)]| {
+            let bytes = |text: &str| text.as_bytes().to_vec();
+            let extended = extended.iter().map(|(name, value)| (bytes(name), bytes(value))).collect();
+            Facts { attributes, extended, ..Facts::default() }
+        };
+        let plain = |facts: &Facts| file(facts, None, b"", None);
+        let stream = |name: &str| backup::head(backup::ALTERNATE, 0, Some(name));
+        let link = Link::of_layer(b"C:/Users", false).unwrap().write();
+        let usual = facts(0x20, &[]);
+        for (number, (name, content, problem)) in [
+            ("Files/.wh.x", plain(&usual), "marks what is gone"),
+            ("Files/a", plain(&facts(0x10, &[])), "the attributes of a directory"),
+            ("Files.$wcidirs$", plain(&facts(0x20, &[])), "the attributes of a file"),
+            ("Files.$wcidirs$", plain(&facts(0x10, &[])), "a directory with content"),
+            ("Files/a", [plain(&usual), plain(&usual)[4..].to_vec()].concat(), "content twice"),
+            ("Files/a", [plain(&usual), stream("s"), stream("S")].concat(), "two streams of a name"),
+            (
+                "Files/a",
+                [backup::before_content(&usual, None, link.as_deref()), stream("s")].concat(),
+                "a link with streams",
+            ),
+            ("Files/a", plain(&facts(0x20, &[("A=B", "c")])), "no list"),
+            ("Files/a", plain(&facts(0x20, &[("A", "b"), ("A", "c")])), "no list"),
+            ("tombstones.txt", b"Version 1.0\n\\..\\x\n".to_vec(), "leads elsewhere"),
+            ("tombstones.txt", b"Version 1.0\n\\a/b\n".to_vec(), "with a slash"),
+            ("tombstones.txt", b"Version 1.0\n\\a\\.wh.x\n".to_vec(), "marks what is gone"),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let folder = scratch.directory(&number.to_string());
+            directory(&folder.join("Files"));
+            fs::write(folder.join(name), content).unwrap();
+            let error = write_exported(&folder, io::sink()).unwrap_err().to_string();
+            assert!(error.contains(problem), "{name}: {error}");
+        }
     }
 }

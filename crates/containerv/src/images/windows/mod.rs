@@ -23,7 +23,7 @@ mod view;
 
 pub use compose::{LayerChange, compose};
 pub use edit::{ConfigEdit, ImageParts, Rebased, note, rebase};
-#[cfg(windows)]
+#[cfg(any(windows, all(feature = "fuzzing", target_os = "linux")))]
 pub(crate) use export::write_exported;
 pub use facts::{Facts, FileTimes, Security};
 pub use hive::{HiveSummary, RegistryChange, RegistryValue};

@@ -164,9 +164,24 @@ fn check_part(name: &Name) -> Result<(), String> {
 /// Checks a single name. A name of the short form is some file's own as often as not; whoever makes the
 /// file on Windows refuses it where it is another's.
 pub(crate) fn plain(name: &str) -> Result<(), String> {
+    if name.contains(['/', '\\']) {
+        return Err("a name with a slash or backslash in it".into());
+    }
     match confined(name) {
         Ok(_) | Err(PathProblem::ShortName) => Ok(()),
         Err(problem) => Err(refused(problem)),
+    }
+}
+
+/// Checks the name of a file that archives are to have as it is.
+///
+/// # Errors
+///
+/// What is wrong with it, as the object of "has".
+pub(crate) fn own(name: &str) -> Result<(), String> {
+    match name.starts_with(GONE) {
+        true => Err("a name that begins with `.wh.`, which marks what is gone in layers".into()),
+        false => plain(name),
     }
 }
 

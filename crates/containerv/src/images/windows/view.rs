@@ -14,6 +14,10 @@ use crate::archive::Fault;
 use crate::backend::hcs::transfer::reparse::Link;
 use crate::{Error, ErrorKind, Result};
 
+/// The most bytes that descriptors, attributes and streams of all entries take: 512 for each member that a layer may
+/// have.
+const MOST_FACTS: usize = 512 << 20;
+
 /// What an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryKind {
@@ -48,9 +52,24 @@ pub struct Entry {
     pub streams: Vec<(String, u64, Option<Digest>)>,
 }
 
+/// What a stream, or an extended attribute, takes besides its bytes.
+const OVERHEAD: usize = 128;
+
 impl Entry {
     fn content(&self) -> Content {
         Content { size: self.size, digest: self.digest.clone() }
+    }
+
+    /// Bytes of what is said of it.
+    fn weight(&self) -> usize {
+        let security = match &self.facts.security {
+            Some(Security::Raw(bytes)) => bytes.len(),
+            Some(Security::Text(text)) => text.len(),
+            None => 0,
+        };
+        let attributes = self.facts.extended.iter().map(|(name, value)| name.len() + value.len() + OVERHEAD);
+        let streams = self.streams.iter().map(|(name, ..)| name.len() + OVERHEAD);
+        security + attributes.sum::<usize>() + streams.sum::<usize>()
     }
 }
 
@@ -61,6 +80,8 @@ pub struct View {
     entries: BTreeMap<String, Entry>,
     /// Files of the registry: layer, name and content.
     hives: Vec<(usize, String, Content)>,
+    /// Bytes of what was said of entries, those that are hidden by now included.
+    facts: usize,
 }
 
 /// What a layer holds, by kinds.
@@ -145,6 +166,8 @@ impl View {
     pub fn add(&mut self, folder: &Path) -> Result<()> {
         let layer = self.folders.len();
         each(folder, layer == 0, |item, content| self.apply(layer, item, content))?;
+        let own = self.entries.values_mut().filter(|entry| entry.layer == layer);
+        own.for_each(|entry| entry.streams.sort());
         self.folders.push(folder.to_owned());
         Ok(())
     }
@@ -156,8 +179,7 @@ impl View {
                 if self.entries.get(&place.key()).is_some_and(|entry| entry.kind != EntryKind::Directory) {
                     self.remove(&place, None);
                 }
-                let entry = entry(layer, &place, EntryKind::Directory, facts);
-                self.entries.insert(place.key(), entry);
+                self.insert(&place, entry(layer, &place, EntryKind::Directory, facts))?;
             }
             Item::File(place, facts) => {
                 if let (Part::Hives, [name]) = (place.part, &place.names[..]) {
@@ -166,19 +188,19 @@ impl View {
                 self.remove(&place, None);
                 let mut entry = entry(layer, &place, EntryKind::File, facts);
                 (entry.size, entry.digest) = (content.size, content.digest);
-                self.entries.insert(place.key(), entry);
+                self.insert(&place, entry)?;
             }
             Item::Link(place, facts, link) => {
                 self.remove(&place, None);
                 let kind = if link.junction { EntryKind::Junction } else { EntryKind::Symlink };
                 let mut entry = entry(layer, &place, kind, facts);
                 entry.target = Some(shown(&link));
-                self.entries.insert(place.key(), entry);
+                self.insert(&place, entry)?;
             }
             Item::Stream(place, name) => {
+                self.weigh(name.len() + OVERHEAD)?;
                 if let Some(entry) = self.entries.get_mut(&place.key()) {
                     entry.streams.push((name, content.size, content.digest));
-                    entry.streams.sort();
                 }
             }
             Item::HardLink { place, target, .. } => {
@@ -193,12 +215,31 @@ impl View {
                     .with_hint("its layers do not belong together; pull the image again"));
                 };
                 self.remove(&place, None);
-                self.entries.insert(place.key(), Entry { path: place.to_string(), layer, ..found });
+                self.insert(&place, Entry { path: place.to_string(), layer, ..found })?;
             }
             // What this layer has there itself stays.
             Item::Gone(place) => self.remove(&place, Some(layer)),
         }
         Ok(())
+    }
+
+    fn insert(&mut self, place: &Place, entry: Entry) -> Result<()> {
+        self.weigh(entry.weight())?;
+        self.entries.insert(place.key(), entry);
+        Ok(())
+    }
+
+    fn weigh(&mut self, bytes: usize) -> Result<()> {
+        self.facts += bytes;
+        if self.facts <= MOST_FACTS {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::Corrupt,
+            format!(
+                "the layers have more than {MOST_FACTS} bytes of security descriptors, extended attributes and streams"
+            ),
+        ))
     }
 
     /// Removes an entry and what is below it; what is of this layer stays.
@@ -401,4 +442,22 @@ fn aspects(one: &Entry, other: &Entry) -> Vec<Aspect> {
     .into_iter()
     .filter_map(|(aspect, differs)| differs.then_some(aspect))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_said_of_entries_is_bounded_together() {
+        let place = Place { part: Part::Files, names: vec!["a".into()] };
+        let facts = Facts { security: Some(Security::Raw(vec![0; 20])), ..Facts::default() };
+        let mut view = View { facts: MOST_FACTS - 50, ..View::default() };
+        let mut file = || view.apply(0, Item::File(place.clone(), facts.clone()), Content::default());
+        file().unwrap();
+        file().unwrap();
+        assert!(file().unwrap_err().to_string().contains("security descriptors"));
+        let mut view = View { facts: MOST_FACTS - OVERHEAD, ..View::default() };
+        assert!(view.apply(0, Item::Stream(place, "s".into()), Content::default()).is_err());
+    }
 }

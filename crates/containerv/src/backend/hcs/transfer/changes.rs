@@ -11,7 +11,7 @@ use crate::copy::{Change, ChangeKind};
 
 /// What the companion of a directory is called behind the directory's name.
 pub(crate) const COMPANION: &str = ".$wcidirs$";
-/// The largest list of what is gone.
+/// The largest list of what is gone, in bytes.
 pub(crate) const MOST_TOMBSTONES: u64 = 64 << 20;
 
 /// Changes by path from the root, with backslashes.
@@ -43,8 +43,11 @@ impl Changes {
 ///
 /// # Errors
 ///
-/// It is of another version, or no list; in words.
+/// It is of another version, or no list, or too large; in words.
 pub(crate) fn tombstones(content: &[u8]) -> Result<Vec<String>, String> {
+    if content.len() as u64 > MOST_TOMBSTONES {
+        return Err(format!("it has more than {MOST_TOMBSTONES} bytes"));
+    }
     let text = std::str::from_utf8(content).map_err(|_| "it is not UTF-8")?;
     let mut lines = text.trim_start_matches('\u{feff}').lines();
     match lines.next() {

@@ -39,7 +39,7 @@ pub(super) fn changes(exported: &Path, parents: &[PathBuf]) -> Result<Vec<Change
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         opened => {
             let mut content = Vec::new();
-            let read = opened.and_then(|file| file.take(MOST_TOMBSTONES).read_to_end(&mut content));
+            let read = opened.and_then(|file| file.take(MOST_TOMBSTONES + 1).read_to_end(&mut content));
             read.map_err(|error| failed(error, &list))?;
             let gone = tombstones(&content).map_err(|problem| {
                 Error::new(ErrorKind::Corrupt, format!("read `{}`: {problem}", list.display()))

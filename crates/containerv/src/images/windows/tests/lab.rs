@@ -203,6 +203,20 @@ fn streams_follow_their_file_and_differ() {
     assert!(with(&["Files/f:a", "Files/f:A"]).is_err());
     assert!(with(&["Files/f:a", "Files/g", "Files/f:b"]).is_err());
     assert!(with(&["Files/f:"]).is_err());
+    let many: Vec<String> = (0..8193).map(|number| format!("Files/f:{number}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    with(&many[..8192]).unwrap();
+    assert!(with(&many).unwrap_err().contains("behind 8192 streams"));
+}
+
+#[test]
+fn what_is_gone_is_marked_once() {
+    let gone = |names: &[&str]| {
+        let marks: Vec<M> = names.iter().map(|name| M::gone(name)).collect();
+        taken(&archive(&[tree(), marks].concat()), false)
+    };
+    gone(&["Files/d/.wh.a", "Files/d/.wh.b", "Files/.wh.a"]).unwrap();
+    assert!(gone(&["Files/d/.wh.a", "Files/D/.wh.A"]).unwrap_err().contains("marks the same"));
 }
 
 /// Sizes that lie: the content that follows is not taken for headers, nor headers for content.
