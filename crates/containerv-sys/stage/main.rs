@@ -166,7 +166,7 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
         op::MASK => fs::mask(stage, program, o),
         op::READONLY => fs::read_only(stage, program, o),
         op::FILE => fs::small_file(stage, program, o),
-        op::ROOT_READONLY => root::read_only(stage),
+        op::MOUNT_READONLY => root::read_only(stage.register(o.arg(0))?),
         op::PIVOT => root::pivot(stage),
         op::CHROOT => root::chroot(stage.register(wire::ROOT)?),
         op::ENTER => root::chroot(o.int(0)),

@@ -4,7 +4,7 @@ use crate::call;
 use crate::fs;
 use crate::program::{Operation, Program};
 use crate::sys::{self, AT_FDCWD, Sys};
-use crate::wire::ROOT;
+use crate::wire::{NOT_KEPT, ROOT};
 use crate::Stage;
 
 const MOVE_MOUNT_F_EMPTY_PATH: usize = 4;
@@ -17,7 +17,7 @@ pub fn overlay(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     let kind = c"overlay".as_ptr();
     call!(CHDIR, program.text(o.arg(3)))?;
     call!(MOUNT, kind, path, kind, 0, program.text(o.arg(1)))?;
-    if o.arg(2) == 0 { Ok(()) } else { stage.set_register(ROOT, open_directory(path)?) }
+    if o.arg(2) == NOT_KEPT { Ok(()) } else { stage.set_register(o.arg(2), open_directory(path)?) }
 }
 
 /// `OPEN_ROOT`.
@@ -36,10 +36,10 @@ pub fn attach_host(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<(
     call!(MOVE_MOUNT, mount, c"".as_ptr(), AT_FDCWD, program.text(o.arg(1)), flags).map(drop)
 }
 
-/// `ROOT_READONLY`.
-pub fn read_only(stage: &mut Stage) -> Sys<()> {
+/// `MOUNT_READONLY`.
+pub fn read_only(mount: i32) -> Sys<()> {
     const MOUNT_ATTR_RDONLY: u64 = 1;
-    fs::set_attributes(stage.register(ROOT)?, MOUNT_ATTR_RDONLY, 0, 0, 0)
+    fs::set_attributes(mount, MOUNT_ATTR_RDONLY, 0, 0, 0)
 }
 
 /// `PIVOT`: pivot_root(2) with the same directory for both, then the old tree, which lies on top,

@@ -16,6 +16,8 @@ pub const HEADER_WORDS: usize = 3;
 pub const REGISTERS: usize = 512;
 /// Register of the container's root.
 pub const ROOT: u64 = 0;
+/// In place of a register: the descriptor is not needed.
+pub const NOT_KEPT: u64 = u64::MAX;
 /// Register of the container's proc.
 pub const PROC: u64 = 1;
 /// Register of the container's devpts.
@@ -55,8 +57,8 @@ pub mod op {
     pub const TREE: u16 = 9;
     /// `reg, type, mount attributes, key list, value list`: makes a new file system, detached.
     pub const FILESYSTEM: u16 = 10;
-    /// `path, data, is root, directory`: mounts an overlay at a host path, with names of layers relative to a
-    /// directory; may make it the root.
+    /// `path, data, reg or NOT_KEPT, directory`: mounts an overlay at a host path, with names of layers relative to a
+    /// directory.
     pub const OVERLAY: u16 = 11;
     /// `reg, path`: attaches a mount at a host path.
     pub const ATTACH_HOST: u16 = 12;
@@ -73,8 +75,8 @@ pub mod op {
     pub const MASK: u16 = 17;
     /// `path list`: makes what exists of these read-only.
     pub const READONLY: u16 = 18;
-    /// Makes the root itself read-only.
-    pub const ROOT_READONLY: u16 = 19;
+    /// `reg`: makes a mount read-only, but not what is mounted in it.
+    pub const MOUNT_READONLY: u16 = 19;
     /// Makes the root register the root directory; nothing of the old tree stays.
     pub const PIVOT: u16 = 20;
     /// Changes the root directory only.

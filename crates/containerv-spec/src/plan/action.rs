@@ -414,8 +414,9 @@ pub enum Action {
         work: OsText,
         /// Keep its attributes where an ordinary user may write them.
         user_attributes: bool,
-        /// It becomes the root.
-        is_root: bool,
+        /// Where the mount is kept, if later steps need it; [`Slot::ROOT`] if it becomes the root.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        slot: Option<Slot>,
     },
     /// Makes a directory for the container's process; in memory that it has mounted.
     MakePrivateDirectory {
@@ -487,6 +488,13 @@ pub enum Action {
     ProtectPaths {
         /// Paths in the container.
         paths: Vec<OsText>,
+    },
+    /// Makes a mount read-only, but not what is mounted in it.
+    ProtectMount {
+        /// The mount.
+        slot: Slot,
+        /// Where it is in the container.
+        path: OsText,
     },
     /// Makes the root read-only.
     ProtectRoot,

@@ -177,8 +177,8 @@ impl Action {
                     })
                 })
             }
-            Self::MountOverlay { at, lower, base, upper, is_root, .. } => {
-                let root = if *is_root { " as the root" } else { "" };
+            Self::MountOverlay { at, lower, base, upper, slot, .. } => {
+                let root = if *slot == Some(Slot::ROOT) { " as the root" } else { "" };
                 let base = base.as_ref().map_or(String::new(), |base| format!(" in `{base}`"));
                 write!(f, "mount overlay at `{at}`{root}, writes to `{upper}`, over{}{base}", Paths(lower))
             }
@@ -209,6 +209,9 @@ impl Action {
             }
             Self::Mask { paths, .. } => write!(f, "mask{}", Paths(paths)),
             Self::ProtectPaths { paths } => write!(f, "make read-only{}", Paths(paths)),
+            Self::ProtectMount { path, .. } => {
+                write!(f, "make `{path}` read-only, but not what is mounted in it")
+            }
             Self::ProtectRoot => f.write_str("make the root read-only"),
             Self::PivotRoot => f.write_str("pivot to the root and detach everything else"),
             Self::ChangeRoot => f.write_str("change the root directory"),

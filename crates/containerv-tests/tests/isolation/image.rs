@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 
-use containerv::spec::request::{Overlay, Request, Root};
-use containerv_tests::Bed;
+use containerv::spec::request::{Mount, MountOptions, MountSource, Overlay, Request, Root};
+use containerv_tests::{Bed, machine, programs, skip};
 
 fn host(request: &mut Request) {
     request.root = Root::Host;
@@ -22,6 +23,11 @@ fn host_in_memory(request: &mut Request) {
 }
 
 const EACH: [fn(&mut Request); 3] = [host, read_only_host, host_in_memory];
+
+fn read_only_host_with_layers(request: &mut Request) {
+    read_only_host(request);
+    request.overlay = Overlay::Container;
+}
 
 /// Files of `/etc` that others may not read, and that are not empty.
 fn secrets() -> Vec<String> {
@@ -42,6 +48,65 @@ fn programs_of_the_machine_run_in_it() {
             Some("0")
         );
     }
+}
+
+#[test]
+fn read_only_is_read_only_with_layers_too() {
+    let bed = Bed::new();
+    let script = "for f in /x /etc/x /usr/x /usr/bin/x /root/x /var/x; do (: >> $f) 2>&1 | grep -o Read-only; done; \
+                  if (: >> /etc/passwd) 2> /dev/null; then echo written; fi; \
+                  echo y > /tmp/x; cat /tmp/x; echo y > /run/x; cat /run/x; grep -c localhost /etc/hosts";
+    let expected = format!("{}y\ny\n2", "Read-only\n".repeat(6));
+    for request in [read_only_host, read_only_host_with_layers] {
+        assert_eq!(bed.text(request, script), expected);
+    }
+    let with_mount = |request: &mut Request| {
+        read_only_host_with_layers(request);
+        request.mounts.push(memory_at("/etc/containerv-test"));
+    };
+    let script = "echo y > /etc/containerv-test/x && cat /etc/containerv-test/x; (: > /etc/x) 2>&1 | grep -o Read-only";
+    assert_eq!(bed.text(with_mount, script), "y\nRead-only");
+}
+
+fn memory_at(target: &str) -> Mount {
+    let source = MountSource::Tmpfs { size: None, mode: None };
+    let options = MountOptions { create_target: true, ..MountOptions::default() };
+    Mount { source, target: target.into(), read_only: false, options }
+}
+
+/// A mount point that the machine does not have is made in a layer of the container's own.
+#[test]
+fn a_read_only_host_image_has_what_is_mounted_where_the_machine_has_nothing() {
+    let bed = Bed::new();
+    let request = |request: &mut Request| {
+        read_only_host(request);
+        request.mounts.push(memory_at("/etc/containerv-test"));
+    };
+    assert_eq!(
+        bed.text(request, "ls -A /etc/containerv-test; (: > /etc/x) 2>&1 | grep -o Read-only"),
+        "Read-only"
+    );
+    assert!(!Path::new("/etc/containerv-test").exists());
+}
+
+#[test]
+fn a_read_only_host_image_has_the_hosts_file_that_the_machine_has_not() {
+    if !machine::is_root() {
+        return skip("needs root to hide `/etc/hosts`");
+    }
+    let Some(cv) = programs::cv() else { return skip("`CONTAINERV_CV` names no `cv`") };
+    let bed = Bed::new();
+    let output = Command::new("unshare")
+        .args(["--mount", "sh", "-ec", "mount -t tmpfs none /etc; exec \"$0\" \"$@\""])
+        .arg(cv)
+        .arg("--root")
+        .arg(bed.state())
+        .args(["run", "--rm", "--read-only", "host", "sh", "-c"])
+        .arg("grep -c localhost /etc/hosts; (: > /etc/x) 2>&1 | grep -o Read-only")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2\nRead-only\n", "{output:?}");
+    bed.assert_nothing_left("after a container without the machine's `/etc`");
 }
 
 #[test]

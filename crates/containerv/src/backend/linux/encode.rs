@@ -165,7 +165,10 @@ impl Encoder<'_> {
                 p.op(step, op::LOOPBACK);
             }
             Action::ProtectRoot => {
-                p.op(step, op::ROOT_READONLY);
+                p.op(step, op::MOUNT_READONLY).int(register(Slot::ROOT));
+            }
+            Action::ProtectMount { slot, .. } => {
+                p.op(step, op::MOUNT_READONLY).int(register(*slot));
             }
             Action::PivotRoot => {
                 p.op(step, op::PIVOT);
@@ -250,10 +253,11 @@ impl Encoder<'_> {
                 let o = p.op(step, op::FILESYSTEM).int(register(*slot)).text(kind).int(attributes.bits());
                 o.list(options.iter().map(|option| &option.0)).list(options.iter().map(|option| &option.1));
             }
-            Action::MountOverlay { at, lower, base, upper, work, user_attributes, is_root } => {
+            Action::MountOverlay { at, lower, base, upper, work, user_attributes, slot } => {
                 let data = overlay_options(lower, upper, work, *user_attributes);
                 let base = base.clone().unwrap_or_else(|| "/".into());
-                p.op(step, op::OVERLAY).text(at).text(data).int(u64::from(*is_root)).text(base);
+                let kept = slot.map_or(wire::NOT_KEPT, register);
+                p.op(step, op::OVERLAY).text(at).text(data).int(kept).text(base);
             }
             Action::MakePrivateDirectory { path, mode } => {
                 p.op(step, op::HOST_MKDIR).text(path).int(u64::from(*mode));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use containerv_spec::plan::{LinuxPlan, Plan};
-use containerv_spec::request::{Request, Root};
+use containerv_spec::request::Request;
 use containerv_spec::state::{Exit, Status};
 use containerv_spec::{ContainerId, OsText};
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
@@ -17,7 +17,7 @@ use super::dismantle::Reserve;
 use super::encode::Handles;
 use super::execute::{self, Held, Run, Started, duplicate};
 use super::store::{Directory, Entry, Journal, text};
-use super::{System, cgroup, control, probe, process, running, streams};
+use super::{System, cgroup, control, probe, process, running, settle, streams};
 use crate::backend::clock::now_unix_ns;
 use crate::backend::events::{Announce, action};
 use crate::container::State;
@@ -72,7 +72,10 @@ impl System {
             (Some(_), true) => Launch::Attached { main_thread: true },
             (Some(_), false) => Launch::Detached,
         };
-        lower(request, &probe::for_request(request)?, &self.store.places(request), launch).map(Plan::Linux)
+        let mut request = request.clone();
+        settle::layers(&mut request);
+        let machine = probe::for_request(&request)?;
+        lower(&request, &machine, &self.store.places(&request), launch).map(Plan::Linux)
     }
 
     /// Makes a container: with a keeper, or with its command prepared.
@@ -93,8 +96,9 @@ impl System {
     }
 
     fn make(self: &Arc<Self>, mut request: Request, launch: Launch, stdio: Option<StdioSet>) -> Result<Made> {
-        refuse_own_root(&request)?;
-        resolve_devices(&mut request)?;
+        settle::refuse_own_root(&request)?;
+        settle::devices(&mut request)?;
+        settle::layers(&mut request);
         let machine = probe::for_request(&request)?;
         let places = self.store.places(&request);
         let plan = lower(&request, &machine, &places, launch)?;
@@ -485,41 +489,6 @@ pub(crate) fn parse_signal(signal: i32) -> Result<Signal> {
 
 fn realtime(signal: i32) -> Option<Signal> {
     containerv_sys::linux::process::realtime_signal(signal)
-}
-
-/// A path that leads to the caller's own root by a detour, such as `/proc/self/root`, is refused as
-/// `/` is.
-fn refuse_own_root(request: &Request) -> Result<()> {
-    let Root::Directory(directory) = &request.root else { return Ok(()) };
-    let identity =
-        |path: &std::path::Path| rustix::fs::stat(path).map(|stat| (stat.st_dev, stat.st_ino)).ok();
-    let found = identity(super::store::path(directory));
-    if found.is_none() || found != identity("/".as_ref()) || !request.namespaces.mount {
-        return Ok(());
-    }
-    let message = format!("`--rootfs {directory}`: the host's own root cannot be a container's");
-    Err(Error::new(ErrorKind::InvalidArgument, message).with_hint("use the image `host`, or a directory"))
-}
-
-/// Fills in what the paths of devices stand for now.
-fn resolve_devices(request: &mut Request) -> Result<()> {
-    for device in &mut request.devices {
-        let path = super::store::path(&device.host_path);
-        let stat = rustix::fs::stat(path).map_err(|errno| {
-            Error::os(errno.raw_os_error(), format!("`--device {}`: cannot look at it", device.host_path))
-        })?;
-        let kind = rustix::fs::FileType::from_raw_mode(stat.st_mode);
-        if !kind.is_block_device() && !kind.is_char_device() {
-            let message = format!("`--device {}`: not a device", device.host_path);
-            return Err(
-                Error::new(ErrorKind::InvalidArgument, message).with_hint("bind files with `--mount`")
-            );
-        }
-        device.block = kind.is_block_device();
-        let (major, minor) = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
-        device.number = Some(containerv_spec::DeviceNumber { major, minor });
-    }
-    Ok(())
 }
 
 /// Makes the monitor's control socket. The directory's descriptor stands for its path, which may

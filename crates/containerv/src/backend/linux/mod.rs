@@ -27,6 +27,7 @@ mod process;
 mod remembered;
 mod repair;
 mod running;
+mod settle;
 mod store;
 mod streams;
 pub(crate) mod transfer;

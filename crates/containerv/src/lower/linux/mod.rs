@@ -71,6 +71,8 @@ struct Draft<'a> {
     notes: Vec<String>,
     problems: Vec<Error>,
     next_slot: u16,
+    /// Mounts that become read-only once everything is mounted in them, and their paths.
+    protected: Vec<(Slot, OsText)>,
 }
 
 /// Lowers a request. Every problem is reported, each naming its option.
@@ -123,6 +125,7 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             problems: Vec::new(),
             next_slot: Slot::FIRST_FREE.0,
+            protected: Vec::new(),
         }
     }
 }

@@ -128,6 +128,9 @@ impl Draft<'_> {
         self.user_mounts(&sources);
         self.protect_system(&sources);
         if self.request.read_only {
+            for (slot, path) in std::mem::take(&mut self.protected) {
+                self.inside(Action::ProtectMount { slot, path });
+            }
             self.inside(Action::ProtectRoot);
         }
         self.inside(Action::PivotRoot);
@@ -174,7 +177,8 @@ impl Draft<'_> {
     fn overlay_root(&mut self, lower: Vec<OsText>, base: Option<OsText>, scratch: &OsText) {
         let (at, user_attributes) = (self.file("rootfs"), self.user_namespace);
         let (upper, work) = (scratch.join("upper"), scratch.join("work"));
-        self.inside(Action::MountOverlay { at, lower, base, upper, work, user_attributes, is_root: true });
+        let slot = Some(Slot::ROOT);
+        self.inside(Action::MountOverlay { at, lower, base, upper, work, user_attributes, slot });
     }
 
     /// Attaches memory where layers are wanted in memory; returns the directory of the layers.
@@ -238,16 +242,10 @@ impl Draft<'_> {
             let layer = |kind| scratch.join(layer_name(kind, &directory));
             let (upper, work) = (layer("upper"), layer("work"));
             self.inside(Action::MakePrivateDirectory { path: at.clone(), mode: 0o755 });
+            let slot = self.request.read_only.then(|| self.slot());
+            self.protected.extend(slot.map(|slot| (slot, OsText::from("/").join(&directory))));
             let (lower, user_attributes) = (vec![lower], self.user_namespace);
-            self.inside(Action::MountOverlay {
-                at,
-                lower,
-                base: None,
-                upper,
-                work,
-                user_attributes,
-                is_root: false,
-            });
+            self.inside(Action::MountOverlay { at, lower, base: None, upper, work, user_attributes, slot });
         }
         self.become_root();
         self.private_directories();

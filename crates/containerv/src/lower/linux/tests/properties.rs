@@ -38,7 +38,8 @@ fn requests() -> impl Strategy<Value = Request> {
 fn slot_made(action: &Action) -> Option<Slot> {
     match action {
         Action::CloneTree { slot, .. } | Action::NewFileSystem { slot, .. } => Some(*slot),
-        Action::MountOverlay { is_root: true, .. } | Action::OpenRoot { .. } => Some(Slot::ROOT),
+        Action::MountOverlay { slot, .. } => *slot,
+        Action::OpenRoot { .. } => Some(Slot::ROOT),
         _ => None,
     }
 }
@@ -48,6 +49,7 @@ fn slot_used(action: &Action) -> Option<Slot> {
         Action::Attach { slot, .. } | Action::AttachOutside { slot, .. } | Action::MakeEntry { slot, .. } => {
             Some(*slot)
         }
+        Action::ProtectMount { slot, .. } => Some(*slot),
         Action::ProtectRoot | Action::PivotRoot | Action::ChangeRoot => Some(Slot::ROOT),
         _ => None,
     }
