@@ -118,6 +118,18 @@ impl GroupSet {
         self.groups.iter().find(|group| group.version == GroupVersion::V2)
     }
 
+    /// Returns the group whose members are the container's processes: only they are in it, and all of them.
+    pub fn tracking(&self) -> Option<&Group> {
+        let v1 = || [Controller::Freezer, Controller::Pids].into_iter().find_map(|it| self.with(it));
+        self.v2().or_else(v1).or_else(|| self.groups.first())
+    }
+
+    /// Adds a group. That of version 2 stays the last one.
+    pub fn add(&mut self, group: Group) {
+        let v2 = self.groups.iter().position(|known| known.version == GroupVersion::V2);
+        self.groups.insert(v2.unwrap_or(self.groups.len()), group);
+    }
+
     /// Returns the files that a process of one thread writes `0` to in order to join all groups.
     ///
     /// On version 1 that is `tasks`: moving the caller alone spares the kernel its lock against
@@ -184,6 +196,13 @@ pub enum CgroupStep {
     Make {
         /// The group.
         path: OsText,
+    },
+    /// Move all processes of a group, and of those below it, into a group of version 1.
+    Gather {
+        /// The group that they are moved into.
+        path: OsText,
+        /// The group of another hierarchy that they are members of, and stay in.
+        members: OsText,
     },
     /// Write one value.
     Set(Setting),
@@ -257,6 +276,7 @@ impl fmt::Display for CgroupStep {
             }
             Self::InheritCpuset { path } => write!(f, "inherit CPUs and memory nodes in `{path}`"),
             Self::Make { path } => write!(f, "make control group `{path}`"),
+            Self::Gather { path, members } => write!(f, "move the processes of `{members}` into `{path}`"),
             Self::Set(setting) => setting.fmt(f),
             Self::SetFirst { choices } => {
                 for (index, choice) in choices.iter().enumerate() {

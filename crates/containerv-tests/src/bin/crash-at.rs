@@ -15,6 +15,9 @@ use containerv::spec::Request;
 use containerv::{Container, Host, PruneOptions, PullOptions, Result, StdioSet};
 use containerv_tests::inside::command;
 
+/// Limits of a controller that containers are made without, and of one that they have.
+const UPDATE: &str = r#"{"cpuset_cpus": "0", "pids": {"at": 1000}}"#;
+
 struct Options {
     operation: String,
     host: Host,
@@ -83,6 +86,7 @@ fn execute(options: &Options) -> Result<(), Box<dyn Error>> {
         "plan-attached" => println!("{}", serde_json::to_string(&options.host.plan(&request()?, true)?)?),
         "repair" => repair(&options.host, false)?,
         "repair-dry" => repair(&options.host, true)?,
+        "update" => container()?.update(&serde_json::from_str(UPDATE)?)?,
         "delete" => container()?.delete(true)?,
         "pull" => options.host.images().pull(image()?, &PullOptions::default()).map(drop)?,
         "remove-image" => options.host.images().remove(image()?, true).map(drop)?,

@@ -8,7 +8,7 @@ use containerv::spec::Request;
 use containerv::spec::plan::Plan;
 use containerv::spec::request::Overlay;
 use containerv::spec::state::Status;
-use containerv_tests::{Bed, Caller, Ended, shell};
+use containerv_tests::{Bed, Caller, Ended, machine, shell, skip};
 
 use crate::{PROGRAM, repair, until_it_survives};
 
@@ -45,6 +45,31 @@ fn removal(change: impl Fn(&mut Request), detached: bool) {
         ended
     });
     assert!(killed >= 5, "only {killed} steps");
+}
+
+#[test]
+fn an_update_that_adds_a_control_group() {
+    if !machine::is_root() || !machine::has_controller("cpuset") {
+        return skip("needs root, and the `cpuset` controller");
+    }
+    let bed = Bed::with_program();
+    let caller = Caller::new(&bed, PROGRAM);
+    let killed = until_it_survives(|step| {
+        let container = bed.keeper(|_| {});
+        let id = container.id().as_str().to_owned();
+        let ended = caller.change("update", &id, Some(step));
+        let when = format!("update killed after step {step}");
+        repair(&bed, &caller, false, &when);
+        assert_eq!(container.state().unwrap().status, Status::Running, "{when}");
+        assert!(container.command("true").status().unwrap().success(), "{when}");
+        caller.change("update", &id, None).survived();
+        let pid = container.state().unwrap().pid.unwrap();
+        assert_eq!(machine::status_field(pid, "Cpus_allowed_list"), "0", "{when}");
+        container.delete(true).unwrap();
+        bed.assert_nothing_left(&when);
+        ended
+    });
+    assert!(killed >= 3, "only {killed} steps");
 }
 
 #[test]

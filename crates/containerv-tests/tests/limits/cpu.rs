@@ -10,6 +10,7 @@ use containerv::spec::Limits;
 use containerv_tests::machine::{self, status_field};
 use containerv_tests::{Bed, skip, wait_until};
 
+use crate::io::no_disk;
 use crate::{PATIENCE, detached, limits, need};
 
 /// Busy on as many CPUs as there are, so that others on this machine leave enough of them.
@@ -159,6 +160,77 @@ fn processes_stay_on_the_cpus_that_were_chosen() {
     let error = container.update(&chosen("0,4000")).unwrap_err();
     assert!(error.to_string().contains("--cpuset-cpus"), "{error}");
     assert_eq!(status_field(pid, "Cpus_allowed_list"), "1");
+}
+
+/// What may be run on, for each process of a container that is still there.
+fn allowed(container: &Container) -> Vec<String> {
+    let here = container.processes().unwrap().into_iter().filter(|process| process.state != 'Z');
+    let lists = here.filter_map(|process| {
+        let status = fs::read_to_string(format!("/proc/{}/status", process.pid)).ok()?;
+        status.lines().find_map(|line| Some(line.strip_prefix("Cpus_allowed_list:")?.trim().to_owned()))
+    });
+    lists.collect()
+}
+
+/// Goes on making processes while it is moved.
+const FORKING: &str = "sleep 1000 & while :; do (:); done";
+
+#[test]
+fn a_container_that_was_made_without_a_choice_of_cpus_gets_one() {
+    need!("cpuset");
+    if std::thread::available_parallelism().unwrap().get() < 2 {
+        return skip("there is one CPU only");
+    }
+    let bed = Bed::new();
+    let chosen = |list: &str| limits(serde_json::json!({ "cpuset_cpus": list }));
+    let container = detached(&bed, |_| {}, FORKING);
+    assert!(wait_until(PATIENCE, || allowed(&container).len() > 1));
+    for list in ["1", "0"] {
+        container.update(&chosen(list)).unwrap();
+        for _ in 0..20 {
+            let allowed = allowed(&container);
+            assert!(!allowed.is_empty() && allowed.iter().all(|one| one == list), "{list}: {allowed:?}");
+        }
+        assert_eq!(container.command("nproc").output().unwrap().stdout, b"1\n");
+    }
+    container.kill().unwrap();
+    container.wait().unwrap();
+    container.start().unwrap();
+    assert_eq!(container.command("nproc").output().unwrap().stdout, b"1\n");
+    container.delete(true).unwrap();
+    bed.assert_nothing_left("after a container was given CPUs");
+}
+
+#[test]
+fn a_choice_of_cpus_that_fails_leaves_no_trace() {
+    need!("cpuset", "io");
+    let bed = Bed::new();
+    let container = detached(&bed, |_| {}, FORKING);
+    let before = status_field(container.state().unwrap().pid.unwrap(), "Cpus_allowed_list");
+    let groups =
+        || bed.leftovers().into_iter().filter(|line| line.starts_with("control group")).collect::<Vec<_>>();
+    let groups_before = groups();
+    let mut change = limits(serde_json::json!({ "cpuset_cpus": "0" }));
+    change.io_rates = vec![no_disk()];
+    let error = container.update(&change).unwrap_err();
+    assert!(error.to_string().contains("`--device-write-bps`"), "{error}");
+    assert_eq!(groups(), groups_before);
+    let after = allowed(&container);
+    assert!(after.iter().all(|list| *list == before), "{before}: {after:?}");
+    assert!(bed.host().repair(true).unwrap().is_empty());
+    container.update(&limits(serde_json::json!({ "cpuset_cpus": "0" }))).unwrap();
+    assert!(allowed(&container).iter().all(|list| list == "0"));
+}
+
+/// Its monitor removes what it was not told of when it began.
+#[test]
+fn a_container_that_removes_itself_takes_its_choice_of_cpus_along() {
+    need!("cpuset");
+    let bed = Bed::new();
+    let container = detached(&bed, |request| request.auto_remove = true, "sleep 1000");
+    container.update(&limits(serde_json::json!({ "cpuset_cpus": "0" }))).unwrap();
+    container.kill().unwrap();
+    bed.assert_nothing_left("after a container with a choice of CPUs has removed itself");
 }
 
 /// The CPU on which a process ran last.

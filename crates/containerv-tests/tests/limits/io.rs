@@ -146,15 +146,18 @@ fn rates_of_a_device_hold_and_are_lifted() {
     all(&cases, |case| case.assert_lifted(&container));
 }
 
+/// A rate that the kernel refuses.
+pub(crate) fn no_disk() -> DeviceRate {
+    let device = DeviceNumber { major: 1, minor: 3 };
+    DeviceRate { path: "/dev/null".into(), device, kind: RateKind::WriteBytes, per_second: 1 }
+}
+
 #[test]
 fn what_is_no_disk_has_no_rate() {
     need!("io");
     let bed = Bed::new();
-    let nothing = DeviceNumber { major: 1, minor: 3 };
-    let rate =
-        DeviceRate { path: "/dev/null".into(), device: nothing, kind: RateKind::WriteBytes, per_second: 1 };
     let mut request = bed.request();
-    request.limits.io_rates = vec![rate];
+    request.limits.io_rates = vec![no_disk()];
     let error = Container::create(bed.host(), request).unwrap_err();
     assert!(error.to_string().contains("`--device-write-bps`"), "{error}");
     assert!(error.hint().unwrap().contains("whole disk"), "{error:?}");

@@ -1,13 +1,17 @@
 //! Changes of existing containers.
 
-use containerv_spec::cgroup::GroupSet;
+use containerv_spec::cgroup::{CgroupStep, GroupSet};
+use containerv_spec::facts::CgroupFacts;
 use containerv_spec::{ContainerId, Limits, id};
 
-use super::store::{Directory, Entry, text};
+use super::execute::die_at;
+use super::journal::{Entry, Further, Journal};
+use super::store::{Directory, text};
 use super::{System, cgroup, execute};
 use crate::backend::events::{Announce, action};
 use crate::host::generated_name;
 use crate::lower;
+use crate::lower::cgroup::Update;
 use crate::{Error, ErrorKind, Result};
 
 impl System {
@@ -57,19 +61,48 @@ impl System {
         let mut request = directory.request()?;
         let journal = directory.journal()?;
         let facts = cgroup::probe_for(change)?;
-        let failed =
-            |problems| Error::problems(format!("cannot update container `{}`", directory.called()), problems);
-        let steps = lower::cgroup::plan_update(&facts, &journal.intent.groups, &request.limits, change)
-            .map_err(failed)?;
+        let failed = || format!("cannot update container `{}`", directory.called());
+        let update = lower::cgroup::plan_update(&facts, &journal.intent.groups, &request.limits, change)
+            .map_err(|problems| Error::problems(failed(), problems))?;
         if super::process::runs(journal.process.as_ref())? {
-            cgroup::execute_all(&steps).map_err(|error| {
-                error.context(format!("cannot update container `{}`", directory.called()))
-            })?;
+            self.change_groups(&directory, &journal, &facts, &update)
+                .map_err(|error| error.context(failed()))?;
         }
         request.limits = request.limits.changed_by(change);
         store_request(&directory, &request)?;
         self.announce(&request, action::UPDATE, &[]);
         Ok(())
+    }
+
+    /// Changes the groups of a container that runs, as a whole or not at all.
+    fn change_groups(
+        &self,
+        directory: &Directory,
+        journal: &Journal,
+        facts: &CgroupFacts,
+        update: &Update,
+    ) -> Result<()> {
+        // What a change left that was killed.
+        take_back(directory, journal)?;
+        if update.made.is_empty() {
+            return cgroup::execute_all(&update.steps, |step| die_at(self.fault, step));
+        }
+        let from = |group| journal.process.and_then(|first| cgroup::present_group(first.pid, facts, group));
+        let further = |group| Further { group: Clone::clone(group), from: from(group) };
+        let file = directory.open_journal()?;
+        directory.note(&file, &Entry::Adding { groups: update.made.iter().map(further).collect() })?;
+        die_at(self.fault, 1);
+        if let Err(error) = cgroup::execute_all(&update.steps, |step| die_at(self.fault, step + 1)) {
+            // If that fails too, the next change or a repair does it; the error to tell is the first one.
+            let _ = directory.journal().and_then(|journal| take_back(directory, &journal));
+            return Err(error);
+        }
+        directory.note(&file, &Entry::Added)?;
+        die_at(self.fault, update.steps.len() as u32 + 2);
+        // A process that was started meanwhile did not know of the groups. One that is started from now on does,
+        // or finds that the journal has changed.
+        let mut gathers = update.steps.iter().filter(|step| matches!(step, CgroupStep::Gather { .. }));
+        gathers.try_for_each(cgroup::execute)
     }
 
     /// Gives another name: the new one is reserved before the old one is released.
@@ -95,6 +128,17 @@ impl System {
         self.announce(&request, action::RENAME, &[("oldName", old)]);
         Ok(())
     }
+}
+
+/// Takes back control groups that were being added to a container that runs.
+pub(super) fn take_back(directory: &Directory, journal: &Journal) -> Result<()> {
+    if journal.adding.is_empty() {
+        return Ok(());
+    }
+    for further in &journal.adding {
+        cgroup::take_back(&further.group.path, further.from.as_ref())?;
+    }
+    directory.note(&directory.open_journal()?, &Entry::TakenBack)
 }
 
 /// Writes down what a container is from now on.

@@ -18,7 +18,8 @@ use rustix::process::{Pid, PidfdFlags, Signal};
 
 use super::children::Aftermath;
 use super::execute::{Fault, die_at, duplicate};
-use super::store::{Directory, Entry, Journal, path};
+use super::journal::{Entry, Journal};
+use super::store::{Directory, path};
 use super::{System, cgroup, idmap, process, streams, transfer, veth};
 use crate::{Error, ErrorKind, Result};
 
@@ -94,10 +95,10 @@ impl std::fmt::Display for Removal {
 
 /// Everything that is to be removed, in order.
 pub(crate) fn removals(journal: &Journal) -> Vec<Removal> {
-    let intent = &journal.intent;
+    let (intent, groups) = (&journal.intent, journal.groups());
     let mut steps = vec![Removal::Note, Removal::KillFirst];
-    if !intent.groups.groups.is_empty() {
-        steps.push(Removal::KillGroups(intent.groups.clone()));
+    if !groups.groups.is_empty() {
+        steps.push(Removal::KillGroups(groups.clone()));
     }
     // Only a monitor writes its record on its own: a keeper has none, and an attached command's is
     // written by whoever called for it.
@@ -105,8 +106,8 @@ pub(crate) fn removals(journal: &Journal) -> Vec<Removal> {
         steps.push(Removal::AwaitSupervisor);
     }
     steps.extend(intent.interfaces.iter().cloned().map(Removal::Interface));
-    if !intent.groups.groups.is_empty() {
-        steps.push(Removal::Groups(intent.groups.clone()));
+    if !groups.groups.is_empty() {
+        steps.push(Removal::Groups(groups));
     }
     steps.extend(intent.name.iter().map(|name| Removal::Name(path(name).to_owned())));
     steps.push(Removal::Tree);

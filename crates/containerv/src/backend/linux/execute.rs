@@ -14,7 +14,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
 use super::encode::{Handles, encode};
-use super::store::{Directory, Entry, Intent, Lock, ProcessRecord, Store, path};
+use super::journal::{Entry, Intent, ProcessRecord};
+use super::store::{Directory, Lock, Store, path};
 use super::{cgroup, explain, idmap, mounts_below, process, veth};
 use crate::{Error, ErrorKind, Result};
 

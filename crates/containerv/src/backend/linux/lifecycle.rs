@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use containerv_spec::facts::CgroupFacts;
 use containerv_spec::plan::{LinuxPlan, Plan};
 use containerv_spec::request::Request;
 use containerv_spec::state::{Exit, Status};
@@ -16,11 +17,13 @@ use super::children::Aftermath;
 use super::dismantle::Reserve;
 use super::encode::Handles;
 use super::execute::{self, Held, Run, Started, duplicate};
-use super::store::{Directory, Entry, Journal, text};
+use super::journal::{Entry, Journal};
+use super::store::{Directory, text};
 use super::{System, cgroup, control, probe, process, running, settle, streams};
 use crate::backend::clock::now_unix_ns;
 use crate::backend::events::{Announce, action};
 use crate::container::State;
+use crate::lower::cgroup::later_groups;
 use crate::lower::linux::{Launch, lower};
 use crate::process::{Ends, StdioSet};
 use crate::{Error, ErrorKind, Result};
@@ -105,7 +108,7 @@ impl System {
         let mut made: Option<Held> = None;
         let reserve = Reserve::take()?;
         let result = execute::host_steps(&plan, &request, &self.store, self.fault, &mut made)
-            .and_then(|()| self.begin(&plan, &request, launch, stdio, &made));
+            .and_then(|()| self.begin((&plan, &machine.cgroups), &request, launch, stdio, &made));
         match (result, made) {
             (Ok((process, ends)), _held) => {
                 self.announce_new(&request, launch != Launch::Prepared);
@@ -129,7 +132,7 @@ impl System {
     /// Starts the container's first process, whoever supervises it.
     fn begin(
         self: &Arc<Self>,
-        plan: &LinuxPlan,
+        (plan, facts): (&LinuxPlan, &CgroupFacts),
         request: &Request,
         launch: Launch,
         stdio: Option<StdioSet>,
@@ -138,7 +141,7 @@ impl System {
         let Some((directory, _)) = made else {
             return Err(Error::new(ErrorKind::Other, "the plan makes no container directory"));
         };
-        let (handles, ends) = self.handles(plan, request, launch, stdio, directory)?;
+        let (handles, ends) = self.handles((plan, facts), request, launch, stdio, directory)?;
         let alive = match launch {
             Launch::Attached { .. } => Some(directory.supervise(true)?),
             _ => None,
@@ -187,7 +190,7 @@ impl System {
 
     fn handles(
         &self,
-        plan: &LinuxPlan,
+        (plan, facts): (&LinuxPlan, &CgroupFacts),
         request: &Request,
         launch: Launch,
         stdio: Option<StdioSet>,
@@ -212,7 +215,8 @@ impl System {
                 handles.null = Some(streams::null_both()?);
                 handles.oom = oom_file(plan)?;
                 if request.auto_remove {
-                    handles.removals = removals(plan, request, directory, &self.store.names());
+                    let groups = every_group(plan, facts);
+                    handles.removals = removals(&groups, request, directory, &self.store.names());
                 }
             }
         }
@@ -276,7 +280,7 @@ impl System {
         let file = directory.open_journal()?;
         directory.note(&file, &Entry::Intent(Box::new(execute::intent(&plan, request))))?;
         let begun = execute::again(&plan, request, self.fault).and_then(|()| {
-            let (handles, _) = self.handles(&plan, request, launch, None, directory)?;
+            let (handles, _) = self.handles((&plan, &machine.cgroups), request, launch, None, directory)?;
             self.start_stage(&plan, handles, directory, &file)
         });
         match begun {
@@ -521,15 +525,22 @@ fn oom_file(plan: &LinuxPlan) -> Result<Option<OwnedFd>> {
     }
 }
 
+/// The control groups of a container, and those that changes of its limits may give it later: its monitor is not
+/// told of these, and removes them if they are there.
+fn every_group(plan: &LinuxPlan, facts: &CgroupFacts) -> Vec<OsText> {
+    let own = plan.groups.groups.iter().map(|group| group.path.clone());
+    own.chain(later_groups(facts, &plan.groups)).collect()
+}
+
 /// What a monitor removes when an auto-remove container has ended: the entries of `op::MONITOR`.
 fn removals(
-    plan: &LinuxPlan,
+    groups: &[OsText],
     request: &Request,
     directory: &Directory,
     names: &std::path::Path,
 ) -> Vec<Vec<u8>> {
     let entry = |kind: u8, path: &OsText| [&[kind], path.as_bytes()].concat();
-    let mut list: Vec<Vec<u8>> = plan.groups.groups.iter().map(|group| entry(b'g', &group.path)).collect();
+    let mut list: Vec<Vec<u8>> = groups.iter().map(|group| entry(b'g', group)).collect();
     list.extend(request.name.iter().map(|name| entry(b'f', &text(&names.join(name)))));
     list.push(entry(b'd', &text(&directory.path)));
     list

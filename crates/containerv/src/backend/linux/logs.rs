@@ -3,7 +3,8 @@
 use containerv_spec::ContainerId;
 use containerv_spec::request::{Log, LogDriver, Request};
 
-use super::store::{Directory, Journal};
+use super::journal::Journal;
+use super::store::Directory;
 use super::{System, execute};
 use crate::backend::lines::Series;
 use crate::backend::logs::{self, MAX_LINE, NAME, Writer};

@@ -16,6 +16,7 @@ mod features;
 pub(crate) mod fuzzing;
 mod idmap;
 mod images;
+mod journal;
 mod lifecycle;
 mod logs;
 mod mounts;

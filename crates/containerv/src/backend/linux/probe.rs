@@ -9,7 +9,8 @@ use containerv_spec::machine::{Machine, Subordinate, SystemRoot};
 use containerv_spec::request::{IdRange, Network, Overlay, Process, Request, Root, UserNamespace};
 use containerv_spec::{CapabilitySet, OsText};
 
-use super::store::{Journal, text as os_text};
+use super::journal::Journal;
+use super::store::text as os_text;
 use super::{cgroup, mounts_below};
 use crate::lower::linux::{SYSTEM_DIRECTORIES, has_layers, wants_user_namespace};
 use crate::{Error, Result};

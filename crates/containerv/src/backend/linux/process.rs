@@ -9,7 +9,8 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags};
 
-use super::store::{Directory, Journal, ProcessRecord, Store};
+use super::journal::{Journal, ProcessRecord};
+use super::store::{Directory, Store};
 use crate::{Error, ErrorKind, Result};
 
 /// Returns when a process started, in clock ticks since the machine did; `None` if it is gone.

@@ -4,9 +4,11 @@ use std::fs;
 use std::time::Duration;
 
 use super::System;
+use super::change::take_back;
 use super::dismantle::{self, Removal};
+use super::journal::Journal;
 use super::process;
-use super::store::{Directory, Journal};
+use super::store::Directory;
 use crate::host::RepairAction;
 use crate::{Error, Result};
 
@@ -61,7 +63,7 @@ impl System {
         if readable && stays && !journal.removing {
             let auto_remove = directory.request().is_ok_and(|request| request.auto_remove);
             match (finished && alive, auto_remove) {
-                (true, _) => return Ok(()),
+                (true, _) => return self.repair_running(directory, &journal, dry_run, &mut note),
                 (false, false) => return self.repair_ended(directory, &journal, dry_run, &mut note),
                 (false, true) => {}
             }
@@ -76,6 +78,23 @@ impl System {
             self.dismantle_and_tell(directory, &journal, directory.request().ok().as_ref(), None)?;
         }
         Ok(())
+    }
+
+    /// Of a container that runs, a change of its limits that was never finished is taken back.
+    fn repair_running(
+        &self,
+        directory: &Directory,
+        journal: &Journal,
+        dry_run: bool,
+        note: &mut dyn FnMut(String),
+    ) -> Result<()> {
+        for further in &journal.adding {
+            note(format!(
+                "take its processes out of the control group `{}`, and remove that",
+                further.group.path
+            ));
+        }
+        if dry_run { Ok(()) } else { take_back(directory, journal) }
     }
 
     /// A container that has ended, or whose new start was never finished, keeps no process, no

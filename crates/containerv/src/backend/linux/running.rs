@@ -4,11 +4,12 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Weak};
 
 use containerv_spec::ContainerId;
-use containerv_spec::cgroup::GroupSet;
+use containerv_spec::cgroup::{CgroupStep, GroupSet};
 use containerv_spec::plan::LinuxPlan;
 use containerv_spec::request::{Process as ProcessRequest, Request, TerminalSize};
 use containerv_spec::state::Exit;
 use rustix::fs::{Mode, OFlags};
+use rustix::process::Signal;
 
 use super::children::{Aftermath, Child};
 use super::encode::Handles;
@@ -65,19 +66,13 @@ impl Process {
             auto_remove: request.auto_remove,
             subject: Subject::of(request),
         };
-        Ok(Self::new(system, &request.id, started, Some(first), None))
+        Ok(Self::new(system, &request.id, started, Some(first)))
     }
 
-    fn new(
-        system: &Arc<System>,
-        id: &ContainerId,
-        started: Started,
-        first: Option<First>,
-        told: Option<ToldExec>,
-    ) -> Self {
+    fn new(system: &Arc<System>, id: &ContainerId, started: Started, first: Option<First>) -> Self {
         let Started { pid, pid_inside, pidfd, terminal } = started;
         let child = system.children.add(id, pid, pidfd, first);
-        Self { system: Arc::clone(system), child, pid_inside, terminal, told }
+        Self { system: Arc::clone(system), child, pid_inside, terminal, told: None }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -199,6 +194,7 @@ impl System {
         let directory = self.directory(id)?;
         let request = directory.request()?;
         let name = request.called().to_owned();
+        let journal_size = directory.journal_size();
         let journal = directory.journal()?;
         let first = process::first_in(&directory, &journal)?;
         if journal.started_unix_ns.is_none() {
@@ -218,10 +214,27 @@ impl System {
         let started = execute::start(&run, self.stage()?, &mut |_, _| Ok(()))
             .map_err(|error| error.context(format!("cannot start a process in container `{name}`")))?;
         run.handles = Handles::default();
+        let mut running = Process::new(self, id, started, None);
+        if directory.journal_size() != journal_size
+            && let Err(error) = join_added(&directory, groups)
+        {
+            let _ = running.signal(Signal::KILL.as_raw()).and_then(|()| running.wait());
+            return Err(error.context(format!("cannot start a process in container `{name}`")));
+        }
         let announce = |id| self.announce_exec(&request, &id, &process.args);
-        let told = if options.announced { self.new_id().ok().map(announce) } else { None };
-        Ok((Process::new(self, id, started, None, told), ends))
+        running.told = if options.announced { self.new_id().ok().map(announce) } else { None };
+        Ok((running, ends))
     }
+}
+
+/// Joins control groups that the container got while a process was started in it.
+fn join_added(directory: &Directory, known: &GroupSet) -> Result<()> {
+    let groups = directory.journal()?.intent.groups;
+    let Some(members) = groups.tracking() else { return Ok(()) };
+    let added = groups.groups.iter().filter(|group| !known.groups.contains(group));
+    let mut steps =
+        added.map(|group| CgroupStep::Gather { path: group.path.clone(), members: members.path.clone() });
+    steps.try_for_each(|step| cgroup::execute(&step))
 }
 
 fn join_handles(

@@ -11,7 +11,9 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-use containerv_spec::cgroup::{CgroupPlan, CgroupStep, Controller, DeviceRule, GroupSet, GroupVersion};
+use containerv_spec::cgroup::{
+    CgroupPlan, CgroupStep, Controller, DeviceRule, Group, GroupSet, GroupVersion,
+};
 use containerv_spec::facts::{CgroupFacts, GroupAccess};
 use containerv_spec::{Limits, OsText};
 
@@ -58,6 +60,15 @@ pub(crate) fn plan(facts: &CgroupFacts, wanted: &Wanted<'_>) -> Result<CgroupPla
     })
 }
 
+/// A change of a running container's limits.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Update {
+    /// The steps.
+    pub(crate) steps: Vec<CgroupStep>,
+    /// Groups that the steps make, of controllers that the container was made without.
+    pub(crate) made: Vec<Group>,
+}
+
 /// Plans a change of a running container's limits.
 ///
 /// `current` is what the container was last given; the result of both together is checked, and
@@ -67,28 +78,74 @@ pub(crate) fn plan_update(
     groups: &GroupSet,
     current: &Limits,
     change: &Limits,
-) -> Result<Vec<CgroupStep>, Vec<Error>> {
+) -> Result<Update, Vec<Error>> {
     let whole = current.changed_by(change);
     let mut problems = check::limits(&whole, facts);
-    let (mut groups, mut steps) = (groups.clone(), Vec::new());
+    let mut plan = CgroupPlan { groups: groups.clone(), ..CgroupPlan::default() };
+    let mut made = Vec::new();
     for (controller, option) in settings::needs(change) {
-        if groups.with(controller).is_some() {
+        if plan.groups.with(controller).is_some() {
             continue;
         }
-        match add_to_v2(facts, &mut groups, controller) {
-            Some(step) => steps.push(step),
-            None => problems.push(no_group(&groups, controller, option)),
+        if let Some(step) = add_to_v2(facts, &mut plan.groups, controller) {
+            plan.steps.push(step);
+        } else if let Some(group) = further_group(facts, groups, controller) {
+            make_group(&mut plan, &group.place, &group.parent, group.name, &[]);
+            made.extend(plan.groups.with(controller).cloned());
+        } else {
+            problems.push(no_group(groups, controller, option));
         }
     }
     if !problems.is_empty() {
         return Err(problems);
     }
-    steps.extend(settings::steps(&groups, change, &whole, settings::Moment::Running));
-    Ok(steps)
+    let mut steps = plan.steps;
+    steps.extend(settings::steps(&plan.groups, change, &whole, settings::Moment::Running));
+    // Last: a value that the kernel refuses has moved nobody.
+    let members = groups.tracking().map(|group| &group.path);
+    steps.extend(
+        made.iter().zip(members.into_iter().cycle()).map(|(group, members)| CgroupStep::Gather {
+            path: group.path.clone(),
+            members: members.clone(),
+        }),
+    );
+    Ok(Update { steps, made })
 }
 
-/// Gives a container's group of version 2 a further controller, if its hierarchy has that. A group
-/// of version 1 cannot get one: there, each controller has groups of its own.
+/// Returns the paths of groups that changes of limits may make while the container runs.
+pub(crate) fn later_groups(facts: &CgroupFacts, groups: &GroupSet) -> Vec<OsText> {
+    let without = settings::CHANGEABLE.into_iter().filter(|controller| groups.with(*controller).is_none());
+    let mut paths: Vec<OsText> = without
+        .filter_map(|controller| further_group(facts, groups, controller))
+        .map(|group| {
+            group.parent.iter().fold(group.place.base, |path, name| path.join(name)).join(group.name)
+        })
+        .collect();
+    paths.dedup();
+    paths
+}
+
+/// Where a container gets a group of version 1 that it was made without.
+struct Further<'a> {
+    place: Place,
+    parent: Vec<&'a [u8]>,
+    name: &'a [u8],
+}
+
+/// Finds the place of a further group, in the hierarchy of version 1 that has the controller, if there is one.
+/// It is called what the container's other groups are called.
+fn further_group<'a>(
+    facts: &CgroupFacts,
+    groups: &'a GroupSet,
+    controller: Controller,
+) -> Option<Further<'a>> {
+    let places = Places::new(facts);
+    let mut parent = groups.groups.iter().find_map(|group| places.names_of(group))?;
+    let name = parent.pop()?;
+    Some(Further { place: places.into_v1_with(controller)?, parent, name })
+}
+
+/// Gives a container's group of version 2 a further controller, if its hierarchy has that.
 fn add_to_v2(facts: &CgroupFacts, groups: &mut GroupSet, controller: Controller) -> Option<CgroupStep> {
     let hierarchy = facts.v2.as_ref().filter(|it| it.controllers.contains(&controller))?;
     let GroupAccess::Below(base) = &hierarchy.access else { return None };
@@ -122,7 +179,7 @@ fn with_groups(places: &Places<'_>, wanted: &Wanted<'_>, required: &[Controller]
     let parent = parent_names(wanted.parent);
     let mut plan = CgroupPlan::default();
     for place in places.used(required) {
-        make_group(&mut plan, &place, &parent, wanted.name, required);
+        make_group(&mut plan, &place, &parent, wanted.name.as_bytes(), required);
     }
     let moment = settings::Moment::Creation;
     plan.steps.extend(settings::steps(&plan.groups, wanted.limits, wanted.limits, moment));
@@ -139,7 +196,7 @@ fn parent_names(parent: Option<&OsText>) -> Vec<&[u8]> {
     path.split(|byte| *byte == b'/').filter(|name| !name.is_empty()).collect()
 }
 
-fn make_group(plan: &mut CgroupPlan, place: &Place, parent: &[&[u8]], name: &str, required: &[Controller]) {
+fn make_group(plan: &mut CgroupPlan, place: &Place, parent: &[&[u8]], name: &[u8], required: &[Controller]) {
     let cpuset = place.version == GroupVersion::V1 && place.controllers.contains(&Controller::Cpuset);
     let inherit = |path: &OsText| cpuset.then(|| CgroupStep::InheritCpuset { path: path.clone() });
     let mut paths = vec![place.base.clone()];
@@ -156,11 +213,7 @@ fn make_group(plan: &mut CgroupPlan, place: &Place, parent: &[&[u8]], name: &str
     }
     plan.steps.push(CgroupStep::Make { path: path.clone() });
     plan.steps.extend(inherit(&path));
-    plan.groups.groups.push(containerv_spec::cgroup::Group {
-        version: place.version,
-        controllers: place.controllers.clone(),
-        path,
-    });
+    plan.groups.add(Group { version: place.version, controllers: place.controllers.clone(), path });
 }
 
 fn no_group(groups: &GroupSet, controller: Controller, option: &str) -> Error {

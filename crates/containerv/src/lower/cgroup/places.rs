@@ -1,7 +1,7 @@
 //! Where each controller is, and why it is not where a limit needs it.
 
 use containerv_spec::OsText;
-use containerv_spec::cgroup::{Controller, GroupVersion};
+use containerv_spec::cgroup::{Controller, Group, GroupVersion};
 use containerv_spec::facts::{CgroupFacts, CgroupMode, GroupAccess};
 
 use crate::{Error, ErrorKind};
@@ -42,6 +42,23 @@ impl<'a> Places<'a> {
 
     fn v2(&self) -> Option<&Place> {
         self.places.iter().find(|place| place.version == GroupVersion::V2)
+    }
+
+    /// Returns the hierarchy of version 1 that has this controller.
+    pub(super) fn into_v1_with(self, controller: Controller) -> Option<Place> {
+        let fits =
+            |place: &Place| place.version == GroupVersion::V1 && place.controllers.contains(&controller);
+        self.places.into_iter().find(fits)
+    }
+
+    /// Returns the names that lead from the base of its hierarchy to a group, its own the last.
+    pub(super) fn names_of<'g>(&self, group: &'g Group) -> Option<Vec<&'g [u8]>> {
+        let below =
+            |place: &Place| group.path.as_bytes().strip_prefix(place.base.as_bytes())?.strip_prefix(b"/");
+        // A hierarchy may be mounted below a directory of another: the longest base is the group's own.
+        let same = self.places.iter().filter(|place| place.version == group.version);
+        let names = same.filter_map(below).min_by_key(|names| names.len())?;
+        Some(names.split(|byte| *byte == b'/').collect())
     }
 
     /// Says whether version 2 can do this without a controller of that name.

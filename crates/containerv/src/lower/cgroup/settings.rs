@@ -8,6 +8,10 @@ use super::check::rate_option;
 /// Length of a CPU period unless given, in microseconds; the kernel's own default.
 const DEFAULT_PERIOD: u64 = 100_000;
 
+/// Controllers whose limits can be changed while processes run.
+pub(super) const CHANGEABLE: [Controller; 5] =
+    [Controller::Memory, Controller::Cpu, Controller::Cpuset, Controller::Pids, Controller::Io];
+
 /// When the values are written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Moment {

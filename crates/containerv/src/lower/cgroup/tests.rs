@@ -4,6 +4,8 @@ use containerv_spec::cgroup::{
 use containerv_spec::facts::{CgroupFacts, GroupAccess, V1Hierarchy, V2Hierarchy};
 use containerv_spec::{Bound, ByteSize, DeviceNumber, DeviceRate, Limits, OsText, RateKind};
 
+mod updates;
+
 use super::*;
 
 use Controller::{Cpu, Cpuacct, Cpuset, Devices, Freezer, Io, Memory, Pids};
@@ -469,75 +471,6 @@ fn a_weight_at_the_end_of_the_scale_is_noted() {
         planned(&usual_v2(), &limits).notes[0].contains("`--cpu-shares 200000` becomes a weight of 10000")
     );
     assert!(planned(&hybrid_facts(), &limits).notes.is_empty());
-}
-
-fn updated(facts: &CgroupFacts, current: &Limits, change: &Limits) -> Result<Vec<String>, Vec<String>> {
-    let groups = planned(facts, current).groups;
-    plan_update(facts, &groups, current, change)
-        .map(|steps| steps.iter().map(CgroupStep::to_string).collect())
-        .map_err(|errors| errors.iter().map(Error::to_string).collect())
-}
-
-#[test]
-fn an_update_writes_what_changes_with_its_other_half() {
-    let change = Limits {
-        memory: Some(Bound::At(ByteSize::mib(80))),
-        cpu_quota: Some(Bound::Unlimited),
-        ..Limits::default()
-    };
-    assert_eq!(
-        updated(&usual_v2(), &all_limits(), &change).unwrap(),
-        [
-            "limit `/cg/containerv/c1` to memory 80MiB",
-            "set `/cg/containerv/c1/memory.swap.max` to `16777216` (`--memory-swap`)",
-            "set `/cg/containerv/c1/cpu.max` to `max 200000` (`--cpu-quota`)",
-        ]
-    );
-    assert_eq!(
-        updated(&hybrid_facts(), &all_limits(), &change).unwrap(),
-        [
-            "limit `/cg/memory/containerv/c1` to memory 80MiB",
-            "set `/cg/cpu/containerv/c1/cpu.cfs_quota_us` to `-1` (`--cpu-quota`)",
-        ]
-    );
-}
-
-#[test]
-fn an_update_is_checked_together_with_what_holds_already() {
-    let change = Limits { memory: Some(Bound::At(ByteSize::mib(128))), ..Limits::default() };
-    assert_eq!(
-        updated(&usual_v2(), &all_limits(), &change).unwrap_err(),
-        ["`--memory-swap`: 96MiB is less than the memory limit of 128MiB"]
-    );
-    let cpuset = Limits { cpuset_cpus: Some("0".to_owned()), ..Limits::default() };
-    assert_eq!(
-        updated(&hybrid_facts(), &Limits::default(), &cpuset).unwrap_err(),
-        ["`--cpuset-cpus`: the container has no control group of the `cpuset` controller"]
-    );
-    let absent = GroupSet { groups: Vec::new(), absent: Some("nothing is delegated".to_owned()) };
-    let errors = plan_update(&usual_v2(), &absent, &Limits::default(), &change).unwrap_err();
-    assert_eq!(errors[0].to_string(), "`--memory`: the container has no control group: nothing is delegated");
-}
-
-#[test]
-fn an_update_gives_a_group_of_version_2_the_controller_that_it_lacks() {
-    let cpuset = Limits { cpuset_cpus: Some("0".to_owned()), ..Limits::default() };
-    let session = "/cg/user.slice/session";
-    for (access, base) in [("/", "/cg"), ("/user.slice/session", session)] {
-        let facts = v2_facts(&USUAL_V2, GroupAccess::Below(access.into()));
-        assert_eq!(
-            updated(&facts, &Limits::default(), &cpuset).unwrap(),
-            [
-                format!("enable controllers `cpuset` in `{base}` `{base}/containerv`"),
-                format!("set `{base}/containerv/c1/cpuset.cpus` to `0` (`--cpuset-cpus`)"),
-            ]
-        );
-    }
-    let facts = v2_facts(&[Cpu, Memory], below_root());
-    assert_eq!(
-        updated(&facts, &Limits::default(), &cpuset).unwrap_err(),
-        ["`--cpuset-cpus`: the container has no control group of the `cpuset` controller"]
-    );
 }
 
 #[test]

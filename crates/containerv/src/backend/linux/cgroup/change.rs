@@ -9,6 +9,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 use super::files;
+use super::gather::gather;
 use super::hints;
 use crate::lower::device_filter;
 use crate::{Error, ErrorKind, Result};
@@ -25,6 +26,7 @@ pub(crate) fn execute(step: &CgroupStep) -> Result<()> {
         CgroupStep::Enable { paths, required, wanted } => enable(paths, required, wanted),
         CgroupStep::InheritCpuset { path } => inherit_cpuset(path),
         CgroupStep::Make { path } => make(path),
+        CgroupStep::Gather { path, members } => gather(path, members),
         CgroupStep::Set(setting) => set(setting),
         CgroupStep::SetFirst { choices } => set_first(choices),
         CgroupStep::SetMemoryV1 { path, memory, memory_and_swap } => {

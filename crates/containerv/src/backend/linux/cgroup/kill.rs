@@ -78,8 +78,7 @@ fn poll_until_empty(path: &OsText, timeout: Duration) -> Result<bool, Errno> {
 
 /// The group whose members are the container's processes.
 fn tracking(groups: &GroupSet) -> Result<&Group> {
-    let v1 = || [Controller::Freezer, Controller::Pids].into_iter().find_map(|it| groups.with(it));
-    groups.v2().or_else(v1).or_else(|| groups.groups.first()).ok_or_else(|| {
+    groups.tracking().ok_or_else(|| {
         let why = groups.absent.as_deref().unwrap_or("none was made");
         Error::new(ErrorKind::Unavailable, format!("the container has no control group: {why}"))
     })
@@ -113,7 +112,7 @@ fn members(directory: &OwnedFd) -> Result<Vec<u8>, Errno> {
 }
 
 /// Reads one number a line. A process of another process id namespace is 0 and left out.
-fn parse(content: &[u8]) -> impl Iterator<Item = u32> {
+pub(super) fn parse(content: &[u8]) -> impl Iterator<Item = u32> {
     let line = |line: &[u8]| std::str::from_utf8(line).ok()?.parse().ok().filter(|number| *number != 0);
     content.split(|byte| *byte == b'\n').filter_map(line)
 }

@@ -7,6 +7,7 @@ mod change;
 mod events;
 pub(super) mod files;
 mod freeze;
+mod gather;
 mod hints;
 mod kill;
 pub(super) mod probe;
@@ -19,6 +20,7 @@ mod tree;
 
 pub(crate) use self::change::{execute, open_clone_target, open_join_files, refuse_if_full};
 pub(crate) use self::freeze::{freeze, is_frozen, thaw, thaw_killed};
+pub(crate) use self::gather::{present_group, take_back};
 pub(crate) use self::kill::{kill, processes, wait_until_empty};
 pub(crate) use self::probe::{probe, probe_for};
 pub(crate) use self::remove::remove;

@@ -16,7 +16,7 @@ use crate::{Error, Result};
 const V2_MAGIC: u64 = 0x6367_7270;
 const USUAL: &str = "/sys/fs/cgroup";
 /// Most bytes read of `/proc/self/cgroup`: a line of at most a path for each of 20 hierarchies.
-const MOST_MEMBERSHIP: usize = 1 << 17;
+pub(super) const MOST_MEMBERSHIP: usize = 1 << 17;
 /// Most bytes read of the mount table; machines with thousands of mounts have 1 MiB.
 const MOST_MOUNTS: usize = 16 << 20;
 
@@ -82,7 +82,7 @@ impl Membership {
     }
 
     /// Controllers of the line that containers use.
-    fn controllers(&self) -> Vec<Controller> {
+    pub(super) fn controllers(&self) -> Vec<Controller> {
         self.names.split(',').filter_map(Controller::from_name).collect()
     }
 }

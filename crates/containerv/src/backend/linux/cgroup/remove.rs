@@ -29,7 +29,6 @@ pub(crate) fn remove(groups: &GroupSet) -> Result<()> {
 }
 
 /// Removes one group, as [`remove`] does.
-#[cfg(test)]
 pub(crate) fn remove_group(path: &OsText) -> Result<()> {
     remove_until(path, Instant::now() + PATIENCE)
 }

@@ -7,14 +7,15 @@ use super::change::execute;
 use super::files;
 use crate::Result;
 
-/// Executes the steps of a change. If one fails, what was done is taken back.
+/// Executes the steps of a change, and calls `after` with the number of each, from 1 on. If one fails, values that
+/// were written are taken back; groups that were made are left to the caller.
 ///
 /// # Errors
 ///
 /// That of the step which failed.
-pub(crate) fn execute_all(steps: &[CgroupStep]) -> Result<()> {
+pub(crate) fn execute_all(steps: &[CgroupStep], after: impl Fn(u32)) -> Result<()> {
     let mut before = Vec::new();
-    for step in steps {
+    for (number, step) in (1..).zip(steps) {
         // The step that fails may have done a part of its work.
         before.extend(present(step));
         if let Err(error) = execute(step) {
@@ -22,14 +23,19 @@ pub(crate) fn execute_all(steps: &[CgroupStep]) -> Result<()> {
             before.iter().rev().for_each(|step| drop(execute(step)));
             return Err(error);
         }
+        after(number);
     }
     Ok(())
 }
 
-/// Returns the step that brings back what this one is about to replace; `None` for what may stay.
-fn present(step: &CgroupStep) -> Option<CgroupStep> {
-    match step {
-        CgroupStep::Set(setting) => present_setting(setting).map(CgroupStep::Set),
+/// Returns the steps that bring back, from the last to the first, what this one is about to replace; none for what
+/// may stay.
+fn present(step: &CgroupStep) -> Vec<CgroupStep> {
+    let single = match step {
+        CgroupStep::Set(setting) => {
+            let steps = [present_setting(setting), effective_cpuset(setting)];
+            return steps.into_iter().flatten().map(CgroupStep::Set).collect();
+        }
         CgroupStep::SetFirst { choices } => choices.iter().find_map(present_setting).map(CgroupStep::Set),
         CgroupStep::SetMemoryV1 { path, memory, memory_and_swap } => {
             let size = |file: &str| bound(&path.join(file));
@@ -39,11 +45,11 @@ fn present(step: &CgroupStep) -> Option<CgroupStep> {
                 memory_and_swap: memory_and_swap.and_then(|_| size("memory.memsw.limit_in_bytes")),
             })
         }
-        CgroupStep::SetMemoryV2 { path, .. } => {
-            Some(CgroupStep::SetMemoryV2 { path: path.clone(), memory: bound(&path.join("memory.max"))? })
-        }
+        CgroupStep::SetMemoryV2 { path, .. } => bound(&path.join("memory.max"))
+            .map(|memory| CgroupStep::SetMemoryV2 { path: path.clone(), memory }),
         _ => None,
-    }
+    };
+    single.into_iter().collect()
 }
 
 /// What is no number is `max`.
@@ -62,6 +68,16 @@ fn present_setting(setting: &Setting) -> Option<Setting> {
         None => content.split_inclusive('\n').next().unwrap_or("\n").to_owned(),
     };
     Some(Setting { value, ..setting.clone() })
+}
+
+/// A group with processes cannot lose its choice of CPUs or memory nodes again on some kernels, 6.1 among them:
+/// it gets the ones that it inherited before.
+fn effective_cpuset(setting: &Setting) -> Option<Setting> {
+    if !setting.file.starts_with("cpuset.") {
+        return None;
+    }
+    let content = files::read(&setting.path.join(format!("{}.effective", setting.file))).ok()?;
+    Some(Setting { value: String::from_utf8(content).ok()?, ..setting.clone() })
 }
 
 /// Returns what stands for no rate, if the file has a line for each device that is limited.

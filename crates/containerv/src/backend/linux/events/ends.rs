@@ -5,7 +5,8 @@ use containerv_spec::Request;
 use crate::Result;
 use crate::backend::events::{Announce, End, Subject};
 use crate::backend::linux::execute::Fault;
-use crate::backend::linux::store::{Directory, Journal, Witness};
+use crate::backend::linux::journal::Journal;
+use crate::backend::linux::store::{Directory, Witness};
 use crate::backend::linux::{System, cgroup, process};
 
 impl System {

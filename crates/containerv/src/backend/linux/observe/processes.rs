@@ -7,7 +7,7 @@ use containerv_spec::request::{Request, Share};
 use rustix::io::Errno;
 
 use super::procfs::{self, ProcessDirectory, Stat};
-use crate::backend::linux::store::Journal;
+use crate::backend::linux::journal::Journal;
 use crate::backend::linux::{System, cgroup, process};
 use crate::stats::ProcessInfo;
 use crate::{Error, Result};

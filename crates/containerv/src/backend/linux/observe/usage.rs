@@ -8,7 +8,7 @@ use super::procfs::{ProcessDirectory, Stat};
 use crate::Result;
 use crate::backend::clock::now_unix_ns;
 use crate::backend::linux::cgroup::{self, CgroupStats};
-use crate::backend::linux::store::Journal;
+use crate::backend::linux::journal::Journal;
 use crate::backend::linux::{System, process};
 use crate::stats::{InterfaceStats, Stats};
 

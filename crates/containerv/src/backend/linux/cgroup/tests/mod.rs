@@ -103,9 +103,9 @@ impl Fixture {
     }
 
     fn update(&self, current: &Limits, change: &Limits) -> Result<(), Error> {
-        let steps = plan_update(&self.facts, self.groups(), current, change)
+        let update = plan_update(&self.facts, self.groups(), current, change)
             .map_err(|errors| Error::problems("cannot update", errors))?;
-        steps.iter().try_for_each(execute)
+        update.steps.iter().try_for_each(execute)
     }
 
     fn exists(&self) -> bool {
