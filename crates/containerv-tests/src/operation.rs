@@ -31,7 +31,7 @@ pub enum Ended {
 
 impl<'a> Caller<'a> {
     /// A caller with the rights of the test. `program` is the program `crash-at` of this crate.
-    pub fn new(bed: &'a Bed, program: &str) -> Self {
+    pub fn new(bed: &'a Bed, program: impl Into<PathBuf>) -> Self {
         Self { bed, program: program.into(), rights: Rights::default() }
     }
 

@@ -1,5 +1,6 @@
 //! The suite `vm`: test programs in a machine with cgroup v2 alone.
 
+use std::process::Command;
 use std::time::Duration;
 
 use super::binaries::{self, Run, TestProgram};
@@ -14,8 +15,8 @@ use crate::workspace;
 /// What runs there: the package, its cargo targets and the filters on test names. No target means
 /// the library's own tests; no filter means all tests.
 ///
-/// The machine has busybox and nothing else: no system for the image `host`, no further programs of
-/// the tests. Its kernel is older than most, which is a reason of its own to run `isolation` there.
+/// The machine has busybox and nothing else: no system for the image `host`, no compiler. Its kernel is older
+/// than most, which is a reason of its own to run `isolation` there.
 const PROGRAMS: &[(&str, &[&str], &[&str])] = &[
     ("containerv", &[], &["cgroup"]),
     ("containerv-tests", &["limits"], &[]),
@@ -24,7 +25,24 @@ const PROGRAMS: &[(&str, &[&str], &[&str])] = &[
         &["isolation"],
         &["--skip", "image", "--skip", "life::a_detached", "--skip", "is_killed"],
     ),
+    ("containerv-tests", &["attacks"], SLOW_ATTACKS),
 ];
+
+/// Attacks that take longest here, and for which control groups do not matter.
+const SLOW_ATTACKS: &[&str] = &[
+    "--skip",
+    "system_paths_that_are_something_else",
+    "--skip",
+    "cve_2024_21626_no_",
+    "--skip",
+    "no_program_of_the_host_can_be_written",
+    "--skip",
+    "nothing_of_the_container_is_loaded",
+];
+
+/// Programs that attack from inside of containers, compiled for the machine, and where their source is.
+const ATTACKERS: [&str; 3] = ["calls", "grab", "swap"];
+const ATTACKERS_SOURCE: &str = "crates/containerv-tests/programs";
 
 /// For all programs together.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -46,6 +64,7 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
         guest.script.insert_str(0, &format!("export {}=/programs/cv\n", product::CV_VARIABLE));
         guest.programs.push(("cv".to_owned(), cv));
     }
+    add_test_programs(&mut guest)?;
     let mut running: Option<Run> = None;
     vm::boot(&guest, &mut |line| {
         if let Some(label) = line.strip_prefix("@program ") {
@@ -58,6 +77,22 @@ pub(super) fn run(filters: &[String], report: &mut SuiteReport) -> Result<()> {
             run.line(line);
         }
     })?;
+    Ok(())
+}
+
+/// Puts what the attacks call into the machine.
+fn add_test_programs(guest: &mut Guest) -> Result<()> {
+    guest.script.insert_str(0, "export CONTAINERV_TEST_PROGRAMS=/programs\n");
+    for name in ATTACKERS {
+        let program = workspace::target().join("vm").join(name);
+        let source = workspace::root().join(ATTACKERS_SOURCE).join(format!("{name}.c"));
+        let mut compiler = Command::new("cc");
+        command::run(compiler.args(["-std=gnu11", "-O1", "-static", "-o"]).arg(&program).arg(source))?;
+        guest.programs.push((name.to_owned(), program));
+    }
+    // Cargo builds it along with the tests.
+    let caller = workspace::target().join(product::STATIC_TARGET).join("debug/crash-at");
+    guest.programs.push(("crash-at".to_owned(), caller));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use containerv_tests::machine::{is_root, status_field};
 use containerv_tests::{Bed, shell, skip};
 use rustix::thread::{Gid, Uid};
 
-use crate::CALLER;
+use crate::caller;
 
 /// Somebody else.
 const FOREIGN: u32 = 65_533;
@@ -51,7 +51,7 @@ fn containers(bed: &Bed) -> Vec<Container> {
         request.process = Some(Process { open_stdin: true, ..shell("echo x; sleep 1000") });
         let file = bed.path(&format!("{}.json", request.id.short()));
         fs::write(&file, serde_json::to_vec(&request).unwrap()).unwrap();
-        let line = format!("umask 0; exec {CALLER} {operation} --root \"$1\" --request \"$2\"");
+        let line = format!("umask 0; exec {} {operation} --root \"$1\" --request \"$2\"", caller().display());
         let status = Command::new("sh").args(["-c", &line, "sh"]).arg(bed.state()).arg(file).status();
         assert!(status.unwrap().success());
         made.push(bed.host().container(request.id.as_str()).unwrap());

@@ -28,8 +28,10 @@ use containerv::spec::request::{Mount, MountOptions, MountSource, Process};
 use containerv::{Child, Container, Stdio};
 use containerv_tests::{Bed, shell};
 
-/// A program that calls the library, and the name by which it is called.
-const CALLER: &str = env!("CARGO_BIN_EXE_crash-at");
+/// A program that calls the library.
+fn caller() -> PathBuf {
+    containerv_tests::programs::crash_at(env!("CARGO_BIN_EXE_crash-at"))
+}
 
 /// A process of these arguments, the program first.
 fn process(arguments: &[&str]) -> Process {

@@ -10,13 +10,13 @@ use containerv_tests::machine::is_root;
 use containerv_tests::{Bed, Caller, programs, shell};
 use rustix::fs::SealFlags;
 
-use crate::{Attacker, CALLER, cv, process};
+use crate::{Attacker, caller, cv, process};
 
 /// Programs of the host that an attack would change: those that call the library.
 fn callers() -> Vec<(PathBuf, Vec<u8>)> {
     let own = std::env::current_exe().unwrap();
     let installed = std::env::var_os("CONTAINERV_CV").map(PathBuf::from);
-    let paths = [Some(own), Some(CALLER.into()), installed].into_iter().flatten();
+    let paths = [Some(own), Some(caller()), installed].into_iter().flatten();
     paths.map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
@@ -41,7 +41,7 @@ fn cve_2019_5736_no_program_of_the_host_can_be_written_from_inside() {
     let (container, child) = Container::run_attached(bed.host(), request, stdio).unwrap();
     let first = child.id();
     let attacker = Attacker::of(&bed, child);
-    let caller = Caller::new(&bed, CALLER);
+    let caller = Caller::new(&bed, caller());
     for round in 0..150 {
         assert!(container.command("true").status().unwrap().success());
         if round % 10 == 0 {
@@ -106,7 +106,7 @@ fn cve_2026_84042_no_helper_is_looked_for_in_the_callers_path() {
         fs::write(&path, format!("#!/bin/busybox sh\necho $0 >> {}\nexit 1\n", marker.display())).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let caller = Caller::new(&bed, CALLER);
+    let caller = Caller::new(&bed, caller());
     for mapped in [false, true] {
         let mut request = bed.request();
         if mapped && is_root() {

@@ -92,10 +92,12 @@ fn cve_2025_31133_system_paths_that_are_something_else_change_nothing_of_the_hos
     assert_eq!(fingerprint(&canary), before);
 }
 
-/// The mounts below the new proc and sysfs of a process, as the kernel lists them for the host: what
-/// they cover and how, whatever their names have become meanwhile.
-fn protections(pid: u32) -> Vec<String> {
+/// The mounts below the new proc and sysfs of a container, as the kernel lists them for the host: what
+/// they cover and how, whatever their names have become meanwhile. A control group has the container's id in its path.
+fn protections(container: &Container) -> Vec<String> {
+    let pid = container.state().unwrap().pid.unwrap();
     let table = fs::read_to_string(format!("/proc/{pid}/mountinfo")).unwrap();
+    let table = table.replace(container.id().as_str(), "ID");
     let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split(' ').collect()).collect();
     let kind = |line: &[&str]| line.iter().skip_while(|word| **word != "-").nth(1).map(ToString::to_string);
     let tops = lines
@@ -121,7 +123,7 @@ fn cve_2025_52881_swapping_system_paths_meanwhile_leaves_nothing_unprotected() {
     }
     let expected = {
         let container = bed.keeper(|_| {});
-        let found = protections(container.state().unwrap().pid.unwrap());
+        let found = protections(&container);
         container.delete(true).unwrap();
         found
     };
@@ -146,7 +148,7 @@ fn cve_2025_52881_swapping_system_paths_meanwhile_leaves_nothing_unprotected() {
         let mut made = 0;
         for _ in 0..ROUNDS {
             let Ok(container) = Container::create(bed.host(), bed.request()) else { continue };
-            let found = protections(container.state().unwrap().pid.unwrap());
+            let found = protections(&container);
             container.delete(true).unwrap();
             assert_eq!(found, expected);
             made += 1;
