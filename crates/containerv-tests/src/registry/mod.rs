@@ -5,6 +5,7 @@ mod access;
 mod fault;
 mod http;
 mod routes;
+pub mod tls;
 mod uploads;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

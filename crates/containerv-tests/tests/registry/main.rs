@@ -9,6 +9,7 @@ mod mirrors;
 #[cfg(target_os = "linux")]
 mod podman;
 mod real;
+mod tls;
 mod uploads;
 
 use std::io::{self, Read};
