@@ -5,8 +5,12 @@ use std::io::Write as _;
 use std::path::Path;
 
 use containerv::spec::image::{Descriptor, Digest, Index, Manifest};
+#[cfg(target_os = "linux")]
+use containerv::{Container, ExitStatus, Stdio, StdioSet};
 use serde_json::{Value, json};
 
+#[cfg(target_os = "linux")]
+use crate::Bed;
 use crate::registry::Registry;
 
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
@@ -133,6 +137,19 @@ impl Image {
         manifest.media_type = Some(MANIFEST.to_owned());
         (config, serde_json::to_vec(&manifest).unwrap())
     }
+}
+
+/// Runs a container of an image to its end, with these words in the place of its own if there are any. Returns how
+/// it ended and what it said, and the container.
+#[cfg(target_os = "linux")]
+pub fn run(bed: &Bed, image: &containerv::Image, words: &[&str]) -> (ExitStatus, String, Container) {
+    let file = bed.path("said");
+    let stdout = std::fs::File::create(&file).unwrap();
+    let stdio = StdioSet { stdout: Stdio::Fd(stdout.into()), ..StdioSet::null() };
+    let builder = Container::builder_of(image).unwrap().command(words);
+    let (container, mut child) = builder.run(bed.host(), stdio).unwrap();
+    let status = child.wait().unwrap();
+    (status, std::fs::read_to_string(file).unwrap(), container)
 }
 
 /// Bytes that no compression makes fewer, the same for each seed.

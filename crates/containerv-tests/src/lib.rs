@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a fixture fails by panicking, as tests do")]
 #![allow(clippy::print_stdout, reason = "what a test prints is shown with it")]
 
+pub mod attached;
 mod bed;
 pub mod differences;
 pub mod image;

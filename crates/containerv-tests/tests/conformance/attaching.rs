@@ -6,35 +6,13 @@ use containerv::spec::request::{Process, TerminalSize};
 use containerv::spec::state::Status;
 use containerv::{AttachFrame, AttachOptions, AttachReader, ErrorKind};
 use containerv_tests::Bed;
+use containerv_tests::attached::hear;
 use containerv_tests::inside::{self, doing};
 
 use crate::{assert_error, eventually, prepared};
 
 fn with_input(words: &str) -> Process {
     Process { open_stdin: true, ..doing(words) }
-}
-
-/// Everything until the command's end.
-#[derive(Default, Debug)]
-struct Heard {
-    started: bool,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    code: Option<i32>,
-}
-
-fn hear(reader: &mut AttachReader) -> Heard {
-    let mut heard = Heard::default();
-    while let Some(frame) = reader.next_frame().unwrap() {
-        match frame {
-            AttachFrame::Started => heard.started = true,
-            AttachFrame::Stdout(bytes) => heard.stdout.extend(bytes),
-            AttachFrame::Stderr(bytes) => heard.stderr.extend(bytes),
-            AttachFrame::Exited(status) => heard.code = Some(status.docker_code()),
-            other => panic!("{other:?}"),
-        }
-    }
-    heard
 }
 
 /// Waits until this much text has come.

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use containerv::spec::Request;
 use containerv::{Container, Event, StdioSet};
 use containerv_tests::inside::doing;
 use containerv_tests::{Bed, StandIns, wait_until};
@@ -47,44 +48,47 @@ fn check(bed: &Bed, container: &Container) {
     bed.assert_nothing_left("after a crash");
 }
 
-#[test]
-fn the_crash_of_a_detached_command_is_told_once() {
+/// Makes a container that crashes, and looks at what was told of it.
+fn crashing(make: impl FnOnce(&Bed, Request) -> Container) {
     if !StandIns::are_here() {
         return;
     }
     let _alone = alone();
     let bed = Bed::with_program();
-    let mut request = bed.request();
-    request.process = Some(doing("sleep 600000"));
-    let container = Container::run_detached(bed.host(), request).unwrap();
-    crash(&container);
-    assert_ne!(container.wait().unwrap().code, 0);
+    let container = make(&bed, Request { process: Some(doing("sleep 600000")), ..bed.request() });
     check(&bed, &container);
+}
+
+#[test]
+fn the_crash_of_a_detached_command_is_told_once() {
+    crashing(|bed, request| {
+        let container = Container::run_detached(bed.host(), request).unwrap();
+        crash(&container);
+        assert_ne!(container.wait().unwrap().code, 0);
+        container
+    });
 }
 
 #[test]
 fn the_crash_of_an_attached_command_is_told_once() {
-    if !StandIns::are_here() {
-        return;
-    }
-    let _alone = alone();
-    let bed = Bed::with_program();
-    let mut request = bed.request();
-    request.process = Some(doing("sleep 600000"));
-    let (container, mut child) = Container::run_attached(bed.host(), request, StdioSet::null()).unwrap();
-    crash(&container);
-    assert!(!child.wait().unwrap().success());
-    check(&bed, &container);
+    crashing(|bed, request| {
+        let (container, mut child) = Container::run_attached(bed.host(), request, StdioSet::null()).unwrap();
+        crash(&container);
+        assert!(!child.wait().unwrap().success());
+        container
+    });
 }
 
 #[test]
 fn the_crash_of_a_container_without_a_command_is_told_by_who_waits_for_it() {
-    if !StandIns::are_here() {
-        return;
-    }
-    let _alone = alone();
-    let bed = Bed::with_program();
-    let container = bed.keeper(|_| {});
+    crashing(|bed, request| {
+        let container = Container::create(bed.host(), Request { process: None, ..request }).unwrap();
+        crash_while_waited_for(&container);
+        container
+    });
+}
+
+fn crash_while_waited_for(container: &Container) {
     // It looks twice whether the container runs, and a third time once it listens.
     let looks = || {
         let log = StandIns::connect().log(std::process::id());
@@ -98,8 +102,7 @@ fn the_crash_of_a_container_without_a_command_is_told_by_who_waits_for_it() {
     std::thread::scope(|scope| {
         let waiters: Vec<_> = (0..2).map(|_| scope.spawn(|| container.wait().unwrap())).collect();
         assert!(wait_until(PATIENCE, || looks() >= before + 3 * waiters.len()), "they wait");
-        crash(&container);
+        crash(container);
         waiters.into_iter().for_each(|waiter| assert_ne!(waiter.join().unwrap().code, 0));
     });
-    check(&bed, &container);
 }

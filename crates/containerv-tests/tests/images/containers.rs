@@ -1,8 +1,8 @@
 //! Containers of images.
 
-use containerv::{Container, ExitStatus, PushOptions, Stdio, StdioSet};
+use containerv::{Container, ExitStatus, PushOptions, StdioSet};
 use containerv_tests::Bed;
-use containerv_tests::image::Image;
+use containerv_tests::image::{self, Image};
 use containerv_tests::registry::Registry;
 use serde_json::json;
 
@@ -25,14 +25,9 @@ fn with_shell(bed: &Bed) -> Image {
 
 fn output(bed: &Bed, name: &str, script: Option<&str>) -> (ExitStatus, String) {
     let image = images(bed).get(name).unwrap();
-    let file = bed.path("said");
-    let stdout = std::fs::File::create(&file).unwrap();
-    let stdio = StdioSet { stdout: Stdio::Fd(stdout.into()), ..StdioSet::null() };
-    let builder = Container::builder_of(&image).unwrap().command(script);
-    let (container, mut child) = builder.run(bed.host(), stdio).unwrap();
-    let status = child.wait().unwrap();
+    let (status, said, container) = image::run(bed, &image, script.as_slice());
     container.delete(true).unwrap();
-    (status, std::fs::read_to_string(file).unwrap())
+    (status, said)
 }
 
 #[test]

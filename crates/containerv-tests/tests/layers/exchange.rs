@@ -5,10 +5,10 @@ use std::sync::{Arc, Mutex};
 
 use containerv::{
     Container, ErrorKind, Images, LoadOptions, MakeOptions, PullEvent, PullProgress, SaveFormat, SkipReason,
-    Stdio, StdioSet,
+    StdioSet,
 };
 use containerv_tests::Bed;
-use containerv_tests::image::Image;
+use containerv_tests::image::{self, Image};
 use serde_json::json;
 
 use crate::has;
@@ -40,15 +40,10 @@ fn base(bed: &Bed) {
 
 /// Runs a script in a container of an image; returns what it said, and the container.
 fn run(bed: &Bed, name: &str, script: Option<&str>) -> (String, Container) {
-    let image = images(bed).get(name).unwrap();
-    let file = bed.path("said");
-    let stdio =
-        StdioSet { stdout: Stdio::Fd(std::fs::File::create(&file).unwrap().into()), ..StdioSet::null() };
-    let words = script.map(|script| ["sh", "-c", script]);
-    let builder = Container::builder_of(&image).unwrap().command(words.into_iter().flatten());
-    let (container, mut child) = builder.run(bed.host(), stdio).unwrap();
-    assert!(child.wait().unwrap().success());
-    (std::fs::read_to_string(file).unwrap(), container)
+    let words = script.map_or(Vec::new(), |script| vec!["sh", "-c", script]);
+    let (status, said, container) = image::run(bed, &images(bed).get(name).unwrap(), &words);
+    assert!(status.success());
+    (said, container)
 }
 
 fn says(bed: &Bed, name: &str, script: &str) -> String {

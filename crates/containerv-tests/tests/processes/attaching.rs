@@ -5,6 +5,7 @@ use std::time::Duration;
 use containerv::spec::request::{Process, TerminalSize};
 use containerv::spec::state::Status;
 use containerv::{AttachFrame, AttachOptions, AttachReader, Container};
+use containerv_tests::attached::hear;
 use containerv_tests::machine::{own_descriptors, own_memory_kib};
 use containerv_tests::{Bed, shell, wait_until};
 
@@ -16,29 +17,6 @@ fn prepared(bed: &Bed, process: Process) -> Container {
 
 fn with_input(script: &str) -> Process {
     Process { open_stdin: true, ..shell(script) }
-}
-
-/// Everything until the command's end.
-#[derive(Default, Debug)]
-struct Heard {
-    started: bool,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
-    code: Option<i32>,
-}
-
-fn hear(reader: &mut AttachReader) -> Heard {
-    let mut heard = Heard::default();
-    while let Some(frame) = reader.next_frame().unwrap() {
-        match frame {
-            AttachFrame::Started => heard.started = true,
-            AttachFrame::Stdout(bytes) => heard.stdout.extend(bytes),
-            AttachFrame::Stderr(bytes) => heard.stderr.extend(bytes),
-            AttachFrame::Exited(status) => heard.code = Some(status.docker_code()),
-            other => panic!("{other:?}"),
-        }
-    }
-    heard
 }
 
 /// Waits for a piece of output.

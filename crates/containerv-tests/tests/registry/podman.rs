@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use containerv::images::registry::Credential;
-use containerv::{Container, Images, MakeOptions, PullOptions, PushOptions, Stdio, StdioSet};
+use containerv::{Container, Images, MakeOptions, PullOptions, PushOptions};
 use containerv_tests::machine::is_root;
-use containerv_tests::{Bed, skip};
+use containerv_tests::{Bed, image, skip};
 
 use super::real::{Kind, PASSWORD, Real};
 use super::{Client, Settings};
@@ -81,12 +81,9 @@ impl Drop for Podman {
 
 /// Runs a script in a container of an image; returns what it said, and the container.
 fn run(images: &Images, bed: &Bed, name: &str, script: &str) -> (String, Container) {
-    let file = bed.path("said");
-    let stdio = StdioSet { stdout: Stdio::Fd(fs::File::create(&file).unwrap().into()), ..StdioSet::null() };
-    let builder = Container::builder_of(&images.get(name).unwrap()).unwrap().command(["sh", "-c", script]);
-    let (container, mut child) = builder.run(bed.host(), stdio).unwrap();
-    assert!(child.wait().unwrap().success());
-    (fs::read_to_string(file).unwrap(), container)
+    let (status, said, container) = image::run(bed, &images.get(name).unwrap(), &["sh", "-c", script]);
+    assert!(status.success());
+    (said, container)
 }
 
 fn there_and_back(kind: Kind) {

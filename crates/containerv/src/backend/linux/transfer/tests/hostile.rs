@@ -158,7 +158,7 @@ pub(crate) fn links_and_names() -> (Vec<Vec<u8>>, Vec<EntryType>) {
 }
 
 /// Chains of links that a check of names alone does not see through.
-pub(crate) fn chains() -> Vec<Vec<Raw>> {
+fn chains() -> Vec<Vec<Raw>> {
     let link = |name: &str, target: &str| Raw::new(EntryType::Symlink, name.as_bytes(), target.as_bytes());
     vec![
         vec![],
@@ -174,34 +174,38 @@ pub(crate) fn chains() -> Vec<Vec<Raw>> {
     ]
 }
 
+/// Hands over archives of hostile members, and the name of each: behind every chain of links a member of every kind, of
+/// links one to each target.
+pub(crate) fn each_archive(
+    names: &[Vec<u8>],
+    kinds: &[EntryType],
+    targets: &[&str],
+    mut take: impl FnMut(&[u8], Vec<u8>),
+) {
+    let cases = chains().into_iter().flat_map(|chain| kinds.iter().map(move |kind| (chain.clone(), *kind)));
+    for ((chain, kind), name) in cases.flat_map(|case| names.iter().map(move |name| (case.clone(), name))) {
+        let is_link = matches!(kind, EntryType::Symlink | EntryType::Link);
+        for target in if is_link { targets } else { &[""] } {
+            let member = Raw::new(kind, name, target.as_bytes());
+            // Whatever became of the member, a file through it or in its place, and a mode.
+            let after = Raw::new(EntryType::Regular, name, b"");
+            let below = Raw::new(EntryType::Regular, &[name, &b"/file"[..]].concat(), b"");
+            for last in [after, below] {
+                take(name, pack(&[&chain[..], &[member.clone(), last]].concat()));
+            }
+        }
+    }
+}
+
 #[test]
 fn no_pair_of_hostile_members_reaches_outside() {
     let cage = Cage::new();
     let (names, kinds) = links_and_names();
+    let targets = ["../../canary/file", "/box/config", "hop/file", "out/file", "absolute", "hop3"];
     let mut accepted = 0;
-    for chain in chains() {
-        for &kind in &kinds {
-            for name in &names {
-                let targets: &[&str] = match kind {
-                    EntryType::Symlink | EntryType::Link => {
-                        &["../../canary/file", "/box/config", "hop/file", "out/file", "absolute", "hop3"]
-                    }
-                    _ => &[""],
-                };
-                for target in targets {
-                    let member = Raw::new(kind, name, target.as_bytes());
-                    // Whatever became of the member, a file through it or in its place, and a mode.
-                    let after = Raw::new(EntryType::Regular, name, b"");
-                    let below = Raw::new(EntryType::Regular, &[name, &b"/file"[..]].concat(), b"");
-                    for last in [after, below] {
-                        let mut members = chain.clone();
-                        members.extend([member.clone(), last]);
-                        accepted += usize::from(cage.unpack(&pack(&members)).is_ok());
-                    }
-                }
-            }
-        }
-    }
+    each_archive(&names, &kinds, &targets, |_, archive| {
+        accepted += usize::from(cage.unpack(&archive).is_ok());
+    });
     assert!(accepted > 100, "{accepted}: the corpus is refused for another reason");
 }
 
