@@ -21,7 +21,8 @@ const MOST_SWEEPS: u32 = 100;
 
 const READ: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// Removes `name` in `directory` and everything below it. That nothing has the name is no error.
+/// Removes `name` in `directory` and everything below it. That nothing has the name is no error, nor that somebody
+/// else removes the same meanwhile.
 ///
 /// Symbolic links are removed, never followed. Few descriptors are open however deep the tree is.
 /// Directories without permission for their owner, as overlayfs leaves in its `work`, are given it.
@@ -81,7 +82,10 @@ struct Removal {
 
 impl Removal {
     fn run(&mut self, parent: BorrowedFd<'_>, name: &CStr) -> Result<(), Errno> {
-        let top = open_directory(parent, name)?;
+        let top = match open_directory(parent, name) {
+            Err(Errno::NOENT) => return Ok(()),
+            opened => opened?,
+        };
         self.stack = Some(Stack::new(top));
         self.begin(name, 0);
         let mut listing = Listing::new();
@@ -108,7 +112,11 @@ impl Removal {
 
     /// Removes what one listing names, directories apart.
     fn sweep(&mut self, listing: &mut Listing) -> Result<(), Errno> {
-        let more = listing.read(self.current()?)?;
+        let more = match listing.read(self.current()?) {
+            // The directory itself is removed.
+            Err(Errno::NOENT) => false,
+            read => read?,
+        };
         for index in 0..listing.len() {
             let Some((name, kind)) = listing.entry(index) else { break };
             let is_directory = kind.is_dir() || !self.unlink(name)?;
@@ -177,7 +185,13 @@ impl Removal {
         if top {
             rustix::fs::seek(stack.current(), SeekFrom::Start(0))?;
         } else {
-            let again = open_directory(parent, &frame.name)?;
+            let again = match open_directory(parent, &frame.name) {
+                Err(Errno::NOENT) => {
+                    self.path.truncate(frame.parent_path);
+                    return Ok(());
+                }
+                opened => opened?,
+            };
             let id = Node::of(&again)?.id;
             stack.push(again, id, READ);
         }

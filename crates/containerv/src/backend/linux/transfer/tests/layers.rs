@@ -1,5 +1,7 @@
 //! Differences of overlays, and removing trees.
 
+use std::sync::Barrier;
+
 use super::super::changes::changes;
 use super::super::remove::remove_tree;
 use super::*;
@@ -147,6 +149,26 @@ fn a_tree_is_removed_and_what_its_links_name_is_not() {
     for name in ["", ".", "..", "a/b", "/", "a\0b"] {
         let error = remove_tree(state.0.as_fd(), &text(name)).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{name:?}");
+    }
+}
+
+/// The monitor of a container removes its directory, and so does whoever removes the container.
+#[test]
+fn two_who_remove_a_tree_at_once_both_find_it_gone() {
+    let scratch = Scratch::quick("remove-twice");
+    let parent = Opened::at(&scratch.path(""));
+    for round in 0..200 {
+        for number in 0..=round % 8 {
+            scratch.dir(&format!("tree/{number}/below"));
+        }
+        let start = Barrier::new(2);
+        let remove = || {
+            start.wait();
+            remove_tree(parent.0.as_fd(), &text("tree"))
+        };
+        let results = std::thread::scope(|scope| [(); 2].map(|()| scope.spawn(remove)).map(|it| it.join()));
+        results.into_iter().for_each(|result| result.unwrap().unwrap());
+        assert!(!scratch.path("tree").exists());
     }
 }
 
