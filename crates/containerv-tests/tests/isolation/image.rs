@@ -169,6 +169,17 @@ fn writes_stay_in_the_container() {
 }
 
 #[test]
+fn an_empty_directory_named_like_a_mount_point_is_a_change() {
+    let bed = Bed::new();
+    let container = bed.keeper(host);
+    let made = container.command("/bin/sh").args(["-c", "mkdir /etc/proc && echo made"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&made.stdout), "made\n");
+    let changes: Vec<_> = container.changes().unwrap().iter().map(ToString::to_string).collect();
+    assert_eq!(changes, ["A /etc/proc"]);
+    container.delete(true).unwrap();
+}
+
+#[test]
 fn a_read_only_host_is_read_only_except_for_private_memory() {
     let bed = Bed::new();
     let script = "for d in / /usr /etc /root /var /home; do (: > $d/x) 2>&1 | grep -o Read-only; done; \

@@ -116,10 +116,12 @@ impl System {
         let scratch = scratch_of(&directory, &request).map_err(failed)?;
         layers(&request, &directory.path, &scratch)
             .and_then(|layers| {
-                let mut changes = Vec::new();
+                let (mut changes, points) = (Vec::new(), mount_points(&request));
                 for (lower, upper, prefix) in layers {
                     let lower: Vec<_> = lower.iter().map(AsFd::as_fd).collect();
-                    let found = transfer::changes(&lower, upper.as_fd(), &mount_points(&request))?;
+                    // Mount points are named from the root, which a layer of a directory in it is not.
+                    let points = if prefix.as_bytes() == b"/" { &points[..] } else { &[] };
+                    let found = transfer::changes(&lower, upper.as_fd(), points)?;
                     changes.extend(found.into_iter().map(|change| below(&prefix, change)));
                 }
                 if request.root == Root::Host {
