@@ -14,10 +14,12 @@ use std::thread;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::process::{Resource, getrlimit};
 
+use super::attributes;
 use super::make::Obstacle;
 use super::node::{FileId, Node};
 use super::tree::Tree;
 use super::walk::{Item, Side, Sink, Walk};
+use super::writer::{Content, Original};
 use crate::copy::SkipReason;
 use crate::{Error, ErrorKind, Result};
 
@@ -70,7 +72,8 @@ enum What {
     Skip(SkipReason),
     Enter(Node),
     File(OwnedFd, Node),
-    Content(OwnedFd, Range<usize>, Node),
+    /// What was read of a file, which is still open if it has extended attributes.
+    Content(Option<OwnedFd>, Range<usize>, Node),
     Link(Vec<u8>, Node),
     Special(Node),
     Leave(OwnedFd, Node),
@@ -137,7 +140,10 @@ fn write_one(
         What::Skip(reason) => tree.skip(path, reason),
         What::Enter(node) => tree.begin(name, &node)?,
         What::File(file, node) => tree.put(name, path, Item::File(file), node)?,
-        What::Content(file, at, node) => tree.put(name, path, Item::Content(file, &bytes[at]), node)?,
+        What::Content(file, at, node) => {
+            let content = Content::Read(&bytes[at], file.as_ref().map(AsFd::as_fd));
+            tree.put_original(name, path, Original::File(content), &node)?;
+        }
         What::Link(target, node) => tree.put(name, path, Item::Link(target), node)?,
         What::Special(node) => tree.put(name, path, Item::Special, node)?,
         What::Leave(directory, node) => tree.leave(path, directory.as_fd(), &node)?,
@@ -197,6 +203,7 @@ impl<'a> Relay<'a> {
         }
         let start = self.parcel.used;
         self.parcel.used += count;
+        let file = attributes::are_there(file.as_fd()).map_err(Obstacle::Read)?.then_some(file);
         Ok(What::Content(file, start..start + count, node))
     }
 }
@@ -213,10 +220,10 @@ impl Sink for Relay<'_> {
         Ok(self.add(path, What::Enter(node.clone()))?)
     }
 
-    fn put(&mut self, _: &CStr, path: &[u8], item: Item<'_>, node: Node) -> Result<(), Obstacle> {
+    fn put(&mut self, _: &CStr, path: &[u8], item: Item, node: Node) -> Result<(), Obstacle> {
         let what = match item {
             Item::File(file) if node.size <= SMALL && !node.is_sparse() => self.read(file, node)?,
-            Item::File(file) | Item::Content(file, _) => What::File(file, node),
+            Item::File(file) => What::File(file, node),
             Item::Link(target) => What::Link(target, node),
             Item::Special => What::Special(node),
         };

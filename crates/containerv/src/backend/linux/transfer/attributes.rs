@@ -40,6 +40,17 @@ impl Carried {
     }
 }
 
+/// Says whether an open file has extended attributes.
+pub(crate) fn are_there(file: BorrowedFd<'_>) -> Result<bool, Errno> {
+    match rustix::fs::flistxattr(file, &mut [0u8; 1]) {
+        // No name fits.
+        Err(Errno::RANGE) => Ok(true),
+        Ok(bytes) => Ok(bytes > 0),
+        Err(Errno::OPNOTSUPP | Errno::PERM) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// Reads the attributes of an open file or directory that are to be copied.
 pub(crate) fn read(file: BorrowedFd<'_>, carried: Carried) -> Result<Vec<Attribute>, Errno> {
     // Most files have none, which one call with a small buffer says.

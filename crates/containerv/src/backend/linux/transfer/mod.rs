@@ -55,7 +55,7 @@ use self::owners::Owners;
 use self::place::{Destination, LOOK, Place, Source};
 use self::tree::Tree;
 use self::walk::{Item, Side};
-use self::writer::{Rules, Writer};
+use self::writer::{Original, Rules, Writer};
 use crate::copy::{CopyOptions, CopySummary, SkipReason};
 use crate::{Error, ErrorKind, Result};
 
@@ -324,12 +324,12 @@ fn copy_entry(
     // Its other names, if any, are not copied.
     node.links = 1;
     let directory = parent.as_fd();
-    let put = writer.put(directory, directory, &name, name.to_bytes(), (&item, &node));
+    let put = writer.put(directory, directory, &name, name.to_bytes(), (Original::from(&item), &node));
     put.map_err(|obstacle| obstacle.into_error(&from_name, &to_name))
 }
 
 /// One entry that is no directory, opened.
-type Single = (Item<'static>, Node);
+type Single = (Item, Node);
 
 /// Opens a source that is no directory; none if it is a socket.
 fn open_single(from: Side<'_>, source: &Source) -> Result<Option<Single>, Obstacle> {

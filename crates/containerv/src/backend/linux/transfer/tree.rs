@@ -11,7 +11,7 @@ use super::node::{FileId, Node};
 use super::owners::Belonging;
 use super::stack::Stack;
 use super::walk::{Item, Side, Sink};
-use super::writer::Writer;
+use super::writer::{Original, Writer};
 use crate::copy::SkipReason;
 use crate::{Error, Result};
 
@@ -58,6 +58,20 @@ impl<'a> Tree<'a> {
     }
 }
 
+impl Tree<'_> {
+    /// Takes an entry of the current directory.
+    pub(super) fn put_original(
+        &mut self,
+        name: &CStr,
+        path: &[u8],
+        original: Original<'_>,
+        node: &Node,
+    ) -> Result<(), Obstacle> {
+        let (top, parent) = (self.destination.top(), self.destination.current());
+        self.writer.put(top, parent, name, path, (original, node))
+    }
+}
+
 impl Sink for Tree<'_> {
     fn enter(
         &mut self,
@@ -69,14 +83,13 @@ impl Sink for Tree<'_> {
         self.begin(name, node)
     }
 
-    fn put(&mut self, name: &CStr, path: &[u8], item: Item<'_>, node: Node) -> Result<(), Obstacle> {
-        let (top, parent) = (self.destination.top(), self.destination.current());
-        self.writer.put(top, parent, name, path, (&item, &node))
+    fn put(&mut self, name: &CStr, path: &[u8], item: Item, node: Node) -> Result<(), Obstacle> {
+        self.put_original(name, path, Original::from(&item), &node)
     }
 
     fn leave(&mut self, path: &[u8], directory: BorrowedFd<'_>, node: &Node) -> Result<(), Obstacle> {
         if let Some(belonging) = self.made.pop().flatten() {
-            self.writer.finish(directory, self.destination.current(), path, node, &belonging)?;
+            self.writer.finish(Some(directory), self.destination.current(), path, node, &belonging)?;
         }
         let popped = self.destination.pop();
         popped.map(drop).map_err(|errno| Obstacle::System("go back up from", errno))

@@ -55,10 +55,8 @@ impl Side<'_> {
 }
 
 /// An entry that is no directory, opened as far as needed.
-pub(crate) enum Item<'a> {
+pub(crate) enum Item {
     File(OwnedFd),
-    /// A file that was read already, to its end.
-    Content(OwnedFd, &'a [u8]),
     Link(Vec<u8>),
     Special,
 }
@@ -75,7 +73,7 @@ pub(crate) trait Sink {
     ) -> Result<(), Obstacle>;
 
     /// Takes an entry of the current directory.
-    fn put(&mut self, name: &CStr, path: &[u8], item: Item<'_>, node: Node) -> Result<(), Obstacle>;
+    fn put(&mut self, name: &CStr, path: &[u8], item: Item, node: Node) -> Result<(), Obstacle>;
 
     /// Ends the current directory.
     fn leave(&mut self, path: &[u8], directory: BorrowedFd<'_>, node: &Node) -> Result<(), Obstacle>;
@@ -293,7 +291,7 @@ fn is_device(node: &Node) -> bool {
 
 /// What an entry of a source directory turned out to be.
 pub(crate) enum Found {
-    Item(Item<'static>, Node),
+    Item(Item, Node),
     Directory,
     Nothing(SkipReason),
 }

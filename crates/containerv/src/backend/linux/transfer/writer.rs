@@ -16,6 +16,32 @@ use super::walk::Item;
 use crate::backend::transfer::{Links, Meter};
 use crate::copy::{CopyOptions, SkipReason};
 
+/// What an entry is made of.
+#[derive(Clone, Copy)]
+pub(super) enum Original<'a> {
+    File(Content<'a>),
+    Link(&'a [u8]),
+    Special,
+}
+
+/// Where the content of a file is.
+#[derive(Clone, Copy)]
+pub(super) enum Content<'a> {
+    In(BorrowedFd<'a>),
+    /// All of it was read already. The file is there only if it has extended attributes.
+    Read(&'a [u8], Option<BorrowedFd<'a>>),
+}
+
+impl<'a> From<&'a Item> for Original<'a> {
+    fn from(item: &'a Item) -> Self {
+        match item {
+            Item::File(file) => Self::File(Content::In(file.as_fd())),
+            Item::Link(target) => Self::Link(target),
+            Item::Special => Self::Special,
+        }
+    }
+}
+
 /// What holds for all entries of one copy.
 pub(super) struct Rules {
     pub(super) owners: Owners,
@@ -47,20 +73,20 @@ impl Writer {
         parent: BorrowedFd<'_>,
         name: &CStr,
         path: &[u8],
-        (item, node): (&Item<'_>, &Node),
+        (original, node): (Original<'_>, &Node),
     ) -> Result<(), Obstacle> {
         if node.links > 1 {
             if self.link(top, parent, name, node)? {
                 return Ok(());
             }
-            let written = self.write(parent, name, path, item, node)?;
+            let written = self.write(parent, name, path, original, node)?;
             let id = Node::of(&written).map_err(|errno| Obstacle::System("stat", errno))?.id;
             if !self.links.remember(node.id, node.links, path.to_vec(), id) {
                 return Err(Obstacle::System("remember the hard links of", Errno::NOMEM));
             }
             return Ok(());
         }
-        self.write(parent, name, path, item, node).map(drop)
+        self.write(parent, name, path, original, node).map(drop)
     }
 
     /// Makes a hard link to the first copy of this file; false if there is none to link to.
@@ -91,21 +117,16 @@ impl Writer {
         parent: BorrowedFd<'_>,
         name: &CStr,
         path: &[u8],
-        item: &Item<'_>,
+        original: Original<'_>,
         node: &Node,
     ) -> Result<OwnedFd, Obstacle> {
         let belonging = self.rules.owners.of(node).map_err(Obstacle::Unmapped)?;
-        let written = match item {
-            Item::File(from) => {
-                self.write_file((parent, name, path), (from.as_fd(), None), node, &belonging)?
-            }
-            Item::Content(from, content) => {
-                self.write_file((parent, name, path), (from.as_fd(), Some(content)), node, &belonging)?
-            }
-            Item::Link(target) => make::symlink(parent, name, target)?,
-            Item::Special => make::special(parent, name, node.kind, node.device)?,
+        let written = match original {
+            Original::File(content) => self.write_file((parent, name, path), content, node, &belonging)?,
+            Original::Link(target) => make::symlink(parent, name, target)?,
+            Original::Special => make::special(parent, name, node.kind, node.device)?,
         };
-        if !matches!(item, Item::File(_) | Item::Content(..)) {
+        if !matches!(original, Original::File(_)) {
             let is_link = node.kind == FileType::Symlink;
             attributes::give_opened(written.as_fd(), &belonging, is_link, &node.times())?;
         }
@@ -116,15 +137,16 @@ impl Writer {
     fn write_file(
         &mut self,
         (parent, name, path): (BorrowedFd<'_>, &CStr, &[u8]),
-        (from, content): (BorrowedFd<'_>, Option<&[u8]>),
+        content: Content<'_>,
         node: &Node,
         belonging: &Belonging,
     ) -> Result<OwnedFd, Obstacle> {
         let to = make::file(parent, name, 0o600)?;
         let extent = self.rules.extent;
-        let copied = match content {
-            Some(content) => content::write(to.as_fd(), content, &mut self.meter),
-            None => content::copy(from, node, to.as_fd(), extent, &mut self.buffer, &mut self.meter),
+        let (buffer, meter) = (&mut self.buffer, &mut self.meter);
+        let (from, copied) = match content {
+            Content::In(from) => (Some(from), content::copy(from, node, to.as_fd(), extent, buffer, meter)),
+            Content::Read(bytes, from) => (from, content::write(to.as_fd(), bytes, meter)),
         };
         let copied = copied.and_then(|()| self.finish(from, to.as_fd(), path, node, belonging));
         if let Err(obstacle) = copied {
@@ -135,10 +157,10 @@ impl Writer {
         Ok(to)
     }
 
-    /// Gives a written file or directory the attributes of its source.
+    /// Gives a written file or directory the attributes of its source, which has extended ones only if it is there.
     pub(super) fn finish(
         &mut self,
-        from: BorrowedFd<'_>,
+        from: Option<BorrowedFd<'_>>,
         to: BorrowedFd<'_>,
         path: &[u8],
         node: &Node,
@@ -146,7 +168,10 @@ impl Writer {
     ) -> Result<(), Obstacle> {
         let mut carried = self.rules.carried;
         carried.capabilities &= belonging.same_user;
-        let found = attributes::read(from, carried).map_err(Obstacle::Read)?;
+        let found = match from {
+            Some(from) => attributes::read(from, carried).map_err(Obstacle::Read)?,
+            None => Vec::new(),
+        };
         if !attributes::give(to, belonging, &found, &node.times())? {
             self.meter.skip(path, SkipReason::Attribute);
         }

@@ -256,14 +256,14 @@ impl<W: Write> Sink for Archive<'_, W> {
         self.header(path, b"", false, node, &attributes, None)
     }
 
-    fn put(&mut self, _name: &CStr, path: &[u8], item: Item<'_>, node: Node) -> Result<(), Obstacle> {
+    fn put(&mut self, _name: &CStr, path: &[u8], item: Item, node: Node) -> Result<(), Obstacle> {
         if let Some(first) = self.links.first(node.id).map(|first| first.path.clone()) {
             let target = self.member_name(&first);
             self.header(path, &target, true, &node, &[], None)?;
             self.links.met(node.id);
         } else {
             match item {
-                Item::File(file) | Item::Content(file, _) => self.file(path, file.as_fd(), &node)?,
+                Item::File(file) => self.file(path, file.as_fd(), &node)?,
                 Item::Link(target) => self.header(path, &target, false, &node, &[], None)?,
                 Item::Special => self.header(path, b"", false, &node, &[], None)?,
             }
