@@ -136,6 +136,7 @@ pub fn init(stage: &mut Stage, o: &Operation) -> Sys<()> {
     let Ok(signals) = signal_descriptor() else { sys::exit(125) };
     sys::close(stage.channel);
     sys::close(stage.gate);
+    sys::close(stage.entrance);
     exec::close_others(&mut [owner, signals]);
     for standard in 0..3 {
         sys::close(standard);

@@ -54,6 +54,8 @@ pub struct Stage {
     pub channel: i32,
     /// The monitor's end in the command's process, or -1.
     pub gate: i32,
+    /// Where whoever starts the command comes to, or -1.
+    pub entrance: i32,
     /// Standard descriptors that the monitor made.
     pub stdio: [i32; 3],
     /// Mount descriptors.
@@ -69,6 +71,7 @@ pub struct Stage {
 static mut STAGE: Stage = Stage {
     channel: -1,
     gate: -1,
+    entrance: -1,
     stdio: [-1; 3],
     registers: [-1; wire::REGISTERS],
     user: creds::User::ROOT,
@@ -190,7 +193,7 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
         op::INIT => keeper::init(stage, o),
         op::DEATH_SIGNAL => exec::prctl(exec::PR_SET_PDEATHSIG, o.int(0) as usize, 0),
         op::HIDE => exec::prctl(exec::PR_SET_DUMPABLE, 0, 0),
-        op::GATE => monitor::wait_at_gate(stage, o.step),
+        op::GATE => monitor::gate::wait(stage, o.step),
         op::DAEMONIZE => monitor::daemonize(stage, o.step),
         op::MONITOR => {
             stage.monitor = monitor::Settings::read(o);
@@ -199,7 +202,7 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
         op::REMOVE => remove::tree(program.text(o.arg(0))),
         op::OWNERS => owners::give(o.int(0), o.int(1)),
         op::CLOSE_OTHERS => {
-            exec::close_others(&mut [stage.channel, stage.gate, o.int(0)]);
+            exec::close_others(&mut [stage.channel, stage.gate, stage.entrance, o.int(0)]);
             stage.registers = [-1; wire::REGISTERS];
             Ok(())
         }

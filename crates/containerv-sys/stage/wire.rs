@@ -29,6 +29,9 @@ pub const FIRST_FREE: u64 = 4;
 
 /// In [`op::STDIO`]: take what the monitor made.
 pub const FROM_MONITOR: u64 = u64::MAX;
+/// Name of the socket in the container's directory at which a prepared command waits for its start. Whoever connects
+/// lets it go, and receives a report if it could not be executed; end of file tells that it was.
+pub const GATE_NAME: &core::ffi::CStr = c"gate";
 /// No descriptor.
 pub const NO_FD: u64 = u64::MAX;
 
@@ -124,7 +127,7 @@ pub mod op {
     pub const HIDE: u16 = 41;
     /// Becomes root of the user namespace.
     pub const BECOME_ROOT: u16 = 42;
-    /// Waits for the monitor's word; from here on failures go to the monitor.
+    /// Waits until somebody comes to the gate, or for the monitor's word; from here on failures go to both.
     pub const GATE: u16 = 43;
     /// Leaves the caller: goes on in an orphaned child with a session of its own.
     pub const DAEMONIZE: u16 = 44;
@@ -200,6 +203,8 @@ pub mod monitor_flag {
     pub const LOG: u64 = 4;
     /// Remove the container's directory and control groups at the end.
     pub const REMOVE: u64 = 8;
+    /// Make the command's gate in the directory.
+    pub const GATE: u64 = 16;
 }
 
 /// What a report tells.

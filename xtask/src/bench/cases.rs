@@ -78,10 +78,11 @@ fn run_unfiltered(place: &Place, contender: &Contender, round: usize) -> Result<
 }
 
 fn lifecycle(place: &Place, contender: &Contender, round: usize) -> Result<Values> {
-    if !contender.has_state() {
-        return Ok(Vec::new());
-    }
     let id = format!("life{round}");
+    if !contender.has_state() {
+        let process = |metric| Ok(value(metric, contender.act(place, Action::State, &id)?.milliseconds));
+        return [START, STATE, DELETE].into_iter().map(process).collect();
+    }
     let create = contender.act(place, Action::Create("noop"), &id)?.milliseconds;
     let start = contender.act(place, Action::Start, &id)?.milliseconds;
     contender.wait_stopped(place, &id)?;

@@ -19,7 +19,7 @@ const LIBRARY_REPETITIONS: &str = "20";
 
 #[derive(Debug)]
 enum Kind {
-    /// What the kernel alone costs; it can only run a command.
+    /// What the kernel alone costs; it can only run a command, and start a process that ends at once.
     Floor,
     /// `cv`, and the program that measures the library.
     Cv(PathBuf, Option<PathBuf>),
@@ -247,7 +247,11 @@ impl Contender {
     }
 }
 
+/// What only looks at a container or changes it needs a process at least.
 fn floor_words(place: &Place, action: Action) -> Vec<OsString> {
+    if matches!(action, Action::State) {
+        return vec![place.root().join("noop").into()];
+    }
     let mut words: Vec<OsString> = vec![place.program("floor").into()];
     words.extend(matches!(action, Action::RunUnfiltered).then(|| "-u".into()));
     words.extend([place.root().into(), "/noop".into()]);

@@ -46,7 +46,8 @@ pub(super) const REMARKS: &str = "\
 
 - A ratio is the median over the rounds of one contender's time divided by the other's in the same round.
 - *floor* is `xtask/bench/floor.c`: the same namespaces, mounts, masks, capabilities and a seccomp filter of three rules by
-  plain system calls; no control group, no state, no configuration.
+  plain system calls; no control group, no state, no configuration. For *start*, *state* and *delete* it is the start of a
+  process: the no-op of 9 KiB alone, whose end is waited for.
 - Everyone else makes a control group per container and keeps state, on a tmpfs. The root directory (busybox and a no-op of
   9 KiB) is on the disk. All have pid, mount, uts, ipc and network namespaces, the same mounts, masks and capabilities, no
   new privileges, and a seccomp filter that names a few hundred system calls.

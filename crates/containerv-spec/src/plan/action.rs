@@ -579,7 +579,10 @@ pub enum Action {
         owner_bound: bool,
     },
     /// Waits for `start`.
-    WaitForStart,
+    WaitForStart {
+        /// Path of the socket to which it comes.
+        path: OsText,
+    },
     /// Executes the program.
     Execute(Execution),
     /// Stays as PID 1 and reaps.

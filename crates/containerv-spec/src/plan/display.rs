@@ -265,7 +265,7 @@ impl Action {
                     if *owner_bound { " until the owner ends" } else { "" }
                 )
             }
-            Self::WaitForStart => f.write_str("wait for `start`"),
+            Self::WaitForStart { path } => write!(f, "wait for `start` at `{path}`"),
             Self::Execute(execution) => {
                 write!(f, "execute")?;
                 execution.arguments.iter().try_for_each(|argument| write!(f, " {argument:?}"))

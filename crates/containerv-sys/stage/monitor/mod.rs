@@ -5,6 +5,7 @@
 
 mod clients;
 mod ending;
+pub mod gate;
 mod log;
 
 use core::mem::MaybeUninit;
@@ -13,7 +14,7 @@ use crate::call;
 use crate::exec;
 use crate::frame;
 use crate::logline::{self, Sink};
-use crate::namespaces::{await_go, clone_process};
+use crate::namespaces::clone_process;
 use crate::program::{Operation, Program};
 use crate::sys::{self, Sys};
 use crate::terminal;
@@ -91,17 +92,12 @@ pub fn daemonize(stage: &mut Stage, step: u32) -> Sys<()> {
     Ok(())
 }
 
-/// `GATE`, in the command's process.
-pub fn wait_at_gate(stage: &mut Stage, step: u32) -> Sys<()> {
-    send_report(stage.channel, report::READY, step, 0);
-    sys::close(stage.channel);
-    stage.channel = -1;
-    await_go(stage.gate)
-}
-
 /// `CLONE` in monitor mode: returns in the command's process and never in the monitor.
 pub fn clone(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     let gate = socket_pair()?;
+    if stage.monitor.has(monitor_flag::GATE) {
+        stage.entrance = gate::listen(stage.monitor.directory)?;
+    }
     let streams = Streams::make(&stage.monitor, &mut stage.stdio)?;
     let mut pidfd = -1;
     let pid = clone_process(o.arg(0), o.arg(1), Some(&mut pidfd))?;

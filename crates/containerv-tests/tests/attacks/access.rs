@@ -81,7 +81,8 @@ fn cve_2024_25621_no_path_of_ours_is_open_to_others() {
         assert!(below || mode & 0o077 == 0, "{mode:o} {}", path.display());
         assert!(!data.file_type().is_socket() || mode & 0o077 == 0, "{mode:o} {}", path.display());
     }
-    assert_eq!(sockets, made.len());
+    // The monitor's of each, and the gates of the two that were prepared.
+    assert_eq!(sockets, made.len() + 2);
     // An abstract socket has no permissions at all.
     let table = fs::read_to_string("/proc/net/unix").unwrap();
     let mark = bed.state().display().to_string();
@@ -106,31 +107,34 @@ fn as_somebody_else<T: Send>(action: impl FnOnce() -> T + Send) -> T {
 }
 
 #[test]
-fn cve_2020_15257_somebody_else_can_reach_neither_the_socket_nor_the_monitor() {
+fn cve_2020_15257_somebody_else_can_reach_neither_the_sockets_nor_the_monitor() {
     if !is_root() {
         return skip("only root can become somebody else");
     }
     let bed = Bed::new();
     let made = containers(&bed);
-    for container in &made {
+    for (container, names) in made.iter().zip([&["control"][..], &["control", "gate"], &["control"]]) {
         let directory = container.directory().unwrap();
         let first = container.state().unwrap().pid.unwrap();
         let monitor = status_field(first, "PPid");
         // The name of a socket must be short.
         let short = bed.path("short");
         symlink(&directory, &short).unwrap();
-        let socket = short.join("control");
-        // It takes packets, not a stream; whether one may connect is asked before.
-        let own = UnixStream::connect(&socket).unwrap_err();
-        assert_eq!(own.raw_os_error(), Some(rustix::io::Errno::PROTOTYPE.raw_os_error()), "{own}");
+        for name in names {
+            // It takes packets, not a stream; whether one may connect is asked before.
+            let own = UnixStream::connect(short.join(name)).unwrap_err();
+            assert_eq!(own.raw_os_error(), Some(rustix::io::Errno::PROTOTYPE.raw_os_error()), "{own}");
+        }
         let refused = || {
             as_somebody_else(|| {
                 let denied = |error: Option<std::io::Error>, what: &str| {
                     let kind = error.map(|error| error.kind());
                     assert_eq!(kind, Some(std::io::ErrorKind::PermissionDenied), "{what}");
                 };
-                denied(UnixStream::connect(&socket).err(), "the socket");
-                denied(fs::write(directory.join("control"), "x").err(), "writing to the socket");
+                for name in names {
+                    denied(UnixStream::connect(short.join(name)).err(), name);
+                    denied(fs::write(directory.join(name), "x").err(), name);
+                }
                 for pid in [monitor.as_str(), &first.to_string()] {
                     denied(fs::read_dir(format!("/proc/{pid}/fd")).err(), "descriptors");
                     denied(fs::read_dir(format!("/proc/{pid}/root/")).err(), "the root");

@@ -134,6 +134,27 @@ fn assert_standard_only(pid: u32, what: &str) {
     assert_eq!(further_descriptors(pid), Vec::<String>::new(), "{what}");
 }
 
+/// Waits until a process has a child.
+fn only_child(pid: u32) -> u32 {
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    let mut child = None;
+    wait_until(Duration::from_secs(30), || {
+        child = fs::read_to_string(&children).unwrap().trim().parse().ok();
+        child.is_some()
+    });
+    child.unwrap()
+}
+
+/// Fails unless an init comes to have nothing but a descriptor of signals, and its command nothing at all.
+fn assert_init_has_none(init: u32) {
+    assert_standard_only(only_child(init), "started below an init");
+    let only_signals = || {
+        let held = further_descriptors(init);
+        held.iter().all(|entry| entry.contains("signalfd")) && held.len() <= 1
+    };
+    assert!(wait_until(Duration::from_secs(30), only_signals), "{:?}", further_descriptors(init));
+}
+
 /// A filter under which descriptors can be closed one by one only.
 fn without_close_range(request: &mut Request) {
     let profile = serde_json::json!({
@@ -174,16 +195,14 @@ fn cve_2024_21626_only_the_standard_descriptors_are_open_whatever_the_filter_all
             assert_standard_only(child.id(), "further");
             end(child, container);
         }
+        let container = Container::create(bed.host(), prepared(false, true)).unwrap();
+        container.start().unwrap();
+        assert_init_has_none(container.state().unwrap().pid.unwrap());
+        container.delete(true).unwrap();
         let mut request = prepared(false, true);
         request.lifetime = containerv::spec::request::Lifetime::OwnerBound;
         let (container, child) = Container::run_attached(bed.host(), request, StdioSet::null()).unwrap();
-        let children = format!("/proc/{0}/task/{0}/children", child.id());
-        let mut pid = None;
-        wait_until(Duration::from_secs(30), || {
-            pid = fs::read_to_string(&children).unwrap().trim().parse().ok();
-            pid.is_some()
-        });
-        assert_standard_only(pid.unwrap(), "below an init");
+        assert_standard_only(only_child(child.id()), "below an init");
         end(child, container);
     }
 }

@@ -49,7 +49,7 @@ fn at_every_step(bed: &Bed, caller: &Caller<'_>, operation: &str, change: impl F
 /// Steps that are not executed before the operation returns, in one kind of launch.
 fn is_behind_the_gate(plan: &LinuxPlan, step: u32) -> bool {
     let action = &plan.step(step).unwrap().action;
-    matches!(action, Action::WaitForStart | Action::StayAsInit { .. } | Action::Execute(_))
+    matches!(action, Action::WaitForStart { .. } | Action::StayAsInit { .. } | Action::Execute(_))
 }
 
 /// Killed when everything was made and noted, the container is there and can be removed.

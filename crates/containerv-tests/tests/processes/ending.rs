@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use containerv::spec::request::Process;
+use containerv::spec::request::{Process, Seccomp};
 use containerv::spec::state::Status;
 use containerv::{Container, ErrorKind, StdioSet};
 use containerv_tests::machine::{own_descriptors, status_field};
@@ -197,6 +197,43 @@ fn a_command_that_cannot_be_executed_is_told_apart() {
     // Other tests of this process open some as well, for as long as they last.
     let closed = wait_until(Duration::from_secs(60), || own_descriptors() <= before + 8);
     assert!(closed, "{before} {}", own_descriptors());
+}
+
+#[test]
+fn a_filter_that_keeps_a_command_from_letting_anybody_in_does_not_keep_it_from_its_start() {
+    let bed = Bed::new();
+    for calls in [&["accept4"][..], &["poll"], &["accept4", "poll"]] {
+        for (program, code) in [("sh", Some(9)), ("absent-program", None)] {
+            let profile = serde_json::json!({
+                "defaultAction": "SCMP_ACT_ALLOW",
+                "syscalls": [{"names": calls, "action": "SCMP_ACT_ERRNO"}],
+            });
+            let mut request = bed.request();
+            request.security.seccomp = Seccomp::Profile(serde_json::from_value(profile).unwrap());
+            request.process =
+                Some(Process { args: [program, "-c", "exit 9"].map(Into::into).into(), ..shell("") });
+            let container = Container::create(bed.host(), request).unwrap();
+            let result = container.start();
+            match code {
+                Some(code) => assert_eq!(container.wait().unwrap().code, code, "{calls:?} {result:?}"),
+                None => assert_eq!(result.unwrap_err().kind(), ErrorKind::CommandNotFound, "{calls:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_prepared_command_that_was_killed_meanwhile_is_run_anew() {
+    let bed = Bed::new();
+    let mut request = bed.request();
+    request.process = Some(shell("exit 9"));
+    let container = Container::create(bed.host(), request).unwrap();
+    let before = container.state().unwrap().pid.unwrap();
+    let pid = rustix::process::Pid::from_raw(before as i32).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    wait_until(Duration::from_secs(30), || container.state().unwrap().status == Status::Exited);
+    container.start().unwrap();
+    assert_eq!(container.wait().unwrap().code, 9);
 }
 
 fn attached(bed: &Bed, request: containerv::spec::Request) -> containerv::Result<()> {

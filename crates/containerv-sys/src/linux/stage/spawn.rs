@@ -219,19 +219,37 @@ pub struct Report {
     pub fd: Option<OwnedFd>,
 }
 
+impl From<OwnedFd> for Channel {
+    /// Takes a connection to the gate of a stage.
+    fn from(socket: OwnedFd) -> Self {
+        Self(socket)
+    }
+}
+
 impl Channel {
     /// Waits for the next report; `None` once every process of the stage has executed its
     /// program or ended.
     pub fn receive(&self) -> io::Result<Option<Report>> {
+        loop {
+            match self.receive_unless_reset() {
+                // The stage ended without having read what was sent to it: said once, and before
+                // what it has reported itself.
+                Err(error) if error.raw_os_error() == Some(libc::ECONNRESET) => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// As [`Self::receive`], but ECONNRESET is an error: at a gate it tells that the stage ended before it took the
+    /// connection.
+    pub fn receive_unless_reset(&self) -> io::Result<Option<Report>> {
         let mut bytes = [0u8; REPORT_BYTES];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let received = loop {
             let mut vectors = [io::IoSliceMut::new(&mut bytes)];
             match rustix::net::recvmsg(&self.0, &mut vectors, &mut control, RecvFlags::CMSG_CLOEXEC) {
-                // The stage ended without having read what was sent to it: said once, and before
-                // what it has reported itself.
-                Err(rustix::io::Errno::INTR | rustix::io::Errno::CONNRESET) => {}
+                Err(rustix::io::Errno::INTR) => {}
                 other => break other?,
             }
         };

@@ -1,10 +1,12 @@
-//! Talks to a monitor.
+//! Talks to a monitor, and to a command that waits for its start.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::Arc;
 
 use containerv_spec::request::{Request, TerminalSize};
 use containerv_sys::frame;
+use containerv_sys::linux::stage::Channel;
+use containerv_sys::linux::stage::wire::GATE_NAME;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
@@ -16,23 +18,33 @@ use crate::lower::linux::{Launch, lower};
 use crate::process::ExitStatus;
 use crate::{Error, ErrorKind, Result};
 
-/// Returns the address of the monitor's socket, through the directory's descriptor.
+/// Name of the monitor's socket.
+const CONTROL: &str = "control";
+
+/// Returns the address of the monitor's socket.
 pub(super) fn address(directory: &Directory) -> Result<SocketAddrUnix, Errno> {
-    SocketAddrUnix::new(format!("/proc/self/fd/{}/control", directory.fd().as_raw_fd()))
+    address_of(directory, CONTROL)
+}
+
+/// Returns the address of a socket in the directory, through the directory's descriptor.
+fn address_of(directory: &Directory, name: &str) -> Result<SocketAddrUnix, Errno> {
+    SocketAddrUnix::new(format!("/proc/self/fd/{}/{name}", directory.fd().as_raw_fd()))
+}
+
+fn dial(address: &SocketAddrUnix) -> Result<OwnedFd, Errno> {
+    let socket =
+        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    rustix::net::connect(&socket, address)?;
+    Ok(socket)
 }
 
 fn connect(directory: &Directory) -> Result<OwnedFd> {
-    let failed = |errno: Errno| {
-        let path = directory.path.join("control");
+    address(directory).and_then(|address| dial(&address)).map_err(|errno| {
+        let path = directory.path.join(CONTROL);
         Error::os(errno.raw_os_error(), format!("cannot reach the monitor at `{}`", path.display()))
             .with_kind(ErrorKind::InvalidState)
             .with_hint("the container has no monitor: it was started in the foreground, or has ended")
-    };
-    let socket =
-        rustix::net::socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-            .map_err(failed)?;
-    rustix::net::connect(&socket, &address(directory).map_err(failed)?).map_err(failed)?;
-    Ok(socket)
+    })
 }
 
 fn send(socket: &OwnedFd, kind: u8, payload: &[u8]) -> Result<()> {
@@ -71,15 +83,41 @@ fn word(payload: &[u8], at: usize) -> u32 {
 
 /// Lets a prepared command go, and waits until it was executed.
 pub(super) fn start(directory: &Directory, request: &Request) -> Result<()> {
+    let outcome = match through_gate(directory) {
+        Some(outcome) => outcome,
+        None => through_monitor(directory)?,
+    };
+    outcome.map_err(|Failure { step, errno }| start_failed(directory, request, step, errno))
+}
+
+/// The step of a start that failed.
+struct Failure {
+    step: u32,
+    errno: i32,
+}
+
+/// Goes to the gate where the command waits: it answers itself. `None` if it does not: it was let go before, it is no
+/// more, or a filter of calls keeps it from it.
+fn through_gate(directory: &Directory) -> Option<Result<(), Failure>> {
+    let address = address_of(directory, GATE_NAME.to_str().ok()?).ok()?;
+    match Channel::from(dial(&address).ok()?).receive_unless_reset() {
+        Ok(None) => Some(Ok(())),
+        Ok(Some(report)) => report.failure().map(|errno| Err(Failure { step: report.step, errno })),
+        Err(_) => None,
+    }
+}
+
+/// Asks the monitor to let the command go, and what became of it.
+fn through_monitor(directory: &Directory) -> Result<Result<(), Failure>> {
     let socket = connect(directory)?;
     send(&socket, frame::START, &[])?;
     // Only those who attach are sent more than two words.
     let mut buffer = [0u8; frame::HEAD + 8];
     while let Some((kind, payload)) = receive(&socket, &mut buffer)? {
         match kind {
-            frame::STARTED | frame::EXITED => return Ok(()),
+            frame::STARTED | frame::EXITED => return Ok(Ok(())),
             frame::FAILED => {
-                return Err(start_failed(directory, request, word(payload, 0), word(payload, 4) as i32));
+                return Ok(Err(Failure { step: word(payload, 0), errno: word(payload, 4) as i32 }));
             }
             _ => {}
         }

@@ -69,7 +69,8 @@ fn number(fd: Option<&OwnedFd>) -> u64 {
 
 /// Writes the program of a plan. With `trap`, the process stops after that step, for tests.
 pub(crate) fn encode(plan: &LinuxPlan, handles: &Handles, trap: Option<u32>) -> Program {
-    let mut encoder = Encoder { program: Program::new(), handles, joins: 0, others: 0, monitored: false };
+    let gated = plan.steps.iter().any(|step| matches!(step.action, Action::WaitForStart { .. }));
+    let mut encoder = Encoder { program: Program::new(), handles, joins: 0, others: 0, monitored: false, gated };
     for phase in [Phase::Outer, Phase::Inside] {
         for (step, action) in plan.phase(phase) {
             encoder.action(step, action);
@@ -87,6 +88,8 @@ struct Encoder<'a> {
     joins: usize,
     others: usize,
     monitored: bool,
+    /// A later step waits at a gate.
+    gated: bool,
 }
 
 impl Encoder<'_> {
@@ -185,7 +188,7 @@ impl Encoder<'_> {
             Action::DieWithSupervisor => {
                 p.op(step, op::DEATH_SIGNAL).int(9);
             }
-            Action::WaitForStart => {
+            Action::WaitForStart { .. } => {
                 p.op(step, op::GATE);
             }
             _ => debug_assert!(false, "a step of the host among the stage's: {action}"),
@@ -225,7 +228,7 @@ impl Encoder<'_> {
                     Supervisor::Caller => clone_mode::SIBLING,
                     Supervisor::Monitor { .. } => {
                         self.monitored = true;
-                        monitor(p, step, handles, supervisor);
+                        monitor(p, step, handles, supervisor, self.gated);
                         clone_mode::MONITOR
                     }
                 };
@@ -404,7 +407,7 @@ fn make_entry(p: &mut Program, step: u32, slot: Slot, name: &OsText, entry: &Ent
     }
 }
 
-fn monitor(p: &mut Program, step: u32, handles: &Handles, supervisor: &Supervisor) {
+fn monitor(p: &mut Program, step: u32, handles: &Handles, supervisor: &Supervisor, gated: bool) {
     let Supervisor::Monitor { terminal, stdin, log, log_bytes, log_files, auto_remove, owner_bound } =
         supervisor
     else {
@@ -414,7 +417,8 @@ fn monitor(p: &mut Program, step: u32, handles: &Handles, supervisor: &Superviso
     let flags = flag(*terminal, monitor_flag::TERMINAL)
         | flag(*stdin, monitor_flag::STDIN)
         | flag(*log, monitor_flag::LOG)
-        | flag(*auto_remove, monitor_flag::REMOVE);
+        | flag(*auto_remove, monitor_flag::REMOVE)
+        | flag(gated, monitor_flag::GATE);
     let owner = if *owner_bound { number(handles.owner.as_ref()) } else { NO_FD };
     p.op(step, op::MONITOR)
         .int(number(handles.listen.as_ref()))

@@ -45,7 +45,7 @@ impl Draft<'_> {
             self.inside(Action::Await);
         }
         if self.launch == Launch::Prepared {
-            self.inside(Action::WaitForStart);
+            self.inside(Action::WaitForStart { path: self.file("gate") });
         }
         if init {
             self.inside(Action::StayAsInit { owner_bound: init_watches });
