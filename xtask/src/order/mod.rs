@@ -83,12 +83,13 @@ fn input(piece: &Piece) -> String {
     }
 }
 
-/// The linker script.
+/// The linker script. Constants begin a page, or they would lie among what can be executed.
 fn script(functions: &Users, constants: &Users) -> String {
-    let section = |kind: &str, users: &Users| {
-        format!("  {kind}.order : {{\n{}  }}\n}}\nINSERT BEFORE {kind};\n", lines(users))
+    let section = |kind: &str, place: &str, users: &Users| {
+        format!("  {kind}.order{place} : {{\n{}  }}\n}}\nINSERT BEFORE {kind};\n", lines(users))
     };
-    let (text, rodata) = (section(".text", functions), section(".rodata", constants));
+    let text = section(".text", "", functions);
+    let rodata = section(".rodata", " ALIGN(CONSTANT(MAXPAGESIZE))", constants);
     format!("{HEAD}SECTIONS\n{{\n{text}\nSECTIONS\n{{\n{rodata}")
 }
 
@@ -246,6 +247,7 @@ mod tests {
             script.contains("  .text.order : {\n    *(.text.main)\n  }\n}\nINSERT BEFORE .text;\n"),
             "{script}"
         );
-        assert!(script.ends_with("\n    *(.rodata.main)\n  }\n}\nINSERT BEFORE .rodata;\n"), "{script}");
+        let constants = "  .rodata.order ALIGN(CONSTANT(MAXPAGESIZE)) : {\n    *(.rodata.main)\n  }\n}\nINSERT BEFORE .rodata;\n";
+        assert!(script.ends_with(constants), "{script}");
     }
 }
