@@ -70,7 +70,8 @@ fn number(fd: Option<&OwnedFd>) -> u64 {
 /// Writes the program of a plan. With `trap`, the process stops after that step, for tests.
 pub(crate) fn encode(plan: &LinuxPlan, handles: &Handles, trap: Option<u32>) -> Program {
     let gated = plan.steps.iter().any(|step| matches!(step.action, Action::WaitForStart { .. }));
-    let mut encoder = Encoder { program: Program::new(), handles, joins: 0, others: 0, monitored: false, gated };
+    let mut encoder =
+        Encoder { program: Program::new(), handles, joins: 0, others: 0, monitored: false, gated };
     for phase in [Phase::Outer, Phase::Inside] {
         for (step, action) in plan.phase(phase) {
             encoder.action(step, action);
