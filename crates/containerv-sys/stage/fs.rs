@@ -145,12 +145,17 @@ pub fn file_type(fd: i32) -> Sys<u32> {
     Ok(stat(fd)?[3] as u32 & 0o170_000)
 }
 
+/// Returns the user that it belongs to.
+pub fn owner(fd: i32) -> Sys<u32> {
+    Ok((stat(fd)?[3] >> 32) as u32)
+}
+
 /// Returns `st_dev` and `st_ino`.
 fn identity(fd: i32) -> Sys<(u64, u64)> {
     stat(fd).map(|stat| (stat[0], stat[1]))
 }
 
-/// `struct stat` of x86-64: 144 bytes, `st_dev` at 0, `st_ino` at 8, `st_mode` at 24.
+/// `struct stat` of x86-64: 144 bytes, `st_dev` at 0, `st_ino` at 8, `st_mode` at 24, `st_uid` at 28.
 fn stat(fd: i32) -> Sys<[u64; 18]> {
     let mut stat = [0u64; 18];
     call!(FSTAT, fd, stat.as_mut_ptr())?;

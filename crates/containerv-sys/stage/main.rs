@@ -26,8 +26,10 @@ mod passwd;
 mod program;
 mod remove;
 mod root;
+mod shift;
 mod sys;
 mod terminal;
+mod text;
 mod tree;
 mod wire;
 
@@ -56,6 +58,8 @@ pub struct Stage {
     pub gate: i32,
     /// Where whoever starts the command comes to, or -1.
     pub entrance: i32,
+    /// While mounts are made in a namespace apart.
+    pub apart: shift::Apart,
     /// Standard descriptors that the monitor made.
     pub stdio: [i32; 3],
     /// Mount descriptors.
@@ -72,6 +76,7 @@ static mut STAGE: Stage = Stage {
     channel: -1,
     gate: -1,
     entrance: -1,
+    apart: shift::Apart::NONE,
     stdio: [-1; 3],
     registers: [-1; wire::REGISTERS],
     user: creds::User::ROOT,
@@ -200,6 +205,10 @@ fn execute(stage: &mut Stage, program: &Program, operation: &Operation) -> Sys<(
             Ok(())
         }
         op::REMOVE => remove::tree(program.text(o.arg(0))),
+        op::SHIFT_BEGIN => shift::begin(stage, program, o),
+        op::SHIFT_LAYER => shift::layer(stage, program, o),
+        op::SHIFT_GIVE => shift::give(program, o),
+        op::SHIFT_END => shift::end(stage),
         op::OWNERS => owners::give(o.int(0), o.int(1)),
         op::CLOSE_OTHERS => {
             exec::close_others(&mut [stage.channel, stage.gate, stage.entrance, o.int(0)]);

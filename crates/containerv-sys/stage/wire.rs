@@ -156,6 +156,14 @@ pub mod op {
     pub const DETACH: u16 = 54;
     /// `records fd, directory fd`: gives files in the directory their owners, as records of [`super::owned`] say.
     pub const OWNERS: u16 = 55;
+    /// `uid map, gid map`: goes to a mount namespace apart, and prepares a mapping of ids.
+    pub const SHIFT_BEGIN: u16 = 56;
+    /// `path`: covers a directory with a mount of itself that shows the mapped ids.
+    pub const SHIFT_LAYER: u16 = 57;
+    /// `path, user, group`: gives a directory of root's to somebody.
+    pub const SHIFT_GIVE: u16 = 58;
+    /// Comes back from the mount namespace apart.
+    pub const SHIFT_END: u16 = 59;
 }
 
 /// Records of [`op::OWNERS`], one after the other: [`owned::WORDS`] words, the path below the directory with a NUL at

@@ -362,6 +362,8 @@ pub enum Action {
         /// Who waits for it.
         supervisor: Supervisor,
     },
+    /// Does something for layers that show the container's ids.
+    Shift(super::Shift),
     /// Maps ids into the new user namespace.
     MapIds(IdMaps),
     /// Makes a pair of interfaces between the caller's network and the container's.

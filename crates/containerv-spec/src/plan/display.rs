@@ -46,7 +46,7 @@ impl fmt::Display for Paths<'_> {
     }
 }
 
-struct Ranges<'a>(&'a [IdRange]);
+pub(super) struct Ranges<'a>(pub(super) &'a [IdRange]);
 
 impl fmt::Display for Ranges<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -121,6 +121,7 @@ impl Action {
 
     fn fmt_start(&self, f: &mut fmt::Formatter<'_>) -> Printed {
         Ok(match self {
+            Self::Shift(step) => write!(f, "{step}"),
             Self::AdjustOomScore { value } => write!(f, "set oom_score_adj to {value}"),
             Self::JoinGroup { file } => write!(f, "join `{file}`"),
             Self::ShiftClocks(clocks) => write!(

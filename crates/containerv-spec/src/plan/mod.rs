@@ -7,11 +7,13 @@
 mod action;
 mod display;
 pub mod hcs;
+mod shift;
 
 pub use action::{
     Action, CallFilter, Clocks, Entry, Execution, IdMaps, MountAttributes, Namespace, NamespaceSource,
     Privileges, Resolve, Slot, Supervisor, TargetKind,
 };
+pub use shift::Shift;
 
 use std::fmt;
 

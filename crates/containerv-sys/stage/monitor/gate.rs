@@ -2,13 +2,14 @@
 //! through the monitor.
 
 use crate::call;
-use crate::logline;
+use crate::logline::{self, Sink};
 use crate::namespaces::await_go;
 use crate::sys::{self, Sys};
+use crate::text::{PathText, ROOM};
 use crate::wire::{GATE_NAME, report};
 use crate::{Stage, send_report};
 
-use super::{POLLIN, PathText};
+use super::POLLIN;
 
 const AF_UNIX: u16 = 1;
 const SOCK_SEQPACKET_CLOEXEC: i32 = 5 | sys::O_CLOEXEC;
@@ -17,7 +18,7 @@ const SOCK_SEQPACKET_CLOEXEC: i32 = 5 | sys::O_CLOEXEC;
 #[repr(C)]
 struct Address {
     family: u16,
-    path: [u8; 40],
+    path: [u8; ROOM],
 }
 
 /// Listens at a gate in a container's directory. The directory's descriptor stands for its path, which may be longer than
@@ -26,12 +27,12 @@ struct Address {
 /// Made here and not by the library: a process that the embedding program forks at the wrong moment would keep a copy of
 /// it, and who comes when the command is gone would wait forever instead of being refused.
 pub fn listen(directory: i32) -> Sys<i32> {
-    let mut path = PathText { bytes: [0; 40], length: 0 };
-    logline::Sink::put(&mut path, b"/proc/self/fd/");
+    let mut path = PathText::new();
+    path.put(b"/proc/self/fd/");
     logline::number(&mut path, directory as u64, 1);
-    logline::Sink::put(&mut path, b"/");
-    logline::Sink::put(&mut path, GATE_NAME.to_bytes());
-    let address = Address { family: AF_UNIX, path: path.bytes };
+    path.put(b"/");
+    path.put(GATE_NAME.to_bytes());
+    let address = Address { family: AF_UNIX, path: path.into_bytes() };
     // One of an earlier start.
     let _ = call!(UNLINKAT, directory, GATE_NAME.as_ptr(), 0);
     let socket = call!(SOCKET, AF_UNIX, SOCK_SEQPACKET_CLOEXEC, 0)? as i32;

@@ -18,6 +18,7 @@ use crate::namespaces::clone_process;
 use crate::program::{Operation, Program};
 use crate::sys::{self, Sys};
 use crate::terminal;
+use crate::text::PathText;
 use crate::wire::{NO_FD, monitor_flag, report};
 use crate::{Stage, send_report};
 
@@ -131,30 +132,15 @@ fn user_namespace_of(pid: i32, flags: u64) -> i32 {
     if flags & CLONE_NEWUSER == 0 {
         return -1;
     }
-    let mut path = PathText { bytes: [0; 40], length: 0 };
+    let mut path = PathText::new();
     path.put(b"/proc/");
     logline::number(&mut path, pid as u64, 1);
     path.put(b"/ns/user");
-    call!(OPENAT, sys::AT_FDCWD, path.bytes.as_ptr(), sys::O_RDONLY | sys::O_CLOEXEC, 0).map_or(-1, |fd| fd as i32)
+    call!(OPENAT, sys::AT_FDCWD, path.as_ptr(), sys::O_RDONLY | sys::O_CLOEXEC, 0).map_or(-1, |fd| fd as i32)
 }
 
-/// A short path under construction; what it does not hold stays NUL.
-struct PathText {
-    bytes: [u8; 40],
-    length: usize,
-}
-
-impl Sink for PathText {
-    fn put(&mut self, bytes: &[u8]) {
-        let end = self.length + bytes.len();
-        if end < self.bytes.len() {
-            self.bytes[self.length..end].copy_from_slice(bytes);
-            self.length = end;
-        }
-    }
-}
-
-fn socket_pair() -> Sys<[i32; 2]> {
+/// Two ends of a connection.
+pub fn socket_pair() -> Sys<[i32; 2]> {
     const AF_UNIX: usize = 1;
     const SOCK_SEQPACKET_CLOEXEC: i32 = 5 | sys::O_CLOEXEC;
     let mut pair = [-1i32; 2];

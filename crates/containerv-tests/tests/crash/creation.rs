@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use containerv::Container;
 use containerv::spec::Request;
 use containerv::spec::plan::{Action, LinuxPlan, Plan};
-use containerv::spec::request::{Network, Overlay, Root, Veth};
+use containerv::spec::request::{IdRange, Network, Overlay, Root, UserNamespace, Veth};
 use containerv_tests::machine::is_root;
 use containerv_tests::{Bed, Caller, Ended, shell, skip};
 
@@ -102,6 +102,20 @@ fn an_attached_command_over_an_overlay() {
     at_every_step(&bed, &Caller::new(&bed, PROGRAM), "attached", |request| {
         command(request);
         request.overlay = Overlay::Container;
+    });
+}
+
+#[test]
+fn a_detached_command_over_shifted_layers() {
+    if !is_root() {
+        return skip("needs root, whose layers are shifted");
+    }
+    let bed = Bed::new();
+    at_every_step(&bed, &Caller::new(&bed, PROGRAM), "detached", |request| {
+        command(request);
+        request.root = Root::Host;
+        let range = vec![IdRange { inside: 0, outside: 200_000, count: 65_536 }];
+        request.namespaces.user = UserNamespace::Mapped { uids: range.clone(), gids: range };
     });
 }
 

@@ -10,3 +10,4 @@ mod namespaces;
 mod paths;
 mod roots;
 mod sharing;
+mod shifted;

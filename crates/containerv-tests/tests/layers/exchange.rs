@@ -3,12 +3,14 @@
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
+use containerv::spec::request::{IdRange, UserNamespace};
 use containerv::{
     Container, ErrorKind, Images, LoadOptions, MakeOptions, PullEvent, PullProgress, SaveFormat, SkipReason,
     StdioSet,
 };
-use containerv_tests::Bed;
 use containerv_tests::image::{self, Image};
+use containerv_tests::machine::is_root;
+use containerv_tests::{Bed, skip};
 use serde_json::json;
 
 use crate::has;
@@ -86,6 +88,28 @@ fn what_a_container_changed_is_a_layer_of_a_new_image() {
     for container in [first, second, container] {
         container.delete(true).unwrap();
     }
+}
+
+#[test]
+fn a_layer_of_a_container_with_mapped_ids_has_the_ids_that_it_saw() {
+    if !is_root() {
+        return skip("needs root, whose layers are shifted");
+    }
+    let bed = Bed::with_program();
+    base(&bed);
+    let script = "mkdir -p /srv/dir && echo x > /srv/dir/file && chown 5:6 /srv/dir/file && rm /etc/group";
+    let builder = Container::builder_of(&images(&bed).get("base:1").unwrap()).unwrap();
+    let mut request = builder.command(["sh", "-c", script]).request(bed.host()).unwrap();
+    let range = vec![IdRange { inside: 0, outside: 200_000, count: 65_536 }];
+    request.namespaces.user = UserNamespace::Mapped { uids: range.clone(), gids: range };
+    let (container, mut child) = Container::run_attached(bed.host(), request, StdioSet::null()).unwrap();
+    assert!(child.wait().unwrap().success());
+    let options = MakeOptions { reference: Some("made:1".into()), ..MakeOptions::default() };
+    images(&bed).commit(&container, &options).unwrap();
+    container.delete(true).unwrap();
+    let said =
+        says(&bed, "made:1", "stat -c %u:%g / /srv /srv/dir /srv/dir/file; test -e /etc/group || echo none");
+    assert_eq!(said, "0:0\n0:0\n0:0\n5:6\nnone\n");
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use containerv_spec::OsText;
 use containerv_spec::plan::{
-    Action, Entry, LinuxPlan, Namespace, NamespaceSource, Phase, Resolve, Slot, Supervisor, TargetKind,
+    Action, Entry, LinuxPlan, Namespace, NamespaceSource, Phase, Resolve, Shift, Slot, Supervisor, TargetKind,
 };
 use containerv_spec::request::Propagation;
 use containerv_sys::linux::stage::Program;
 use containerv_sys::linux::stage::wire::{self, NO_FD, attach, clone_mode, monitor_flag, op};
 
+use super::idmap;
 use crate::lower::linux::overlay_options;
 
 /// Descriptors that a program refers to, opened before it starts.
@@ -100,6 +101,7 @@ impl Encoder<'_> {
             | Action::JoinNamespaces { .. }
             | Action::JoinGroup { .. }
             | Action::ShiftClocks(_)
+            | Action::Shift(_)
             | Action::EnterRoot => self.outer(step, action),
             Action::Execute(_)
             | Action::Keep { .. }
@@ -221,6 +223,7 @@ impl Encoder<'_> {
                 };
                 p.op(step, op::SETNS).int(fd).int(flags(namespaces));
             }
+            Action::Shift(shift) => encode_shift(p, step, shift),
             Action::EnterRoot => {
                 p.op(step, op::ENTER).int(number(handles.own_root.as_ref()));
             }
@@ -404,6 +407,23 @@ fn make_entry(p: &mut Program, step: u32, slot: Slot, name: &OsText, entry: &Ent
         }
         Entry::Link { target } => {
             p.op(step, op::SYMLINK).int(slot).text(name).text(target);
+        }
+    }
+}
+
+fn encode_shift(p: &mut Program, step: u32, shift: &Shift) {
+    match shift {
+        Shift::Begin { maps } => {
+            p.op(step, op::SHIFT_BEGIN).text(idmap::lines(&maps.uids)).text(idmap::lines(&maps.gids));
+        }
+        Shift::Layer { path } => {
+            p.op(step, op::SHIFT_LAYER).text(path);
+        }
+        Shift::Give { path, uid, gid } => {
+            p.op(step, op::SHIFT_GIVE).text(path).int(u64::from(*uid)).int(u64::from(*gid));
+        }
+        Shift::End => {
+            p.op(step, op::SHIFT_END);
         }
     }
 }

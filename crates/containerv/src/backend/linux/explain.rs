@@ -1,7 +1,7 @@
 //! Failures of the stage in words: the step, its object, what the kernel said, and what to do.
 
 use containerv_spec::OsText;
-use containerv_spec::plan::{Action, LinuxPlan, Namespace, Resolve, Slot};
+use containerv_spec::plan::{Action, LinuxPlan, Namespace, Resolve, Shift, Slot};
 use rustix::io::Errno;
 
 use super::store;
@@ -70,6 +70,17 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         }
         (Action::Start { .. }, Errno::INVAL) => {
             "the kernel lacks one of the namespaces; `cv doctor` tells which"
+        }
+        (Action::Shift(Shift::Layer { path }), Errno::INVAL | Errno::OPNOTSUPP) => {
+            return Some(format!(
+                "the file system of `{path}` cannot show other ids than files have (an overlay, as in other containers, \
+                 or NFS), or the kernel is older than 5.19: give a copy of the tree to the mapped ids, and use that \
+                 with `--overlay none`"
+            ));
+        }
+        (Action::Shift(Shift::Layer { .. }), Errno::PERM) => {
+            "only root of the machine can do that, not root of a user namespace: use a directory of the mapped ids' with \
+             `--overlay none`"
         }
         (Action::MountOverlay { .. }, Errno::NODEV) => {
             "the kernel has no overlay: load the module `overlay`, or use `--overlay none`"

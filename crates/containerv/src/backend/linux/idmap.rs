@@ -27,7 +27,8 @@ pub(crate) fn write(pid: u32, maps: &IdMaps) -> Result<()> {
     }
 }
 
-fn lines(ranges: &[IdRange]) -> String {
+/// The lines that the kernel takes.
+pub(super) fn lines(ranges: &[IdRange]) -> String {
     ranges.iter().map(|range| format!("{} {} {}\n", range.inside, range.outside, range.count)).collect()
 }
 

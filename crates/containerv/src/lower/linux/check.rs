@@ -2,8 +2,8 @@
 
 use containerv_spec::machine::Machine;
 use containerv_spec::request::{
-    Device, Log, Mount, MountSource, Network, Overlay, Process, Propagation, Root, Share, TimeNamespace,
-    UserNamespace, Veth,
+    Device, IdRange, Log, Mount, MountSource, Network, Overlay, Process, Propagation, Root, Share,
+    TimeNamespace, UserNamespace, Veth,
 };
 use containerv_spec::{CapabilitySet, OsText, id};
 
@@ -133,13 +133,7 @@ fn overlay(draft: &mut Draft<'_>) {
             "use `--overlay none`",
         );
     }
-    if draft.user_namespace && draft.machine.is_privileged() {
-        draft.problem(
-            ErrorKind::Unsupported,
-            "`--overlay` with mapped ids: its layers would belong to ids that the container does not have",
-            "run as the ordinary user that the ids belong to, or use a directory of theirs with `--overlay none`",
-        );
-    }
+    draft.check_shifted();
     mounts_below(draft);
     // The kernel parts the options of an overlay by commas and its layers by colons.
     let mut paths = vec![draft.places.directory.clone()];
@@ -333,20 +327,33 @@ fn joined_with_own_ids(draft: &mut Draft<'_>) {
     }
 }
 
-fn ranges_fit(draft: &mut Draft<'_>, what: &str, ranges: &[containerv_spec::request::IdRange]) {
+fn ranges_fit(draft: &mut Draft<'_>, what: &str, ranges: &[IdRange]) {
     let overflows = |start: u32, count: u32| {
         count == 0 || start.checked_add(count - 1).is_none_or(|last| last == u32::MAX)
     };
-    let wrong = |range: &containerv_spec::request::IdRange| {
-        overflows(range.inside, range.count) || overflows(range.outside, range.count)
-    };
+    let wrong =
+        |range: &IdRange| overflows(range.inside, range.count) || overflows(range.outside, range.count);
     if ranges.is_empty() || ranges.iter().any(wrong) || !ranges.iter().any(|range| range.inside == 0) {
         draft.problem(
             ErrorKind::InvalidArgument,
             format!("`--userns`: the {what} id ranges are empty, too large, or do not map 0"),
             "give ranges as inside, outside and count; one must begin at 0 inside",
         );
+    } else if overlap(ranges, |range| range.inside) || overlap(ranges, |range| range.outside) {
+        draft.problem(
+            ErrorKind::InvalidArgument,
+            format!("`--userns`: the {what} id ranges overlap"),
+            "map each id once, inside and outside",
+        );
     }
+}
+
+/// Says whether ranges that start there have an id in common; none of them overflows.
+fn overlap(ranges: &[IdRange], start: fn(&IdRange) -> u32) -> bool {
+    let mut spans: Vec<_> =
+        ranges.iter().map(|range| (start(range), start(range) + (range.count - 1))).collect();
+    spans.sort_unstable();
+    spans.windows(2).any(|pair| pair[1].0 <= pair[0].1)
 }
 
 fn network(draft: &mut Draft<'_>) {

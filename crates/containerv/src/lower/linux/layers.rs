@@ -99,7 +99,7 @@ impl Draft<'_> {
     /// have a separator, by the names of links in a directory.
     pub(super) fn named_layers(&self, folders: &[OsText], scratch: &OsText) -> (Vec<OsText>, Option<OsText>) {
         let (upper, work) = (scratch.join("upper"), scratch.join("work"));
-        let plain = overlay_options(folders, &upper, &work, self.user_namespace).len() <= MAX_OPTIONS;
+        let plain = overlay_options(folders, &upper, &work, self.user_attributes()).len() <= MAX_OPTIONS;
         if plain && !folders.iter().any(has_separator) {
             return (folders.to_vec(), None);
         }

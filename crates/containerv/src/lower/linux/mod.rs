@@ -14,6 +14,7 @@ mod mounts;
 mod process;
 mod remount;
 mod root;
+mod shifted;
 #[cfg(test)]
 mod tests;
 
@@ -71,6 +72,8 @@ struct Draft<'a> {
     notes: Vec<String>,
     problems: Vec<Error>,
     next_slot: u16,
+    /// Where the root is made.
+    root_phase: Phase,
     /// Mounts that become read-only once everything is mounted in them, and their paths.
     protected: Vec<(Slot, OsText)>,
 }
@@ -125,6 +128,7 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             problems: Vec::new(),
             next_slot: Slot::FIRST_FREE.0,
+            root_phase: Phase::Inside,
             protected: Vec::new(),
         }
     }
@@ -236,6 +240,7 @@ impl Draft<'_> {
         if self.supervised() || self.launch == Launch::Keeper {
             self.push(Phase::Outer, Action::Daemonize);
         }
+        self.shifted_root();
         if let TimeNamespace::Offsets { monotonic_seconds, boottime_seconds } = self.request.namespaces.time {
             let clocks = containerv_spec::plan::Clocks { monotonic_seconds, boottime_seconds };
             self.push(Phase::Outer, Action::ShiftClocks(clocks));

@@ -40,7 +40,7 @@ pub(crate) const HOST_IMAGE_PATHS: [&str; 11] =
 pub(crate) const SYSTEM_DIRECTORIES: [&str; 8] =
     ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc"];
 
-const PLAIN: MountAttributes =
+pub(super) const PLAIN: MountAttributes =
     MountAttributes { read_only: false, nosuid: false, nodev: true, noexec: false };
 const READ_ONLY: MountAttributes =
     MountAttributes { read_only: true, nosuid: false, nodev: true, noexec: false };
@@ -99,7 +99,7 @@ impl Draft<'_> {
     }
 
     /// Names and modes of the directories below the scratch directory.
-    fn layer_directories(&self) -> Vec<(OsText, u32)> {
+    pub(super) fn layer_directories(&self) -> Vec<(OsText, u32)> {
         match self.request.root {
             Root::Directory(_) | Root::Layers(_) => vec![("upper".into(), 0o755), ("work".into(), 0o700)],
             Root::Host => {
@@ -119,10 +119,20 @@ impl Draft<'_> {
         // A clone of a shared mount is its peer only as long as the mounts are as the host has them.
         let sources = self.clone_sources(groups);
         self.inside(Action::IsolateMounts);
-        match self.request.root.clone() {
-            Root::Directory(path) => self.directory_root(path),
-            Root::Host => self.host_root(),
-            Root::Layers(layers) => self.layers_root(&layers.folders),
+        match (self.request.root.clone(), self.writes()) {
+            (Root::Directory(path), Writes::InPlace) => self.directory_root(path),
+            (Root::Host, Writes::InPlace) => self.host_root(),
+            (root, _) => {
+                if self.shifts() {
+                    self.attached_root();
+                } else {
+                    self.layered_root();
+                }
+                self.become_root();
+                if root == Root::Host {
+                    self.private_directories();
+                }
+            }
         }
         self.system_mounts(&sources);
         self.user_mounts(&sources);
@@ -151,88 +161,100 @@ impl Draft<'_> {
         }
     }
 
+    /// A directory, in place.
     fn directory_root(&mut self, path: OsText) {
         let attributes = if self.request.security.privileged { MountAttributes::default() } else { PLAIN };
-        match self.writes() {
-            Writes::InPlace => {
-                self.clone_tree(Slot::ROOT, path.clone(), attributes);
-                self.inside(Action::AttachOutside { slot: Slot::ROOT, at: path });
-            }
-            writes => {
-                let scratch = self.scratch(writes);
-                self.overlay_root(vec![path], None, &scratch);
-            }
-        }
+        self.clone_tree(Slot::ROOT, path.clone(), attributes);
+        self.inside(Action::AttachOutside { slot: Slot::ROOT, at: path });
         self.become_root();
     }
 
-    /// An image: all of its layers as one, below a layer of the container's own.
-    fn layers_root(&mut self, folders: &[OsText]) {
+    /// What is below as one, and a layer of the container's own over it.
+    pub(super) fn layered_root(&mut self) {
         let scratch = self.scratch(self.writes());
-        let (lower, base) = self.named_layers(folders, &scratch);
-        self.overlay_root(lower, base, &scratch);
-        self.become_root();
+        match self.request.root.clone() {
+            Root::Directory(path) => self.overlay_root(vec![path], None, &scratch),
+            Root::Layers(layers) => {
+                let (lower, base) = self.named_layers(&layers.folders, &scratch);
+                self.overlay_root(lower, base, &scratch);
+            }
+            Root::Host => self.layered_host(&scratch),
+        }
+    }
+
+    /// A step that makes the root.
+    fn root_step(&mut self, action: Action) {
+        self.push(self.root_phase, action);
+    }
+
+    /// Says whether an overlay keeps its notes in attributes of a user: one of a user namespace may set no others.
+    pub(super) fn user_attributes(&self) -> bool {
+        self.user_namespace && !self.shifts()
     }
 
     fn overlay_root(&mut self, lower: Vec<OsText>, base: Option<OsText>, scratch: &OsText) {
-        let (at, user_attributes) = (self.file("rootfs"), self.user_namespace);
+        let (at, user_attributes) = (self.file("rootfs"), self.user_attributes());
         let (upper, work) = (scratch.join("upper"), scratch.join("work"));
-        let slot = Some(Slot::ROOT);
-        self.inside(Action::MountOverlay { at, lower, base, upper, work, user_attributes, slot });
+        // A mount that is cloned later is not the root itself.
+        let slot = Some(Slot::ROOT).filter(|_| !self.shifts());
+        self.root_step(Action::MountOverlay { at, lower, base, upper, work, user_attributes, slot });
     }
 
     /// Attaches memory where layers are wanted in memory; returns the directory of the layers.
     fn scratch(&mut self, writes: Writes) -> OsText {
-        match writes {
+        let path = match writes {
             Writes::Disk(path) => path,
             Writes::Memory(path) => {
                 let slot = self.slot();
                 let options = vec![("mode".to_owned(), "0700".to_owned())];
-                self.inside(Action::NewFileSystem {
+                self.root_step(Action::NewFileSystem {
                     slot,
                     kind: "tmpfs".to_owned(),
                     options,
                     attributes: PLAIN,
                 });
-                self.inside(Action::AttachOutside { slot, at: path.clone() });
+                self.root_step(Action::AttachOutside { slot, at: path.clone() });
                 // A new file system has no room for ids that are not mapped.
-                if self.user_namespace {
+                if self.user_attributes() {
                     self.inside(Action::BecomeRoot);
                 }
                 for (name, mode) in self.layer_directories() {
-                    self.inside(Action::MakePrivateDirectory { path: path.join(name), mode });
+                    self.root_step(Action::MakePrivateDirectory { path: path.join(name), mode });
                 }
                 path
             }
             Writes::InPlace => self.file("scratch"),
+        };
+        self.given_layers(&path);
+        path
+    }
+
+    /// The built-in image in memory, with the system directories in it.
+    fn host_root(&mut self) {
+        let system = self.clone_system();
+        let mut options = vec![("mode".to_owned(), "0755".to_owned())];
+        if self.user_namespace {
+            // It is made by the caller, whose ids the container may not have.
+            options.extend(["uid", "gid"].map(|name| (name.to_owned(), "0".to_owned())));
+        }
+        let kind = "tmpfs".to_owned();
+        self.inside(Action::NewFileSystem { slot: Slot::ROOT, kind, options, attributes: PLAIN });
+        self.inside(Action::AttachOutside { slot: Slot::ROOT, at: self.file("rootfs") });
+        self.become_root();
+        self.private_directories();
+        for (name, slot) in system {
+            let target = OsText::from("/").join(&name);
+            self.attach(slot, target, TargetKind::Directory, Resolve::NoLinks);
         }
     }
 
-    /// The built-in image: a private directory or memory, with the system directories over it.
-    fn host_root(&mut self) {
-        let writes = self.writes();
+    /// The built-in image: a private directory, with layers over the system directories in it.
+    fn layered_host(&mut self, scratch: &OsText) {
         let rootfs = self.file("rootfs");
-        if writes == Writes::InPlace {
-            let system = self.clone_system();
-            let mut options = vec![("mode".to_owned(), "0755".to_owned())];
-            if self.user_namespace {
-                // It is made by the caller, whose ids the container may not have.
-                options.extend(["uid", "gid"].map(|name| (name.to_owned(), "0".to_owned())));
-            }
-            let kind = "tmpfs".to_owned();
-            self.inside(Action::NewFileSystem { slot: Slot::ROOT, kind, options, attributes: PLAIN });
-            self.inside(Action::AttachOutside { slot: Slot::ROOT, at: rootfs });
-            self.become_root();
-            self.private_directories();
-            for (name, slot) in system {
-                let target = OsText::from("/").join(&name);
-                self.attach(slot, target, TargetKind::Directory, Resolve::NoLinks);
-            }
-            return;
-        }
-        let scratch = self.scratch(writes);
-        self.clone_tree(Slot::ROOT, scratch.join("root"), PLAIN);
-        self.inside(Action::AttachOutside { slot: Slot::ROOT, at: rootfs.clone() });
+        let (source, propagation) = (scratch.join("root"), Propagation::Private);
+        let slot = Slot::ROOT;
+        self.root_step(Action::CloneTree { slot, source, recursive: true, attributes: PLAIN, propagation });
+        self.root_step(Action::AttachOutside { slot, at: rootfs.clone() });
         for directory in self.layered() {
             let at = rootfs.join(&directory);
             let lower = match self.mounts_below(&directory) {
@@ -241,14 +263,21 @@ impl Draft<'_> {
             };
             let layer = |kind| scratch.join(layer_name(kind, &directory));
             let (upper, work) = (layer("upper"), layer("work"));
-            self.inside(Action::MakePrivateDirectory { path: at.clone(), mode: 0o755 });
-            let slot = self.request.read_only.then(|| self.slot());
+            self.root_step(Action::MakePrivateDirectory { path: at.clone(), mode: 0o755 });
+            let protected = self.request.read_only && !self.shifts();
+            let slot = protected.then(|| self.slot());
             self.protected.extend(slot.map(|slot| (slot, OsText::from("/").join(&directory))));
-            let (lower, user_attributes) = (vec![lower], self.user_namespace);
-            self.inside(Action::MountOverlay { at, lower, base: None, upper, work, user_attributes, slot });
+            let (lower, user_attributes) = (vec![lower], self.user_attributes());
+            self.root_step(Action::MountOverlay {
+                at,
+                lower,
+                base: None,
+                upper,
+                work,
+                user_attributes,
+                slot,
+            });
         }
-        self.become_root();
-        self.private_directories();
     }
 
     fn clone_system(&mut self) -> Vec<(OsText, Slot)> {

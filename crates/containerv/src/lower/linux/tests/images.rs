@@ -2,7 +2,7 @@
 
 use containerv_spec::OsText;
 use containerv_spec::plan::{Action, LinuxPlan};
-use containerv_spec::request::{Layers, Network, Overlay, Root, UserNamespace};
+use containerv_spec::request::{IdRange, Layers, Network, Overlay, Root, UserNamespace};
 
 use super::{attached, places, request, root_machine, text, user_machine};
 use crate::lower::linux::{Launch, lower, overlay_options};
@@ -89,8 +89,44 @@ fn what_cannot_be_with_an_image_is_refused() {
         assert_eq!(error.all_problems().len(), 1, "{error}");
         assert!(error.to_string().contains(expected), "{error}");
     }
-    let mut request = request(image(2));
-    request.namespaces.user = UserNamespace::Single { uid: 0, gid: 0 };
-    let error = lower(&request, &root_machine(), &places(), attached()).unwrap_err();
-    assert!(error.to_string().contains("with mapped ids"), "{error}");
+}
+
+fn mapped(request: &mut containerv_spec::Request) {
+    let range = |outside| vec![IdRange { inside: 0, outside, count: 65_536 }];
+    request.namespaces.user = UserNamespace::Mapped { uids: range(100_000), gids: range(200_000) };
+}
+
+#[test]
+fn an_image_below_a_container_with_mapped_ids() {
+    insta::assert_snapshot!(text(&plan(image(2), mapped)));
+}
+
+#[test]
+fn the_built_in_image_below_a_read_only_container_with_mapped_ids() {
+    let plan = plan(Root::Host, |request| {
+        mapped(request);
+        (request.read_only, request.overlay) = (true, Overlay::Memory);
+    });
+    insta::assert_snapshot!(text(&plan));
+}
+
+#[test]
+fn a_layer_with_the_containers_own_directories_in_it_cannot_be_shifted() {
+    for (root, kept, expected) in [
+        ("/state/containers/c", None, "lies in the layer `/state/containers/c`"),
+        ("/state", None, "own directory, `/state/containers/c`, lies in the layer `/state`"),
+        ("/srv", Some("/srv/changes"), "its overlay, `/srv/changes`, lies in the layer `/srv`"),
+        ("/srv", Some("/srv"), "its overlay, `/srv`, lies in the layer `/srv`"),
+    ] {
+        let mut request = request(Root::Directory(root.into()));
+        request.overlay = kept.map_or(Overlay::Container, |path| Overlay::Kept(path.into()));
+        assert!(lower(&request, &root_machine(), &places(), attached()).is_ok(), "{root}");
+        mapped(&mut request);
+        let error = lower(&request, &root_machine(), &places(), attached()).unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+    let mut request = request(Root::Directory("/srv".into()));
+    request.overlay = Overlay::Kept("/srv2".into());
+    mapped(&mut request);
+    assert!(lower(&request, &root_machine(), &places(), attached()).is_ok());
 }

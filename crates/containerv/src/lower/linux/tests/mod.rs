@@ -354,6 +354,25 @@ fn namespaces_that_could_not_be_shown_are_refused() {
 }
 
 #[test]
+fn ranges_of_ids_that_no_kernel_takes_are_refused() {
+    let range = |inside, outside, count| IdRange { inside, outside, count };
+    for (ranges, expected) in [
+        (vec![], "do not map 0"),
+        (vec![range(1, 1000, 10)], "do not map 0"),
+        (vec![range(0, 1000, 0)], "empty"),
+        (vec![range(0, u32::MAX - 1, 2)], "too large"),
+        (vec![range(0, 1000, 10), range(9, 2000, 10)], "overlap"),
+        (vec![range(10, 2009, 5), range(0, 2000, 10)], "overlap"),
+    ] {
+        let found = problems(&root_machine(), |request| {
+            let gids = vec![range(0, 1000, 10)];
+            request.namespaces.user = UserNamespace::Mapped { uids: ranges.clone(), gids };
+        });
+        assert!(found.len() == 1 && found[0].contains(expected), "{ranges:?} {found:?}");
+    }
+}
+
+#[test]
 fn a_capability_that_the_caller_lacks_is_refused_by_name() {
     let mut machine = root_machine();
     machine.capabilities = CapabilitySet::ALL.without(Capability::SYS_RESOURCE);

@@ -1,7 +1,7 @@
 //! What holds for every request.
 
 use containerv_spec::plan::{Action, Phase, Slot};
-use containerv_spec::request::{Lifetime, Network, Overlay, Request, Root, Share};
+use containerv_spec::request::{IdRange, Lifetime, Network, Overlay, Request, Root, Share, UserNamespace};
 use proptest::prelude::*;
 
 use super::super::{Launch, lower};
@@ -19,14 +19,26 @@ fn requests() -> impl Strategy<Value = Request> {
     ];
     let share = || prop_oneof![Just(Share::Private), Just(Share::Host)];
     let network = prop_oneof![Just(Network::None), Just(Network::Host)];
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
     (root, overlay, share(), share(), share(), network, flags).prop_map(
-        |(root, overlay, pid, ipc, uts, network, (read_only, privileged, init, owner_bound, command))| {
+        |(
+            root,
+            overlay,
+            pid,
+            ipc,
+            uts,
+            network,
+            (read_only, privileged, init, owner_bound, command, mapped),
+        )| {
             let mut request = request(root);
             (request.overlay, request.network, request.read_only) = (overlay, network, read_only);
             (request.namespaces.pid, request.namespaces.ipc, request.namespaces.uts) = (pid, ipc, uts);
             (request.security.privileged, request.init) = (privileged, init);
             request.lifetime = if owner_bound { Lifetime::OwnerBound } else { Lifetime::Detached };
+            if mapped {
+                let range = vec![IdRange { inside: 0, outside: 100_000, count: 65_536 }];
+                request.namespaces.user = UserNamespace::Mapped { uids: range.clone(), gids: range };
+            }
             if !command {
                 request.process = None;
             }
@@ -39,6 +51,7 @@ fn slot_made(action: &Action) -> Option<Slot> {
     match action {
         Action::CloneTree { slot, .. } | Action::NewFileSystem { slot, .. } => Some(*slot),
         Action::MountOverlay { slot, .. } => *slot,
+        Action::OpenHost { slot, .. } => Some(*slot),
         Action::OpenRoot { .. } => Some(Slot::ROOT),
         _ => None,
     }
@@ -68,7 +81,8 @@ proptest! {
         };
         let Ok(plan) = lower(&request, &machine, &places(), launch) else { return Ok(()) };
         let mut made = Vec::new();
-        for (_, action) in plan.phase(Phase::Inside) {
+        // What is cloned before the process is made, the process has.
+        for (_, action) in plan.phase(Phase::Outer).chain(plan.phase(Phase::Inside)) {
             if let Some(slot) = slot_used(action) {
                 prop_assert!(made.contains(&slot), "{action} uses what is not there");
             }
