@@ -79,8 +79,8 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
             ));
         }
         (Action::Shift(Shift::Layer { .. }), Errno::PERM) => {
-            "only root of the machine can do that, not root of a user namespace: use a directory of the mapped ids' with \
-             `--overlay none`"
+            "only root of the machine can do that, not root of a user namespace: use a directory that belongs to the mapped \
+             ids, with `--overlay none`"
         }
         (Action::MountOverlay { .. }, Errno::NODEV) => {
             "the kernel has no overlay: load the module `overlay`, or use `--overlay none`"
