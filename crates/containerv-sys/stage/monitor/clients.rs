@@ -48,13 +48,15 @@ impl Clients {
         (self.close_input, self.input_closed) = (false, false);
     }
 
-    /// Takes a new client.
-    pub fn accept(&mut self, listen: i32) {
+    /// Takes a new client; false if there is none, or no room.
+    pub fn accept(&mut self, listen: i32) -> bool {
         const NONBLOCK_CLOEXEC: i32 = sys::O_NONBLOCK | sys::O_CLOEXEC;
-        let Some(free) = self.clients.iter_mut().find(|client| client.fd < 0) else { return };
-        if let Ok(fd) = call!(ACCEPT4, listen, 0, 0, NONBLOCK_CLOEXEC) {
+        let Some(free) = self.clients.iter_mut().find(|client| client.fd < 0) else { return false };
+        let accepted = call!(ACCEPT4, listen, 0, 0, NONBLOCK_CLOEXEC);
+        if let Ok(fd) = accepted {
             *free = Client { fd: fd as i32, attached: 0, behind: false };
         }
+        accepted.is_ok()
     }
 
     /// Says whether one more can be taken.
@@ -90,7 +92,7 @@ impl Clients {
         if self.has_input() {
             return None;
         }
-        let client = self.clients.get_mut(index)?;
+        let client = self.clients.get_mut(index).filter(|client| client.fd >= 0)?;
         let received = &mut self.received;
         match call!(RECVFROM, client.fd, received.as_mut_ptr(), received.len(), MSG_DONTWAIT, 0) {
             Err(sys::EAGAIN | sys::EINTR) => return None,
@@ -170,6 +172,17 @@ impl Clients {
                 self.send_to(index);
             }
         }
+    }
+
+    /// Sends a last frame to every client; one that cannot take it now is behind. It takes the place of output.
+    pub fn send_last(&mut self, kind: u8, payload: &[u8; 8]) {
+        write_head(&mut self.output, kind, payload.len());
+        self.output_length = frame::HEAD + payload.len();
+        self.output[frame::HEAD..self.output_length].copy_from_slice(payload);
+        for index in 0..MAX_CLIENTS {
+            self.clients[index].behind = self.clients[index].fd >= 0;
+        }
+        self.catch_up();
     }
 
     fn send_to(&mut self, index: usize) {

@@ -20,8 +20,8 @@ impl Monitor {
         const WALL: usize = 0x4000_0000;
         let mut status = 0u32;
         let _ = call!(WAIT4, self.pid, &raw mut status, WALL, 0);
-        if self.gate >= 0 {
-            self.hear_gate();
+        if self.gate >= 0 && self.hear_gate() {
+            self.tell_start();
         }
         // Once a client was waited for in vain, nobody is waited for again.
         let mut read = true;
@@ -33,14 +33,15 @@ impl Monitor {
                 }
             }
         }
-        if read {
-            self.wait_for_readers();
-        }
+        read = read && self.wait_for_readers();
         self.log.finish();
         let out_of_memory = out_of_memory(self.settings.oom);
         self.record(status, out_of_memory);
         let payload = u64::from(status) | u64::from(out_of_memory) << 32;
-        self.clients.broadcast_event(frame::EXITED, &payload.to_ne_bytes());
+        self.clients.send_last(frame::EXITED, &payload.to_ne_bytes());
+        if read {
+            self.wait_for_readers();
+        }
         if self.settings.has(monitor_flag::REMOVE) {
             remove_everything(program, self.settings.removals, self.user_namespace);
         }

@@ -256,24 +256,21 @@ impl Monitor {
             self.fill(&mut polled);
             let _ = call!(POLL, polled.as_mut_ptr(), place::COUNT, -1i32);
             let happened = |index: usize| polled.get(index).is_some_and(|entry| entry >> 48 != 0);
-            if happened(place::GATE) {
-                self.hear_gate();
+            // First, as the command's terminal comes this way, which clients may write to.
+            let known = happened(place::GATE) && self.hear_gate();
+            // Others than the monitor let the command go. Who has come before that shall miss nothing of it.
+            self.hear_clients();
+            if known {
+                self.tell_start();
             }
             if happened(place::INPUT) {
                 self.clients.flush_input(self.streams.input);
             }
             for stream in 0..2 {
-                if happened(place::OUTPUT + stream) {
+                // The first one may have left a client behind, and reading puts away what that has yet to take.
+                if happened(place::OUTPUT + stream) && !self.clients.has_output() {
                     self.pass_output(stream);
                 }
-            }
-            for client in 0..clients::MAX_CLIENTS {
-                if happened(place::CLIENTS + client) {
-                    self.hear_client(client);
-                }
-            }
-            if happened(place::LISTEN) {
-                self.clients.accept(self.settings.listen);
             }
             if happened(place::OWNER) {
                 const SIGKILL: usize = 9;
@@ -312,19 +309,17 @@ impl Monitor {
         }
     }
 
-    /// The command's process says that it failed, sends its terminal, or has executed.
-    fn hear_gate(&mut self) {
+    /// The command's process says that it failed, sends its terminal, or has executed. Returns whether it is known now
+    /// what became of the start.
+    fn hear_gate(&mut self) -> bool {
         let mut words = [0u64; 2];
-        let Ok((count, fd)) = terminal::receive(self.gate, &mut words) else { return };
+        let Ok((count, fd)) = terminal::receive(self.gate, &mut words) else { return false };
         let (kind, step) = (words[0] as u32, (words[0] >> 32) as u32);
         match (count, kind) {
             (0, _) => {
-                // Who waits for the start is told first: closing takes longer.
-                if self.failure.is_none() {
-                    self.tell_start();
-                }
                 sys::close(self.gate);
                 self.gate = -1;
+                return self.failure.is_none();
             }
             (_, report::TERMINAL) => {
                 let _ = set_nonblocking(fd);
@@ -332,10 +327,11 @@ impl Monitor {
             }
             (_, report::FAILED) => {
                 self.failure = Some((step, words[1] as i32));
-                self.tell_start();
+                return true;
             }
             _ => {}
         }
+        false
     }
 
     /// Tells clients what became of the start.
@@ -370,6 +366,14 @@ impl Monitor {
         }
         self.streams.output[stream] = -1;
         false
+    }
+
+    /// Takes all who have come, and hears each once.
+    fn hear_clients(&mut self) {
+        while self.clients.accept(self.settings.listen) {}
+        for client in 0..clients::MAX_CLIENTS {
+            self.hear_client(client);
+        }
     }
 
     fn hear_client(&mut self, client: usize) {
