@@ -74,8 +74,8 @@ fn hint(action: &Action, errno: Errno) -> Option<String> {
         (Action::Shift(Shift::Layer { path }), Errno::INVAL | Errno::OPNOTSUPP) => {
             return Some(format!(
                 "the file system of `{path}` cannot show other ids than files have (an overlay, as in other containers, \
-                 or NFS), or the kernel is older than 5.19: give a copy of the tree to the mapped ids, and use that \
-                 with `--overlay none`"
+                 NFS, tmpfs before Linux 6.3), or the kernel is older than 5.19: give a copy of the tree to the mapped \
+                 ids, and use that with `--overlay none`"
             ));
         }
         (Action::Shift(Shift::Layer { .. }), Errno::PERM) => {
