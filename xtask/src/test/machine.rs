@@ -16,14 +16,26 @@ use crate::workspace;
 /// the library's own tests; no filter means all tests.
 ///
 /// The machine has busybox and nothing else: no system for the image `host`, no compiler. Its kernel is older
-/// than most, which is a reason of its own to run `isolation` there.
+/// than most, which is a reason of its own to run `isolation` there; files are in memory, which shows other ids only
+/// from Linux 6.3 on.
 const PROGRAMS: &[(&str, &[&str], &[&str])] = &[
     ("containerv", &[], &["cgroup"]),
     ("containerv-tests", &["limits"], &[]),
     (
         "containerv-tests",
         &["isolation"],
-        &["--skip", "image", "--skip", "life::a_detached", "--skip", "is_killed"],
+        &[
+            "--skip",
+            "image",
+            "--skip",
+            "life::a_detached",
+            "--skip",
+            "is_killed",
+            "--skip",
+            "shifted::files_",
+            "--skip",
+            "shifted::a_kept_",
+        ],
     ),
     ("containerv-tests", &["attacks"], SLOW_ATTACKS),
 ];
