@@ -1,8 +1,10 @@
 //! Entering and making namespaces.
 
 use crate::call;
+use crate::logline::{self, Sink};
 use crate::program::{Operation, Program};
-use crate::sys::{self, Sys};
+use crate::sys::{self, AT_FDCWD, Sys};
+use crate::text::PathText;
 use crate::wire::{NO_FD, clone_mode, op, report};
 use crate::{Stage, monitor, send_report};
 
@@ -42,6 +44,15 @@ pub fn clone(stage: &mut Stage, program: &Program, o: &Operation) -> Sys<()> {
     }
     send_report(stage.channel, report::CHILD, o.step, i64::from(pid));
     sys::exit(0)
+}
+
+/// Opens what proc(5) shows of a process, by a name such as `/ns/user`.
+pub fn open_of(process: i32, name: &[u8], flags: i32) -> Sys<i32> {
+    let mut path = PathText::new();
+    path.put(b"/proc/");
+    logline::number(&mut path, process as u64, 1);
+    path.put(name);
+    call!(OPENAT, AT_FDCWD, path.as_ptr(), flags | sys::O_CLOEXEC, 0).map(|fd| fd as i32)
 }
 
 /// Waits for one packet. End of file means that the library's process is gone: so are we.

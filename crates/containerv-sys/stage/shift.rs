@@ -2,12 +2,10 @@
 
 use crate::call;
 use crate::fs;
-use crate::logline::{self, Sink};
 use crate::monitor::socket_pair;
-use crate::namespaces::{await_go, clone_process};
+use crate::namespaces::{await_go, clone_process, open_of};
 use crate::program::{Operation, Program};
 use crate::sys::{self, AT_EMPTY_PATH, AT_FDCWD, Sys};
-use crate::text::PathText;
 use crate::wire::NO_FD;
 use crate::Stage;
 
@@ -66,14 +64,6 @@ fn write_map(process: i32, name: &[u8], lines: &[u8]) -> Sys<()> {
     let written = call!(WRITE, file, lines.as_ptr(), lines.len());
     sys::close(file);
     written.map(drop)
-}
-
-fn open_of(process: i32, name: &[u8], flags: i32) -> Sys<i32> {
-    let mut path = PathText::new();
-    path.put(b"/proc/");
-    logline::number(&mut path, process as u64, 1);
-    path.put(name);
-    call!(OPENAT, AT_FDCWD, path.as_ptr(), flags | sys::O_CLOEXEC, 0).map(|fd| fd as i32)
 }
 
 /// `SHIFT_LAYER`: mount_setattr(2) with `MOUNT_ATTR_IDMAP`, which a mount takes only before it is attached.

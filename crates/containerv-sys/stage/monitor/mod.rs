@@ -13,12 +13,10 @@ use core::mem::MaybeUninit;
 use crate::call;
 use crate::exec;
 use crate::frame;
-use crate::logline::{self, Sink};
-use crate::namespaces::clone_process;
+use crate::namespaces::{clone_process, open_of};
 use crate::program::{Operation, Program};
 use crate::sys::{self, Sys};
 use crate::terminal;
-use crate::text::PathText;
 use crate::wire::{NO_FD, monitor_flag, report};
 use crate::{Stage, send_report};
 
@@ -132,11 +130,7 @@ fn user_namespace_of(pid: i32, flags: u64) -> i32 {
     if flags & CLONE_NEWUSER == 0 {
         return -1;
     }
-    let mut path = PathText::new();
-    path.put(b"/proc/");
-    logline::number(&mut path, pid as u64, 1);
-    path.put(b"/ns/user");
-    call!(OPENAT, sys::AT_FDCWD, path.as_ptr(), sys::O_RDONLY | sys::O_CLOEXEC, 0).map_or(-1, |fd| fd as i32)
+    open_of(pid, b"/ns/user", sys::O_RDONLY).unwrap_or(-1)
 }
 
 /// Two ends of a connection.

@@ -40,7 +40,7 @@ pub(crate) const HOST_IMAGE_PATHS: [&str; 11] =
 pub(crate) const SYSTEM_DIRECTORIES: [&str; 8] =
     ["usr", "bin", "sbin", "lib", "lib32", "lib64", "libx32", "etc"];
 
-pub(super) const PLAIN: MountAttributes =
+const PLAIN: MountAttributes =
     MountAttributes { read_only: false, nosuid: false, nodev: true, noexec: false };
 const READ_ONLY: MountAttributes =
     MountAttributes { read_only: true, nosuid: false, nodev: true, noexec: false };
@@ -163,8 +163,7 @@ impl Draft<'_> {
 
     /// A directory, in place.
     fn directory_root(&mut self, path: OsText) {
-        let attributes = if self.request.security.privileged { MountAttributes::default() } else { PLAIN };
-        self.clone_tree(Slot::ROOT, path.clone(), attributes);
+        self.clone_tree(Slot::ROOT, path.clone(), self.root_attributes());
         self.inside(Action::AttachOutside { slot: Slot::ROOT, at: path });
         self.become_root();
     }
@@ -180,6 +179,10 @@ impl Draft<'_> {
             }
             Root::Host => self.layered_host(&scratch),
         }
+    }
+
+    pub(super) fn root_attributes(&self) -> MountAttributes {
+        if self.request.security.privileged { MountAttributes::default() } else { PLAIN }
     }
 
     /// A step that makes the root.
@@ -251,10 +254,8 @@ impl Draft<'_> {
     /// The built-in image: a private directory, with layers over the system directories in it.
     fn layered_host(&mut self, scratch: &OsText) {
         let rootfs = self.file("rootfs");
-        let (source, propagation) = (scratch.join("root"), Propagation::Private);
-        let slot = Slot::ROOT;
-        self.root_step(Action::CloneTree { slot, source, recursive: true, attributes: PLAIN, propagation });
-        self.root_step(Action::AttachOutside { slot, at: rootfs.clone() });
+        self.clone_tree(Slot::ROOT, scratch.join("root"), PLAIN);
+        self.root_step(Action::AttachOutside { slot: Slot::ROOT, at: rootfs.clone() });
         for directory in self.layered() {
             let at = rootfs.join(&directory);
             let lower = match self.mounts_below(&directory) {
@@ -314,7 +315,7 @@ impl Draft<'_> {
     /// does not let a mount that came from outside be uncovered (mount_namespaces(7)).
     pub(super) fn clone_tree(&mut self, slot: Slot, source: OsText, attributes: MountAttributes) {
         let propagation = Propagation::Private;
-        self.inside(Action::CloneTree { slot, source, recursive: true, attributes, propagation });
+        self.root_step(Action::CloneTree { slot, source, recursive: true, attributes, propagation });
     }
 
     pub(super) fn attach(&mut self, slot: Slot, target: OsText, create: TargetKind, resolve: Resolve) {

@@ -2,11 +2,11 @@
 //! the files with the container's ids. The container gets a clone of it; mount_setattr(2), `MOUNT_ATTR_IDMAP`.
 
 use containerv_spec::OsText;
-use containerv_spec::plan::{Action, MountAttributes, Phase, Shift, Slot};
-use containerv_spec::request::{IdRange, Overlay, Propagation, Root};
+use containerv_spec::plan::{Action, IdMaps, Phase, Shift, Slot};
+use containerv_spec::request::{IdRange, Overlay, Root};
 
 use super::Draft;
-use super::root::{PLAIN, Writes};
+use super::root::Writes;
 use crate::ErrorKind;
 
 /// The id on the host that is root in the container.
@@ -26,20 +26,21 @@ impl Draft<'_> {
         own_mounts && self.user_namespace && self.machine.is_privileged()
     }
 
+    fn shifted_maps(&mut self) -> Option<IdMaps> {
+        if self.shifts() { self.id_maps() } else { None }
+    }
+
     /// Outer steps: makes the root, and clones it.
     pub(super) fn shifted_root(&mut self) {
-        let Some(maps) = self.shifts().then(|| self.id_maps()).flatten() else { return };
+        let Some(maps) = self.shifted_maps() else { return };
         self.shift(Shift::Begin { maps });
         for path in self.shifted_layers() {
             self.shift(Shift::Layer { path });
         }
         self.root_phase = Phase::Outer;
         self.layered_root();
+        self.clone_tree(Slot::ROOT, self.file("rootfs"), self.root_attributes());
         self.root_phase = Phase::Inside;
-        let attributes = if self.request.security.privileged { MountAttributes::default() } else { PLAIN };
-        let (source, propagation) = (self.file("rootfs"), Propagation::Private);
-        let clone = Action::CloneTree { slot: Slot::ROOT, source, recursive: true, attributes, propagation };
-        self.push(Phase::Outer, clone);
         self.shift(Shift::End);
     }
 
@@ -58,7 +59,7 @@ impl Draft<'_> {
 
     /// Outer steps: the container's own layers belong to its root.
     pub(super) fn given_layers(&mut self, scratch: &OsText) {
-        let Some(maps) = self.shifts().then(|| self.id_maps()).flatten() else { return };
+        let Some(maps) = self.shifted_maps() else { return };
         let (uid, gid) = (root_of(&maps.uids), root_of(&maps.gids));
         for (name, _) in self.layer_directories() {
             // The work directory is the kernel's.

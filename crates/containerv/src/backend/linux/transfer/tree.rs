@@ -56,9 +56,7 @@ impl<'a> Tree<'a> {
         self.made.push(belonging.map_err(Obstacle::Unmapped)?);
         Ok(())
     }
-}
 
-impl Tree<'_> {
     /// Takes an entry of the current directory.
     pub(super) fn put_original(
         &mut self,
